@@ -1,0 +1,142 @@
+import type { GapWatch, Store } from '../store/store.ts';
+import type { Event } from './event.ts';
+import { eventsAfter, lastEventId } from './queries.ts';
+
+export const eventsTopic = 'events';
+const pageSize = 500;
+const pollMs = 1_000;
+const gapRetryMs = 15;
+/** How many transactions may be in flight at once between all replicas. */
+const overlap = 1_000;
+
+type Listener = (event: Event) => void;
+
+/**
+ * Reads the outbox once for the whole process and hands each event to those who wait for it, in order of id and none left
+ * out. Just after it wakes it may tell of events from before: listeners pass over what they know by `seq` or `id`. It
+ * rests while nobody listens.
+ *
+ * On an engine with several writers ids are taken before they are committed, so a gap may still be filled: delivery stops
+ * at a gap until everybody who was in flight when it was first seen has ended (`Store.gapsAreFinal`).
+ */
+export class EventFollower {
+  readonly #store: Store;
+  readonly #onError: (error: unknown) => void;
+  readonly #byResource = new Map<string, Set<Listener>>();
+  readonly #all = new Set<Listener>();
+  readonly #unsubscribe: () => void;
+  #lastId: Promise<number> | null = null;
+  #gap: { readonly afterId: number; readonly watch: GapWatch; readonly isFinal: boolean } | null = null;
+  #isReading = false;
+  #isWanted = false;
+  #timer: NodeJS.Timeout | null = null;
+  #isClosed = false;
+
+  constructor(store: Store, onError: (error: unknown) => void) {
+    this.#store = store;
+    this.#onError = onError;
+    this.#unsubscribe = store.subscribe(eventsTopic, () => this.wake());
+  }
+
+  /**
+   * Listens to one resource, or to all with `null`. Resolves once every event committed from now on will be heard, so
+   * that the caller can then read the past without losing what happens in between.
+   */
+  async listen(resource: string | null, listener: Listener): Promise<() => void> {
+    const listeners = resource === null ? this.#all : (this.#byResource.get(resource) ?? new Set());
+    if (resource !== null) this.#byResource.set(resource, listeners);
+    listeners.add(listener);
+    const end = () => {
+      listeners.delete(listener);
+      if (resource !== null && listeners.size === 0) this.#byResource.delete(resource);
+    };
+    try {
+      this.#lastId ??= this.#start();
+      await this.#lastId;
+    } catch (error) {
+      this.#lastId = null;
+      end();
+      throw error;
+    }
+    this.#schedule(pollMs);
+    return end;
+  }
+
+  /** Says that there may be something new. Cheap, and may be called at any rate. */
+  wake(): void {
+    if (this.#lastId === null || this.#isClosed) return;
+    this.#isWanted = true;
+    if (!this.#isReading) void this.#read();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#unsubscribe();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  /** With several writers, an id below the highest one may still be in flight: those are read again, and told twice. */
+  async #start(): Promise<number> {
+    const newest = await this.#store.read(lastEventId);
+    return this.#store.exclusive ? newest : Math.max(0, newest - overlap);
+  }
+
+  async #read(): Promise<void> {
+    this.#isReading = true;
+    let nextMs = pollMs;
+    try {
+      while (this.#isWanted && !this.#isClosed) {
+        this.#isWanted = false;
+        const outcome = await this.#readPage();
+        if (outcome === 'more') this.#isWanted = true;
+        if (outcome === 'gap') nextMs = gapRetryMs;
+      }
+    } catch (error) {
+      this.#onError(error);
+    } finally {
+      this.#isReading = false;
+      if (this.#all.size === 0 && this.#byResource.size === 0) this.#rest();
+      else this.#schedule(nextMs);
+    }
+  }
+
+  async #readPage(): Promise<'more' | 'gap' | 'done'> {
+    let lastId = await this.#lastId!;
+    const events = await this.#store.read((reader) => eventsAfter(reader, lastId, pageSize));
+    for (const event of events) {
+      if (event.id !== lastId + 1) {
+        const gap = await this.#inspectGap(lastId);
+        if (gap !== 'passable') return gap;
+      }
+      lastId = event.id;
+      this.#lastId = Promise.resolve(lastId);
+      this.#deliver(event);
+    }
+    return events.length === pageSize ? 'more' : 'done';
+  }
+
+  /** A gap may be passed only by a page that was read after nobody could fill it any more. */
+  async #inspectGap(afterId: number): Promise<'passable' | 'more' | 'gap'> {
+    const known = this.#gap?.afterId === afterId ? this.#gap : null;
+    if (known?.isFinal === true) return 'passable';
+    const { final: isFinal, watch } = await this.#store.gapsAreFinal(known?.watch ?? null);
+    this.#gap = { afterId, watch, isFinal };
+    return isFinal ? 'more' : 'gap';
+  }
+
+  #deliver(event: Event): void {
+    for (const listener of this.#byResource.get(event.resource) ?? []) listener(event);
+    for (const listener of this.#all) listener(event);
+  }
+
+  #rest(): void {
+    this.#lastId = null;
+    this.#gap = null;
+  }
+
+  #schedule(afterMs: number): void {
+    if (this.#isClosed) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.wake(), afterMs).unref();
+  }
+}

@@ -1,0 +1,30 @@
+import pg from 'pg';
+import { HoldfastError } from '../../errors/errors.ts';
+import { kyselyOn } from '../kysely.ts';
+import { createMigrator, type SchemaMigrator } from '../migrate.ts';
+import type { Migration } from '../migrations/migration.ts';
+import { PostgresConnection, StatementNames } from './connection.ts';
+import { postgresColumns, postgresDialect } from './dialect.ts';
+import { postgresError } from './errors.ts';
+
+/** Migrations on PostgreSQL, over one connection of their own. Kysely's advisory lock keeps two processes apart. */
+export async function openPostgresMigrator(
+  url: string,
+  timeoutMs: number,
+  migrations: readonly Migration[],
+): Promise<SchemaMigrator> {
+  if (!/^postgres(ql)?:\/\//.test(url)) {
+    throw new HoldfastError('invalid', 'DATABASE_URL must begin with postgres:// or postgresql://.', {
+      field: 'DATABASE_URL',
+    });
+  }
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: timeoutMs });
+  client.on('error', () => {}); // a loss is seen by the statement under way
+  try {
+    await client.connect();
+  } catch (error) {
+    throw postgresError(error, 'none');
+  }
+  const db = kyselyOn<unknown>(postgresDialect, new PostgresConnection(client, new StatementNames()));
+  return createMigrator(db, postgresColumns, migrations, () => client.end());
+}

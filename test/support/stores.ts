@@ -1,0 +1,59 @@
+import { after, describe } from 'node:test';
+import { kernelMigration } from '../../src/kernel/store/migrations/0001_kernel.ts';
+import type { Migration } from '../../src/kernel/store/migrations/migration.ts';
+import { openStore, type StoreSettings } from '../../src/kernel/store/open.ts';
+import type { Store } from '../../src/kernel/store/store.ts';
+import { type PostgresServer, postgresMissing, startPostgres } from './postgres.ts';
+import { temporaryDirectory } from './temp.ts';
+
+/** One engine for a suite that runs on all of them. */
+export interface StoreEngine {
+  readonly name: 'sqlite' | 'postgres';
+  /** Where a fresh, empty store is: opening it twice gives two processes' views of the same data. */
+  fresh(migrations?: readonly Migration[]): Promise<StoreSettings>;
+  /** Only on an engine of its own process. */
+  readonly server: (() => PostgresServer) | null;
+}
+
+export const requireReal = process.env['HOLDFAST_REQUIRE_REAL'] === '1';
+
+/** Runs a suite on SQLite and on a real PostgreSQL. */
+export function onEveryStore(suite: string, body: (engine: StoreEngine) => void): void {
+  describe(`${suite} on SQLite`, () => {
+    const cleanups: (() => PromiseLike<void>)[] = [];
+    after(async () => {
+      for (const cleanup of cleanups) await cleanup();
+    });
+    body({
+      name: 'sqlite',
+      server: null,
+      fresh: async (migrations = [kernelMigration]) => {
+        const directory = await temporaryDirectory();
+        cleanups.push(() => directory[Symbol.asyncDispose]());
+        return { databaseUrl: undefined, dataDirectory: directory.path, timeoutMs: 5_000, migrations };
+      },
+    });
+  });
+  describe(`${suite} on PostgreSQL`, async () => {
+    const missing = await postgresMissing();
+    if (missing !== null && !requireReal) {
+      describe.skip(`left out: ${missing}`);
+      return;
+    }
+    const server = await startPostgres();
+    after(() => server.stop());
+    body({
+      name: 'postgres',
+      server: () => server,
+      fresh: async (migrations = [kernelMigration]) => {
+        const databaseUrl = await server.createDatabase();
+        return { databaseUrl, dataDirectory: '', timeoutMs: 5_000, migrations };
+      },
+    });
+  });
+}
+
+/** A store on fresh data. */
+export async function openFresh(engine: StoreEngine, migrations?: readonly Migration[]): Promise<Store> {
+  return openStore(await engine.fresh(migrations), { owner: true });
+}
