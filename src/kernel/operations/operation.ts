@@ -95,6 +95,8 @@ export interface Op<I> {
   readonly resource: string;
   readonly actor: string;
   readonly input: I;
+  /** The engine's clock. */
+  nowMs(): number;
   /** Runs `body` unless the journal already has its result. The result must be JSON. */
   step<T>(name: string, body: (attempt: Attempt) => T | Promise<T>, options?: StepOptions<T>): Promise<T>;
   /** Waits until a time that is fixed at the first call, also across restarts. */

@@ -60,6 +60,9 @@ export class Run<I> implements Op<I> {
   get actor(): string {
     return this.data.actor;
   }
+  nowMs(): number {
+    return this.#context.clock.nowMs();
+  }
 
   /** Takes in what was journalled before this process owned the run. */
   replay(steps: readonly Step[]): void {

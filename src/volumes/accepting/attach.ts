@@ -1,0 +1,88 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+import type { Accepted, OperationRequest } from '../../kernel/operations/start.ts';
+import type { Tx } from '../../kernel/store/store.ts';
+import { transaction } from '../../kernel/store/transaction.ts';
+import type { AttachMode } from '../backends/backend.ts';
+import { nextState } from '../fsm.ts';
+import { toAttachment } from '../rows.ts';
+import { type AttachmentTable, volumeDb } from '../tables.ts';
+import { applyTransition } from '../transition.ts';
+import type { Attachment } from '../volume.ts';
+import { accept, acceptedBefore, requireVolume } from './accepting.ts';
+
+export interface AttachInput {
+  readonly volumeId: string;
+  readonly backend: string;
+  readonly image: string;
+  readonly attachmentId: string;
+  readonly nodeId: string;
+  readonly generation: number;
+  readonly mode: AttachMode;
+}
+
+export interface AcceptAttach {
+  readonly request: OperationRequest;
+  readonly volume: string;
+  readonly attachmentId: string;
+  readonly nodeId: string;
+  readonly mode: AttachMode;
+}
+
+/**
+ * Accepts an attach. The state decides before anything is written, so a refused request changes nothing. The
+ * same wish again, for a node that has the volume or is getting it, is answered by the operation that fulfils it.
+ */
+export const acceptAttach = transaction(
+  import.meta.url,
+  'acceptAttach',
+  (tx, params: AcceptAttach): Promise<Accepted> =>
+    accept(tx, params.request, async (cause) => {
+      const volume = await requireVolume(tx, params.volume);
+      const open = await openAttachment(tx, volume.id);
+      if (open !== null) {
+        const isSameWish = open.nodeId === params.nodeId && open.mode === params.mode;
+        const isHeld = volume.state === 'attached' || volume.state.startsWith('attaching');
+        const before = isSameWish && isHeld ? await acceptedBefore(tx, open.attachOperationId) : null;
+        if (before !== null) return before;
+      }
+      if (nextState(volume.state, 'attach') === null) throw refusal(volume.name, volume.state, open);
+      const { attachmentId, nodeId, mode } = params;
+      const generation = volume.generation + 1;
+      await volumeDb(tx)
+        .insertInto('attachments')
+        .values({
+          id: attachmentId,
+          volume_id: volume.id,
+          node_id: nodeId,
+          mode,
+          generation,
+          state: 'attaching',
+          attach_operation_id: params.request.operationId,
+          detach_operation_id: null,
+          created_at: cause.nowMs,
+          detached_at: null,
+        })
+        .execute();
+      await tx.run('update volumes set generation = ? where id = ?', [generation, volume.id]);
+      const detail = { node_id: nodeId, attachment_id: attachmentId, generation, mode };
+      await applyTransition(tx, { volumeId: volume.id, transition: 'attach', cause, detail });
+      const { id: volumeId, backend, image } = volume;
+      const input: AttachInput = { volumeId, backend, image, attachmentId, nodeId, generation, mode };
+      return { volumeId, kind: 'volume.attach', input };
+    }),
+);
+
+/** The attachment that holds a volume, or is about to. */
+export async function openAttachment(tx: Tx, volumeId: string): Promise<Attachment | null> {
+  const statement = `select * from attachments where volume_id = ? and state <> 'detached' order by generation desc limit 1`;
+  const [row] = await tx.rows<AttachmentTable>(statement, [volumeId]);
+  return row === undefined ? null : toAttachment(row);
+}
+
+function refusal(name: string, state: string, open: Attachment | null): HoldfastError {
+  const where = open === null ? '' : ` at node ${open.nodeId}`;
+  return new HoldfastError('conflict', `Volume ${name} is ${state}${where} and cannot be attached now.`, {
+    state,
+    ...(open === null ? {} : { node_id: open.nodeId, attachment_id: open.id }),
+  });
+}

@@ -1,0 +1,44 @@
+import type { OperationKind } from '../../kernel/operations/operation.ts';
+import type { AttachInput } from '../accepting/attach.ts';
+import { type VolumeOperationContext, lifecycleStep, moved, plainStep } from './context.ts';
+
+/** Records the attachment in the real system, which refuses when somebody else has the image open. */
+export function attachVolumeKind(context: VolumeOperationContext): OperationKind<AttachInput> {
+  return {
+    name: 'volume.attach',
+    run: (op) => {
+      const { backend, image, attachmentId, nodeId, generation, mode } = op.input;
+      return op.step(
+        'attach image',
+        async (attempt) => {
+          await context.backend(backend).attach(attempt, image, { attachmentId, nodeId, generation, mode });
+          return { attachment_id: attachmentId, node_id: nodeId, generation };
+        },
+        {
+          ...lifecycleStep(op, context),
+          commit: (_, nowMs) =>
+            moved(op, nowMs, { transition: 'attached', attachment: { id: attachmentId, state: 'attached' } }),
+        },
+      );
+    },
+    onFailed: (facts, error) =>
+      moved(facts, facts.nowMs, {
+        transition: 'exhaust',
+        reason: error.message,
+        attachment: { id: facts.input.attachmentId, state: 'failed' },
+      }),
+    cancel: async (op) => {
+      const { backend, image, attachmentId, generation } = op.input;
+      await op.step(
+        'remove attachment',
+        (attempt) => context.backend(backend).detach(attempt, image, { attachmentId, generation, force: false }),
+        plainStep(context),
+      );
+      return moved(op, op.nowMs(), {
+        transition: 'cancelled',
+        reason: 'The attach was cancelled.',
+        attachment: { id: attachmentId, state: 'detached' },
+      });
+    },
+  };
+}

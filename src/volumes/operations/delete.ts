@@ -1,0 +1,73 @@
+import type { OperationKind } from '../../kernel/operations/operation.ts';
+import { call, transaction } from '../../kernel/store/transaction.ts';
+import type { DeleteInput, PurgeInput } from '../accepting/delete.ts';
+import { type Cause, noteOnVolume } from '../transition.ts';
+import { type VolumeOperationContext, causeOf, exhausted, lifecycleStep, moved, plainStep } from './context.ts';
+
+/** Moves the image to the trash, or removes it for good when nothing is retained. Absent already is success. */
+export function deleteVolumeKind(context: VolumeOperationContext): OperationKind<DeleteInput> {
+  return {
+    name: 'volume.delete',
+    run: (op) => {
+      const { backend: name, image, retentionMs } = op.input;
+      return op.step(
+        retentionMs > 0 ? 'move image to trash' : 'remove image',
+        async (attempt) => {
+          const backend = context.backend(name);
+          const isKept =
+            retentionMs > 0 && backend.capabilities.trash && (await backend.inspect(attempt, image)) !== null;
+          if (isKept) await backend.trash(attempt, image);
+          else await backend.purge(attempt, image);
+          return { is_restorable: isKept };
+        },
+        {
+          ...lifecycleStep(op, context),
+          commit: ({ is_restorable }, nowMs) =>
+            moved(op, nowMs, {
+              transition: 'deleted',
+              set: is_restorable ? { trash_expires_at: nowMs + retentionMs } : { purged_at: nowMs },
+              detail: { is_restorable },
+            }),
+        },
+      );
+    },
+    onFailed: exhausted,
+    cancel: async (op) => {
+      const { backend, image } = op.input;
+      const place = await op.step(
+        'bring image back',
+        async (attempt) => {
+          const facts = await context.backend(backend).inspect(attempt, image);
+          if (facts?.place === 'trash') await context.backend(backend).restore(attempt, image);
+          return facts === null ? 'absent' : 'live';
+        },
+        plainStep(context),
+      );
+      if (place === 'absent') return moved(op, op.nowMs(), { transition: 'deleted', set: { purged_at: op.nowMs() } });
+      return moved(op, op.nowMs(), { transition: 'cancelled', reason: 'The deletion was cancelled.' });
+    },
+  };
+}
+
+/** Removes a deleted volume's image from the trash, for good. */
+export function purgeVolumeKind(context: VolumeOperationContext): OperationKind<PurgeInput> {
+  return {
+    name: 'volume.purge',
+    run: async (op) => {
+      const { backend, image, volumeId } = op.input;
+      await op.step('remove image', (attempt) => context.backend(backend).purge(attempt, image), {
+        ...plainStep(context),
+        commit: (_, nowMs) => call(markPurged, { volumeId, cause: causeOf(op, nowMs) }),
+      });
+    },
+  };
+}
+
+export const markPurged = transaction(
+  import.meta.url,
+  'markPurged',
+  async (tx, { volumeId, cause }: { readonly volumeId: string; readonly cause: Cause }) => {
+    await tx.run('update volumes set trash_expires_at = null, purged_at = ? where id = ?', [cause.nowMs, volumeId]);
+    await noteOnVolume(tx, { volumeId, type: 'volume.purged', cause, detail: {} });
+  },
+);

@@ -1,0 +1,130 @@
+import type { OperationKind } from '../../kernel/operations/operation.ts';
+import { call, transaction } from '../../kernel/store/transaction.ts';
+import type { ReconcileInput } from '../accepting/reconcile.ts';
+import { type ImageAttachment, type ImageFacts } from '../backends/backend.ts';
+import { type Cause, applyTransition, noteOnVolume } from '../transition.ts';
+import { type VolumeOperationContext, causeOf, lifecycleStep, moved, plainStep } from './context.ts';
+
+/** What the real system says of a volume in doubt. */
+interface Finding {
+  readonly place: 'live' | 'trash' | 'absent';
+  readonly size_bytes: string | null;
+  readonly location: string | null;
+  readonly attachment: ImageAttachment | null;
+}
+
+/**
+ * Makes a volume in `error` true again: the backend is read, and what it says becomes the state. An image in the trash
+ * is brought back, one that was cut off is completed, and an absent one is made anew (`pending`, then `creating`).
+ */
+export function reconcileVolumeKind(context: VolumeOperationContext): OperationKind<ReconcileInput> {
+  return {
+    name: 'volume.reconcile',
+    run: async (op) => {
+      const { backend: backendName, image, volumeId, name, sizeBytes } = op.input;
+      const finding = await op.step(
+        'read image',
+        async (attempt) => {
+          const backend = context.backend(backendName);
+          let facts = await backend.inspect(attempt, image);
+          if (facts?.place === 'trash') facts = await backend.restore(attempt, image);
+          return toFinding(facts);
+        },
+        {
+          ...plainStep(context),
+          commit: (found, nowMs) => call(recordFinding, { volumeId, finding: found, cause: causeOf(op, nowMs) }),
+        },
+      );
+      if (finding.place !== 'absent') return finding;
+      const wanted = { volumeId, name, image, sizeBytes: BigInt(sizeBytes) };
+      await op.step(
+        'create image',
+        async (attempt) => {
+          const facts = await context.backend(backendName).create(attempt, wanted);
+          return { location: facts.location };
+        },
+        {
+          ...lifecycleStep(op, context),
+          commit: ({ location }, nowMs) => moved(op, nowMs, { transition: 'created', set: { location } }),
+        },
+      );
+      return finding;
+    },
+    onFailed: (facts, error) => call(endReconcile, { ...facts, volumeId: facts.input.volumeId, reason: error.message }),
+  };
+}
+
+function toFinding(facts: ImageFacts | null): Finding {
+  // An image whose content was cut off is no volume yet: it is completed like an absent one.
+  if (facts === null || !facts.complete) return { place: 'absent', size_bytes: null, location: null, attachment: null };
+  const { place, location, attachment } = facts;
+  return { place, size_bytes: String(facts.sizeBytes), location, attachment };
+}
+
+/** Writes what was found as the volume's state, its attachments included. */
+export const recordFinding = transaction(
+  import.meta.url,
+  'recordFinding',
+  async (tx, params: { readonly volumeId: string; readonly finding: Finding; readonly cause: Cause }) => {
+    const { volumeId, finding, cause } = params;
+    const [row] = await tx.rows<{ state: string }>('select state from volumes where id = ?', [volumeId]);
+    // Another reconcile before this one in line has already done it.
+    if (row?.state !== 'error') return;
+    const known =
+      finding.attachment === null
+        ? undefined
+        : (
+            await tx.rows<{ id: string }>('select id from attachments where id = ? and volume_id = ?', [
+              finding.attachment.attachmentId,
+              volumeId,
+            ])
+          )[0];
+    await tx.run(
+      `update attachments set state = 'detached', detached_at = ? where volume_id = ? and state <> 'detached' and id <> ?`,
+      [cause.nowMs, volumeId, known?.id ?? ''],
+    );
+    if (finding.place === 'absent') {
+      await applyTransition(tx, {
+        volumeId,
+        transition: 'found_absent',
+        cause,
+        reason: 'The backend has no image of this volume.',
+      });
+      await applyTransition(tx, { volumeId, transition: 'create', cause });
+      return;
+    }
+    const set = { size_bytes: finding.size_bytes!, location: finding.location! };
+    if (known === undefined) await applyTransition(tx, { volumeId, transition: 'found_available', cause, set });
+    else {
+      const detail = { node_id: finding.attachment!.nodeId, attachment_id: known.id };
+      const attachment = { id: known.id, state: 'attached' as const };
+      await applyTransition(tx, { volumeId, transition: 'found_attached', cause, set, attachment, detail });
+    }
+  },
+);
+
+/** A reconcile that failed leaves the volume in `error`, with the new reason. */
+export const endReconcile = transaction(
+  import.meta.url,
+  'endReconcile',
+  async (
+    tx,
+    params: {
+      readonly volumeId: string;
+      readonly reason: string;
+      readonly id: string;
+      readonly actor: string;
+      readonly nowMs: number;
+    },
+  ) => {
+    const { volumeId, reason, id: operationId, actor, nowMs } = params;
+    const cause = { operationId, actor, nowMs };
+    const [row] = await tx.rows<{ state: string }>('select state from volumes where id = ?', [volumeId]);
+    if (row?.state === 'creating' || row?.state === 'creating_failed') {
+      await applyTransition(tx, { volumeId, transition: 'exhaust', cause, reason });
+      return;
+    }
+    await noteOnVolume(tx, { volumeId, type: 'volume.reconcile_failed', cause, detail: { reason } });
+    await tx.run('update volumes set reason = ? where id = ?', [reason, volumeId]);
+  },
+);
