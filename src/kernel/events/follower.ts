@@ -40,9 +40,10 @@ export class EventFollower {
 
   /**
    * Listens to one resource, or to all with `null`. Resolves once every event committed from now on will be heard, so
-   * that the caller can then read the past without losing what happens in between.
+   * that the caller can then read the past without losing what happens in between. Up to `fromId` nothing will be told,
+   * and nothing is missing.
    */
-  async listen(resource: string | null, listener: Listener): Promise<() => void> {
+  async listen(resource: string | null, listener: Listener): Promise<{ end: () => void; fromId: number }> {
     const listeners = resource === null ? this.#all : (this.#byResource.get(resource) ?? new Set());
     if (resource !== null) this.#byResource.set(resource, listeners);
     listeners.add(listener);
@@ -52,14 +53,14 @@ export class EventFollower {
     };
     try {
       this.#lastId ??= this.#start();
-      await this.#lastId;
+      const fromId = await this.#lastId;
+      this.#schedule(pollMs);
+      return { end, fromId };
     } catch (error) {
       this.#lastId = null;
       end();
       throw error;
     }
-    this.#schedule(pollMs);
-    return end;
   }
 
   /** Says that there may be something new. Cheap, and may be called at any rate. */

@@ -16,6 +16,8 @@ export interface StatementExecutor {
 
 /** What an engine gives to Kysely; see `sqlite/dialect.ts` and `postgres/dialect.ts`. */
 export interface EngineDialect {
+  /** Begins a transaction that will write. */
+  readonly begin: string;
   createQueryCompiler(): QueryCompiler;
   createAdapter(): DialectAdapter;
   createIntrospector(db: Kysely<unknown>): DatabaseIntrospector;
@@ -26,7 +28,7 @@ export function kyselyOn<Tables>(engine: EngineDialect, executor: StatementExecu
   const connection = new ExecutorConnection(executor);
   return new Kysely<Tables>({
     dialect: {
-      createDriver: () => new ExecutorDriver(connection),
+      createDriver: () => new ExecutorDriver(connection, engine.begin),
       createQueryCompiler: () => engine.createQueryCompiler(),
       createAdapter: () => engine.createAdapter(),
       createIntrospector: (db: Kysely<unknown>) => engine.createIntrospector(db),
@@ -54,9 +56,11 @@ class ExecutorConnection implements DatabaseConnection {
 
 class ExecutorDriver implements Driver {
   readonly #connection: ExecutorConnection;
+  readonly #begin: string;
 
-  constructor(connection: ExecutorConnection) {
+  constructor(connection: ExecutorConnection, begin: string) {
     this.#connection = connection;
+    this.#begin = begin;
   }
 
   async init(): Promise<void> {}
@@ -64,7 +68,7 @@ class ExecutorDriver implements Driver {
     return this.#connection;
   }
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin'));
+    await connection.executeQuery(CompiledQuery.raw(this.#begin));
   }
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('commit'));

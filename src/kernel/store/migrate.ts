@@ -57,7 +57,7 @@ function applied({ error, results }: MigrationResultSet): string[] {
     const message = error instanceof Error ? error.message : String(error);
     throw new HoldfastError(
       'unavailable',
-      `The schema could not be changed${failed ? ` (${failed})` : ''}: ${message}`,
+      `The schema could not be changed${failed ? ` (${failed})` : ''}: ${message.replace(/[.]$/, '')}.`,
       {},
       error,
     );

@@ -23,8 +23,8 @@ export interface StoreSettings {
  * Opens the store with its schema up to date. `owner` is whether this process will run operations: on an embedded
  * store there can be only one, and a second one is refused with `conflict`.
  *
- * Throws `unavailable` with one sentence for a wrong URL, a server that does not answer, or a directory that cannot
- * be written.
+ * Throws with one sentence: `invalid` for a URL that is none, `unavailable` for a server that does not answer or a
+ * directory that cannot be written.
  */
 export async function openStore(settings: StoreSettings, options: { readonly owner: boolean }): Promise<Store> {
   if (settings.databaseUrl === undefined) return openEmbedded(settings, options.owner);

@@ -5,6 +5,7 @@ import type { SqlFragments } from '../store.ts';
 
 /** How Kysely speaks to PostgreSQL. */
 export const postgresDialect: EngineDialect = {
+  begin: 'begin',
   createQueryCompiler: () => new PostgresQueryCompiler(),
   createAdapter: () => new PostgresAdapter(),
   createIntrospector: (db) => new PostgresIntrospector(db),

@@ -11,12 +11,24 @@ const unavailableSystemCodes = new Set([
   'EAI_AGAIN',
   'ENOENT',
 ]);
+/** Somebody held a row or a lock for longer than we wait. */
+const lockTimeout = '55P03';
 const loginClasses = new Set(['28', '3D']);
 
 /** Whether the same transaction may simply be run again: a deadlock, or a serialization failure. */
 export function isRetryable(error: unknown): boolean {
   const code = codeOf(error);
-  return code === '40001' || code === '40P01' || code === '55P03';
+  return code === '40001' || code === '40P01';
+}
+
+/** What came in each other's way too often; nothing was changed. */
+export function contentionError(cause: unknown): HoldfastError {
+  const message = 'The store is unavailable: too many changes come in the way of each other.';
+  return new HoldfastError('unavailable', message, { outcome: 'none' }, cause);
+}
+
+export function closedError(): HoldfastError {
+  return new HoldfastError('unavailable', 'The store is unavailable: it is closed.', { outcome: 'none' });
 }
 
 /** A failure of the engine or the way to it as `unavailable` with one sentence; anything else unchanged. */
@@ -29,6 +41,7 @@ export function postgresError(error: unknown, outcome: 'none' | 'unknown'): unkn
     unavailableSystemCodes.has(code) ||
     unavailableClasses.has(code.slice(0, 2)) ||
     loginClasses.has(code.slice(0, 2)) ||
+    code === lockTimeout ||
     isLost;
   if (!isEngine) return error;
   return new HoldfastError(

@@ -13,12 +13,8 @@ export async function openPostgresMigrator(
   timeoutMs: number,
   migrations: readonly Migration[],
 ): Promise<SchemaMigrator> {
-  if (!/^postgres(ql)?:\/\//.test(url)) {
-    throw new HoldfastError('invalid', 'DATABASE_URL must begin with postgres:// or postgresql://.', {
-      field: 'DATABASE_URL',
-    });
-  }
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: timeoutMs });
+  if (!/^postgres(ql)?:\/\//.test(url)) throw invalidUrl('must begin with postgres:// or postgresql://');
+  const client = createClient(url, timeoutMs);
   client.on('error', () => {}); // a loss is seen by the statement under way
   try {
     await client.connect();
@@ -27,4 +23,17 @@ export async function openPostgresMigrator(
   }
   const db = kyselyOn<unknown>(postgresDialect, new PostgresConnection(client, new StatementNames()));
   return createMigrator(db, postgresColumns, migrations, () => client.end());
+}
+
+function createClient(url: string, timeoutMs: number): pg.Client {
+  try {
+    return new pg.Client({ connectionString: url, connectionTimeoutMillis: timeoutMs });
+  } catch {
+    throw invalidUrl('is not a URL that PostgreSQL understands');
+  }
+}
+
+/** Neither the URL nor the parser's error, which repeats it, is told: it may hold a password. */
+function invalidUrl(problem: string): HoldfastError {
+  return new HoldfastError('invalid', `DATABASE_URL ${problem}.`, { field: 'DATABASE_URL' });
 }

@@ -4,7 +4,7 @@ import type { GapWatch, Reader, Store, Tx } from '../store.ts';
 import { type Transaction, TransactionLoader } from '../transaction.ts';
 import { PostgresConnection, StatementNames } from './connection.ts';
 import { postgresFragments } from './dialect.ts';
-import { isRetryable, postgresError } from './errors.ts';
+import { closedError, contentionError, isRetryable, postgresError } from './errors.ts';
 import { PostgresTopics } from './topics.ts';
 
 const poolSizeMax = 16;
@@ -28,6 +28,8 @@ export class PostgresStore implements Store {
   readonly #transactions = new WeakMap<pg.PoolClient, Tx>();
   readonly #reader: Reader;
   readonly #topics: PostgresTopics;
+  readonly #writing = new Set<Promise<unknown>>();
+  #isClosed = false;
 
   constructor(options: PostgresOptions) {
     this.description = describe(options.url);
@@ -42,17 +44,17 @@ export class PostgresStore implements Store {
   }
 
   async write<P, R>(target: Transaction<P, R>, params: P): Promise<R> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#writeOnce(target, params);
-      } catch (error) {
-        if (!isRetryable(error) || attempt >= attemptsMax) throw error;
-        await delay(Math.random() * 2 ** attempt);
-      }
+    const underWay = this.#writeRepeatedly(target, params);
+    this.#writing.add(underWay);
+    try {
+      return await underWay;
+    } finally {
+      this.#writing.delete(underWay);
     }
   }
 
   async read<R>(query: (reader: Reader) => Promise<R>): Promise<R> {
+    if (this.#isClosed) throw closedError();
     try {
       return await query(this.#reader);
     } catch (error) {
@@ -86,8 +88,24 @@ export class PostgresStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    // The pool forgets those who wait for a connection when it ends.
+    await Promise.allSettled(this.#writing);
     await this.#topics.close();
     await this.#pool.end();
+  }
+
+  async #writeRepeatedly<P, R>(target: Transaction<P, R>, params: P): Promise<R> {
+    for (let attempt = 1; ; attempt++) {
+      if (this.#isClosed && attempt === 1) throw closedError();
+      try {
+        return await this.#writeOnce(target, params);
+      } catch (error) {
+        if (!isRetryable(error)) throw error;
+        if (attempt >= attemptsMax) throw contentionError(error);
+        await delay(Math.random() * 2 ** attempt);
+      }
+    }
   }
 
   async #writeOnce<P, R>(target: Transaction<P, R>, params: P): Promise<R> {
@@ -105,7 +123,9 @@ export class PostgresStore implements Store {
       await client.query('begin');
       const result = await target.body(this.#txOn(client), params);
       isCommitting = true;
-      await client.query('commit');
+      const { command } = await client.query('commit');
+      // To a transaction that met an error the server answers a commit with a rollback, and without an error.
+      if (command === 'ROLLBACK') throw new Error(`${target.name} hid a failed statement; nothing of it was kept`);
       return result;
     } catch (error) {
       if (!isCommitting) await client.query('rollback').catch((failure: Error) => (broken = failure));

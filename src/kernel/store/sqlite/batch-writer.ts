@@ -33,13 +33,20 @@ export class BatchWriter {
     this.#tx = createTx(database, loader);
   }
 
+  /** Never rejects: a thread that dies of one failed statement would take the store with it. */
   async run(requests: readonly WriteRequest[]): Promise<WriteReply[]> {
     const database = this.#database;
     try {
       database.change('begin immediate', []);
+      return await this.#runAll(requests);
     } catch (error) {
+      this.#rollBack();
       return failAll(requests, sqliteError(error));
     }
+  }
+
+  async #runAll(requests: readonly WriteRequest[]): Promise<WriteReply[]> {
+    const database = this.#database;
     const replies: WriteReply[] = [];
     for (const request of requests) {
       replies.push(await this.#runOne(request));
@@ -51,8 +58,16 @@ export class BatchWriter {
       database.change('commit', []);
       return replies;
     } catch (error) {
-      if (database.handle.isTransaction) database.change('rollback', []);
+      this.#rollBack();
       return failAll(requests, sqliteError(error, undefined, 'unknown'));
+    }
+  }
+
+  #rollBack(): void {
+    try {
+      if (this.#database.handle.isTransaction) this.#database.change('rollback', []);
+    } catch {
+      // The next `begin` says what is wrong.
     }
   }
 

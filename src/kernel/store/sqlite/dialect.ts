@@ -3,10 +3,19 @@ import type { EngineDialect } from '../kysely.ts';
 import type { ColumnTypes } from '../migrations/migration.ts';
 import type { SqlFragments } from '../store.ts';
 
+/** Schema changes are transactional in SQLite; Kysely by default does not use that, and a crash would leave a half. */
+class TransactionalSqliteAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
 /** How Kysely speaks to SQLite. */
 export const sqliteDialect: EngineDialect = {
+  // A transaction that reads first and writes later could not get the lock in between.
+  begin: 'begin immediate',
   createQueryCompiler: () => new SqliteQueryCompiler(),
-  createAdapter: () => new SqliteAdapter(),
+  createAdapter: () => new TransactionalSqliteAdapter(),
   createIntrospector: (db) => new SqliteIntrospector(db),
 };
 

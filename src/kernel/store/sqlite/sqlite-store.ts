@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { HoldfastError, fromErrorData } from '../../errors/errors.ts';
+import { HoldfastError, fromErrorData, toErrorData } from '../../errors/errors.ts';
 import { kyselyOn } from '../kysely.ts';
 import { LocalTopics } from '../topics.ts';
 import type { GapWatch, Reader, SqlValue, Store } from '../store.ts';
@@ -113,8 +113,22 @@ export class SqliteStore implements Store {
 
   #flush(): void {
     if (this.#queue.length === 0) return;
-    this.#worker.postMessage(this.#queue);
+    const queue = this.#queue;
     this.#queue = [];
+    try {
+      this.#worker.postMessage(queue);
+    } catch {
+      // One of them holds what cannot be sent to a thread; the others must not suffer from it.
+      for (const request of queue) this.#sendAlone(request);
+    }
+  }
+
+  #sendAlone(request: WriteRequest): void {
+    try {
+      this.#worker.postMessage([request]);
+    } catch (error) {
+      this.#settle([{ id: request.id, ok: false, error: toErrorData(error) }]);
+    }
   }
 
   #settle(replies: readonly WriteReply[]): void {

@@ -1,6 +1,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { toErrorData } from '../../errors/errors.ts';
 import { TransactionLoader } from '../transaction.ts';
-import { BatchWriter, type WriteRequest } from './batch-writer.ts';
+import { BatchWriter, type WriteReply, type WriteRequest } from './batch-writer.ts';
 import { SqliteDatabase } from './database.ts';
 
 /** How many transactions may share one commit; more would only make the first of them wait. */
@@ -24,7 +25,7 @@ function serve(port: NonNullable<typeof parentPort>, path: string): void {
         for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port)) {
           accept(more.message as Message);
         }
-        port.postMessage(await writer.run(waiting.splice(0, batchSizeMax)));
+        answer(await writer.run(waiting.splice(0, batchSizeMax)));
       }
     } finally {
       isRunning = false;
@@ -32,6 +33,18 @@ function serve(port: NonNullable<typeof parentPort>, path: string): void {
     if (isClosing) {
       database.close();
       port.close();
+    }
+  }
+
+  function answer(replies: readonly WriteReply[]): void {
+    try {
+      port.postMessage(replies);
+    } catch (error) {
+      // A result that is not plain data cannot be sent; the others of its batch can.
+      const [first, ...others] = replies;
+      if (first === undefined) return;
+      if (others.length === 0) port.postMessage([{ id: first.id, ok: false, error: toErrorData(error) }]);
+      else for (const reply of replies) answer([reply]);
     }
   }
 

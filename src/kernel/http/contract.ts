@@ -1,0 +1,48 @@
+import type { Static, TSchema } from 'typebox';
+
+/** What a caller must be allowed to do. Each role may also do what those before it may; `public` needs no token. */
+export const roles = ['public', 'viewer', 'operator', 'admin'] as const;
+export type Role = (typeof roles)[number];
+
+/** One operation of the API, without any of its implementation: the server, the client and the document share it. */
+export interface Endpoint<
+  Params extends TSchema = TSchema,
+  Query extends TSchema = TSchema,
+  Body extends TSchema = TSchema,
+  Reply extends TSchema = TSchema,
+> {
+  /** The operationId, unique. */
+  readonly id: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Another method that means the same. */
+  readonly alsoMethod?: 'POST' | 'PUT';
+  /** With `{name}` for parameters. */
+  readonly path: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly role: Role;
+  readonly params?: Params;
+  readonly query?: Query;
+  readonly body?: Body;
+  /** The status of success. */
+  readonly status: 200 | 202 | 201 | 204;
+  readonly reply: Reply;
+  /** `sse`: a stream of events whose data has the reply's schema. `text`: not JSON. */
+  readonly media?: 'sse' | 'text';
+  /** Whether an `Idempotency-Key` header is honoured: operations that start something. */
+  readonly isIdempotent?: boolean;
+}
+
+type Part<S> = S extends TSchema ? Static<S> : undefined;
+
+export type ParamsOf<E> = E extends Endpoint<infer P, TSchema, TSchema, TSchema> ? Part<P> : never;
+export type QueryOf<E> = E extends Endpoint<TSchema, infer Q, TSchema, TSchema> ? Part<Q> : never;
+export type BodyOf<E> = E extends Endpoint<TSchema, TSchema, infer B, TSchema> ? Part<B> : never;
+export type ReplyOf<E> = E extends Endpoint<TSchema, TSchema, TSchema, infer R> ? Part<R> : never;
+
+/** Keeps the literal types of an endpoint's schemas. */
+export function endpoint<P extends TSchema, Q extends TSchema, B extends TSchema, R extends TSchema>(
+  definition: Endpoint<P, Q, B, R>,
+): Endpoint<P, Q, B, R> {
+  return definition;
+}

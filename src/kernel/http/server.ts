@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import { Ajv } from 'ajv';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { TSchema } from 'typebox';
+import { HoldfastError } from '../errors/errors.ts';
+import type { Wish } from '../operations/engine.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Authorizer, Caller } from './authorizer.ts';
+import type { BodyOf, Endpoint, ParamsOf, QueryOf, ReplyOf } from './contract.ts';
+import { renderError, validationError } from './errors.ts';
+import { parseJson } from './json.ts';
+
+const bodyBytesMax = 1_048_576;
+const keyLengthMax = 255;
+
+/** One request, checked against its endpoint. */
+export interface Call<E> {
+  readonly params: ParamsOf<E>;
+  readonly query: QueryOf<E>;
+  readonly body: BodyOf<E>;
+  readonly caller: Caller;
+  /** For endpoints that start operations: who asks, and under which idempotency key. */
+  readonly wish: Wish;
+  readonly raw: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+/** What a handler gives back: the body, or the body with headers. A stream's handler has taken the reply over. */
+export type Answer<E> = ReplyOf<E> | Reply<ReplyOf<E>>;
+
+export class Reply<T> {
+  readonly body: T;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly status: number | undefined;
+
+  constructor(body: T, headers: Readonly<Record<string, string>> = {}, status?: number) {
+    this.body = body;
+    this.headers = headers;
+    this.status = status;
+  }
+}
+
+export interface Route<E extends Endpoint = Endpoint> {
+  readonly endpoint: E;
+  readonly handle: (call: Call<E>) => Promise<Answer<E>> | Answer<E>;
+}
+
+/** Joins an endpoint with its handler. */
+export function route<E extends Endpoint>(endpoint: E, handle: (call: Call<E>) => Promise<Answer<E>> | Answer<E>): Route {
+  return { endpoint, handle } as unknown as Route;
+}
+
+export interface HttpOptions {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly authorizer: Authorizer;
+}
+
+/** An HTTP server with these routes; every one is authorized, validated, measured and rendered alike. */
+export function createHttpServer(options: HttpOptions, routes: readonly Route[]): FastifyInstance {
+  const app: FastifyInstance = fastify({
+    bodyLimit: bodyBytesMax,
+    routerOptions: { maxParamLength: 1_000, ignoreTrailingSlash: true },
+    // Streams never end by themselves, so a stop ends them.
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+  });
+  const strict = new Ajv({ coerceTypes: false, useDefaults: true, strict: false, allErrors: false });
+  const coercing = new Ajv({ coerceTypes: true, useDefaults: true, strict: false, allErrors: false });
+  app.setValidatorCompiler(({ schema, httpPart }) => {
+    const part = httpPart === 'querystring' ? 'query' : (httpPart ?? 'request');
+    const validate = (httpPart === 'body' ? strict : coercing).compile(schema as object);
+    return (value: unknown) => (validate(value) ? { value } : { error: validationError(validate.errors ?? [], part, value) });
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, parseJson(String(body)));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const message = `There is nothing at ${request.method} ${request.url.slice(0, 200)}.`;
+    return send(reply, new HoldfastError('not_found', message));
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const known = toKnown(error);
+    const { status } = renderError(known);
+    if (status >= 500) options.log.error({ err: error, method: request.method, url: request.url }, 'request failed');
+    return send(reply, known);
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    const operation = (request.routeOptions.config as { operation?: string }).operation ?? 'unknown';
+    options.metrics.onRequest(operation, reply.statusCode, reply.elapsedTime / 1000);
+    done();
+  });
+  for (const one of routes) register(app, options, one);
+  return app;
+}
+
+function register(app: FastifyInstance, { authorizer }: HttpOptions, { endpoint, handle }: Route): void {
+  const { method, alsoMethod, path, params, query, body, status, reply, media } = endpoint;
+  const schema: Record<string, unknown> = {};
+  if (params !== undefined) schema['params'] = params;
+  if (query !== undefined) schema['querystring'] = query;
+  if (body !== undefined) schema['body'] = body;
+  if (media === undefined && status !== 204) schema['response'] = { [status]: reply as TSchema };
+  app.route({
+    method: alsoMethod === undefined ? method : [method, alsoMethod],
+    url: path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    schema,
+    config: { operation: endpoint.id },
+    // Before the body is read: an unauthorized caller learns nothing of what would be valid.
+    onRequest: async (request) => {
+      const caller = await authorizer.authorize(request, endpoint.role);
+      (request as unknown as Authorized).caller = caller;
+    },
+    preValidation: (request, _reply, done) => {
+      // An endpoint whose fields are all optional may be called without a body.
+      if (body !== undefined && request.body === undefined) request.body = {};
+      done();
+    },
+    handler: async (request, response) => {
+      const { caller } = request as unknown as Authorized;
+      const call = {
+        params: request.params,
+        query: request.query,
+        body: request.body,
+        caller,
+        wish: endpoint.isIdempotent === true ? wishOf(request, caller) : { actor: caller.name, idempotency: null },
+        raw: request,
+        reply: response,
+      } as unknown as Call<Endpoint>;
+      const answer: unknown = await handle(call);
+      if (media === 'sse') return response;
+      const [content, headers, code] =
+        answer instanceof Reply ? [answer.body as unknown, answer.headers, answer.status ?? status] : [answer, {}, status];
+      return response.code(code).headers(headers).send(content);
+    },
+  });
+}
+
+interface Authorized {
+  caller: Caller;
+}
+
+/** The idempotency of a request: the key is the caller's own, and the hash covers what was asked for. */
+function wishOf(request: FastifyRequest, caller: Caller): Wish {
+  const traceparent = headerOf(request, 'traceparent') ?? null;
+  const key = headerOf(request, 'idempotency-key');
+  if (key === undefined) return { actor: caller.name, idempotency: null, traceparent };
+  if (key.length === 0 || key.length > keyLengthMax) {
+    const message = `The Idempotency-Key must have 1 to ${keyLengthMax} characters.`;
+    throw new HoldfastError('invalid', message, { field: 'Idempotency-Key' });
+  }
+  const asked = JSON.stringify([request.routeOptions.url, request.params, request.body ?? null, request.query]);
+  const requestHash = createHash('sha256').update(asked).digest('base64url');
+  return { actor: caller.name, idempotency: { key: `${caller.id}:${key}`, requestHash }, traceparent };
+}
+
+function headerOf(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function send(reply: FastifyReply, error: unknown): FastifyReply {
+  const { status, body } = renderError(error);
+  if (status === 429 || status === 503) void reply.header('retry-after', '1');
+  if (status === 401) void reply.header('www-authenticate', 'Bearer');
+  return reply.code(status).type('application/json').send(JSON.stringify(body));
+}
+
+/** Fastify's own refusals (too large, wrong media type, broken request) as errors of the caller. */
+function toKnown(error: unknown): unknown {
+  if (error instanceof HoldfastError) return error;
+  const { statusCode, message } = error as { statusCode?: number; message?: string };
+  if (statusCode === undefined || statusCode < 400 || statusCode >= 500) return error;
+  return new HoldfastError('invalid', `${message ?? 'The request is broken'}.`, { http_status: statusCode });
+}

@@ -1,0 +1,240 @@
+import type { FastifyInstance } from 'fastify';
+import { createBackends } from './backends.ts';
+import { endpoints } from './contract.ts';
+import type { Config } from './kernel/config/config.ts';
+import { HoldfastError } from './kernel/errors/errors.ts';
+import { EventFollower } from './kernel/events/follower.ts';
+import { eventRoutes } from './kernel/events/routes.ts';
+import { hasTokens } from './kernel/auth/tokens.ts';
+import { createAuthorizer, isLoopbackHost } from './kernel/http/authorizer.ts';
+import { type HealthCheck, checkHealth, healthContract } from './kernel/http/health.ts';
+import { openApiDocument } from './kernel/http/openapi.ts';
+import { Reply, type Route, createHttpServer, route } from './kernel/http/server.ts';
+import { SseStreams } from './kernel/http/sse.ts';
+import { serveSwagger } from './kernel/http/swagger.ts';
+import { createIdSource, systemClock } from './kernel/ids.ts';
+import { keeperRoutes } from './kernel/keepers/routes.ts';
+import { KeeperRunner } from './kernel/keepers/runner.ts';
+import { Engine } from './kernel/operations/engine.ts';
+import { retentionKeeper } from './kernel/operations/retention.ts';
+import { operationRoutes } from './kernel/operations/routes.ts';
+import { openStore } from './kernel/store/open.ts';
+import type { Store } from './kernel/store/store.ts';
+import { type Log, createLog } from './kernel/telemetry/log.ts';
+import { createMetrics } from './kernel/telemetry/metrics.ts';
+import { createTracing } from './kernel/telemetry/tracing.ts';
+import { migrations } from './migrations.ts';
+import { version } from './version.ts';
+import type { BackendRegistry } from './volumes/backends/registry.ts';
+import { volumeReconciler } from './volumes/keepers/reconciler.ts';
+import { trashKeeper } from './volumes/keepers/trash.ts';
+import { registerVolumeOperations } from './volumes/operations/kinds.ts';
+import { volumeRoutes } from './volumes/routes.ts';
+import { VolumeService } from './volumes/service.ts';
+
+/** A server that runs. */
+export interface RunningServer {
+  /** Such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly description: { readonly store: string; readonly backend: string };
+  /** Stops in reverse order within SHUTDOWN_TIMEOUT; what was under way is given back. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The one place where parts are wired. Starts them in order; when one fails, those before it are stopped. Throws
+ * `HoldfastError` with one sentence for whatever an operator can mend.
+ */
+export async function startServer(config: Config, options: { readonly log?: Log } = {}): Promise<RunningServer> {
+  const { values } = config;
+  const log = options.log ?? createLog({ level: values.logLevel });
+  const stops: { readonly name: string; stop(): Promise<unknown> | unknown }[] = [];
+  const stop = () => stopAll(stops, log, values.shutdownTimeoutMs);
+  try {
+    const metrics = createMetrics();
+    const tracing = await createTracing({ exporter: values.otelExporter, endpoint: values.otelEndpoint, version });
+    stops.push({ name: 'tracing', stop: () => tracing.shutdown() });
+    const store = await openStore(
+      {
+        databaseUrl: values.databaseUrl,
+        dataDirectory: values.dataDir,
+        timeoutMs: values.databaseTimeoutMs,
+        migrations,
+        onError: (error) => log.warn({ err: error }, 'store connection lost'),
+      },
+      { owner: true },
+    );
+    stops.push({ name: 'store', stop: () => store.close() });
+    await refuseOpenDoor(store, values.host);
+
+    const observe = metrics.onBackendCall;
+    const backends = createBackends(values, { log, tracer: tracing.tracer, observe });
+    stops.push({ name: 'backends', stop: () => backends.close() });
+    const newId = createIdSource();
+    const clock = systemClock;
+    const engine = new Engine({
+      store,
+      clock,
+      newId,
+      runningMax: values.operationsMaxRunning,
+      heldMax: values.operationsMaxHeld,
+      leaseTtlMs: values.leaseTtlMs,
+      observer: engineObserver(log, metrics),
+      tracer: tracing.tracer,
+    });
+    metrics.gauge('operations_held', 'Operations under way in this process.', () => engine.heldCount);
+    registerVolumeOperations(engine, {
+      backend: (name) => backends.get(name),
+      timeoutMs: values.backendTimeoutMs,
+      policy: {
+        attemptsMax: values.volumeRetryMaxAttempts,
+        initialWaitMs: values.volumeRetryInitialWaitMs,
+        multiplier: values.volumeRetryMultiplier,
+        waitMaxMs: values.volumeRetryMaxWaitMs,
+      },
+    });
+    await engine.start();
+    stops.push({ name: 'operations', stop: () => engine.stop(values.shutdownTimeoutMs * 0.6) });
+
+    const service = new VolumeService({
+      store,
+      engine,
+      newId,
+      backends,
+      trashRetentionMs: values.volumeTrashRetentionMs,
+      lookTimeoutMs: values.backendTimeoutMs,
+    });
+    const keepers = new KeeperRunner(store, () => engine.replicaId, keeperObserver(log, metrics));
+    const { reconcileIntervalMs: periodMs, backendTimeoutMs: timeoutMs, reconcileDbOnly: dbOnly, reconcileBackendOnly: backendOnly } = values;
+    keepers.register(volumeReconciler({ store, backends, service, clock, periodMs, timeoutMs, dbOnly, backendOnly }));
+    keepers.register(trashKeeper(store, engine, clock));
+    const retention = { operationsMs: values.operationsRetentionMs, eventsMs: values.eventsRetentionMs };
+    keepers.register(retentionKeeper(store, clock, retention));
+    keepers.start();
+    stops.push({ name: 'keepers', stop: () => keepers.stop() });
+
+    const follower = new EventFollower(store, (error) => log.warn({ err: error }, 'events cannot be read'));
+    stops.push({ name: 'events', stop: () => follower.close() });
+    const streams = new SseStreams(values.sseHeartbeatMs, metrics.setStreams);
+    let isReady = false;
+    const healthTimeoutMs = values.healthTimeoutMs;
+    const checks = healthChecks(store, backends);
+    const app = createHttpServer({ log, metrics, authorizer: createAuthorizer(store), tracer: tracing.tracer }, [
+      ...volumeRoutes({ service, store, backends, follower, streams, healthTimeoutMs }),
+      ...operationRoutes(store, engine, streams),
+      ...eventRoutes(store, follower, streams),
+      ...keeperRoutes(keepers),
+      ...serverRoutes({ checks, healthTimeoutMs, metrics, isReady: () => isReady, store }),
+    ]);
+    serveSwagger(app);
+    const url = await listen(app, values.host, values.port);
+    isReady = true;
+    stops.push({
+      name: 'http',
+      stop: async () => {
+        isReady = false;
+        streams.close();
+        await app.close();
+      },
+    });
+    return { url, description: { store: store.description, backend: backends.defaultName }, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Without a token anybody who reaches the port would be an admin. */
+async function refuseOpenDoor(store: Store, host: string): Promise<void> {
+  if (isLoopbackHost(host) || (await store.read(hasTokens))) return;
+  const message = `Listening on ${host} needs a token: make one with "holdfast token create", or listen on 127.0.0.1.`;
+  throw new HoldfastError('invalid', message, { field: 'HOLDFAST_HOST', provided_value: host });
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    const address = await app.listen({ host, port });
+    return address.replace('[::1]', 'localhost');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const reasons: Readonly<Record<string, string>> = {
+      EADDRINUSE: 'another process uses it',
+      EACCES: 'this user may not',
+      EADDRNOTAVAIL: 'this machine has no such address',
+    };
+    const reason = reasons[code ?? ''] ?? (error instanceof Error ? error.message : String(error));
+    throw new HoldfastError('unavailable', `The server cannot listen on ${host}:${port}: ${reason}.`, {}, error);
+  }
+}
+
+async function stopAll(
+  stops: readonly { readonly name: string; stop(): Promise<unknown> | unknown }[],
+  log: Log,
+  timeoutMs: number,
+): Promise<void> {
+  const deadline = new Promise<'late'>((resolve) => setTimeout(() => resolve('late'), timeoutMs).unref());
+  for (const part of stops.toReversed()) {
+    const work = Promise.resolve()
+      .then(() => part.stop())
+      .catch((error: unknown) => log.warn({ err: error, part: part.name }, 'a part did not stop cleanly'));
+    if ((await Promise.race([work, deadline])) === 'late') log.warn({ part: part.name }, 'a part did not stop in time');
+  }
+}
+
+function healthChecks(store: Store, backends: BackendRegistry): HealthCheck[] {
+  const name = backends.defaultName;
+  return [
+    { name: 'store', isVital: true, check: async () => (await store.health(), store.description) },
+    { name: `backend:${name}`, isVital: false, check: async (signal) => (await backends.get(name).health(signal)).detail },
+  ];
+}
+
+function serverRoutes(parts: {
+  readonly checks: readonly HealthCheck[];
+  readonly healthTimeoutMs: number;
+  readonly metrics: ReturnType<typeof createMetrics>;
+  readonly store: Store;
+  isReady(): boolean;
+}): Route[] {
+  const document = openApiDocument(endpoints, version);
+  return [
+    route(healthContract.health, async () => {
+      const health = await checkHealth(parts.checks, parts.healthTimeoutMs);
+      return new Reply(health, {}, health.status === 'unhealthy' ? 503 : 200);
+    }),
+    route(healthContract.ready, async () => {
+      const { status, parts: found } = await checkHealth(parts.checks.slice(0, 1), parts.healthTimeoutMs);
+      const isReady = parts.isReady() && status === 'healthy';
+      const detail = isReady ? 'ready' : (found['store']?.detail ?? 'starting or stopping');
+      return new Reply({ ready: isReady, detail }, {}, isReady ? 200 : 503);
+    }),
+    route(healthContract.metrics, async () => new Reply(await parts.metrics.text(), { 'content-type': parts.metrics.contentType })),
+    route(healthContract.openapi, () => document),
+  ];
+}
+
+function engineObserver(log: Log, metrics: ReturnType<typeof createMetrics>) {
+  return {
+    onFinished: (run: { id: string; kind: string; resource: string }, status: string, durationMs: number) => {
+      metrics.onOperation(run.kind, status, durationMs / 1000);
+      log.info({ operation: run.id, kind: run.kind, resource: run.resource, status, durationMs }, 'operation ended');
+    },
+    onAttempt: (run: { kind: string }, step: string, result: string) => metrics.onAttempt(run.kind, step, result),
+    onAdopted: (runs: readonly { id: string }[]) => {
+      metrics.onTakeover(runs.length);
+      log.info({ count: runs.length, operations: runs.slice(0, 20).map(({ id }) => id) }, 'operations resumed');
+    },
+    onLeaseLost: (replica: string) => log.error({ replica }, 'the lease was lost; operations were given up'),
+    onError: (error: unknown, about: string) => log.error({ err: error, about }, 'operations engine'),
+  };
+}
+
+function keeperObserver(log: Log, metrics: ReturnType<typeof createMetrics>) {
+  return {
+    onRun: (keeper: string, result: 'ok' | 'failed', seconds: number, detail: string) => {
+      metrics.onKeeperRun(keeper, result, seconds);
+      log[result === 'ok' ? 'debug' : 'warn']({ keeper, detail }, 'keeper ran');
+    },
+    onError: (error: unknown, about: string) => log.warn({ err: error, about }, 'keeper could not run'),
+  };
+}

@@ -1,0 +1,141 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+import type { Clock } from '../../kernel/ids.ts';
+import type { Keeper } from '../../kernel/keepers/keeper.ts';
+import type { Store } from '../../kernel/store/store.ts';
+import type { BackendContext, ImageFacts, VolumeBackend } from '../backends/backend.ts';
+import type { BackendRegistry } from '../backends/registry.ts';
+import { isTransitional } from '../fsm.ts';
+import { toVolume } from '../rows.ts';
+import type { VolumeService } from '../service.ts';
+import type { VolumeTable } from '../tables.ts';
+import type { Volume } from '../volume.ts';
+import { type Doubt, loseVolume } from './lose-volume.ts';
+
+const pageSize = 200;
+const pagesMax = 10_000;
+
+export interface ReconcilerOptions {
+  readonly store: Store;
+  readonly backends: BackendRegistry;
+  readonly service: VolumeService;
+  readonly clock: Clock;
+  readonly periodMs: number;
+  readonly timeoutMs: number;
+  readonly dbOnly: 'error' | 'delete' | 'ignore';
+  readonly backendOnly: 'ignore' | 'import';
+}
+
+interface Tally {
+  checked: number;
+  lost: number;
+  stale: number;
+  imported: number;
+}
+
+/**
+ * Compares volumes with their backends, at start and from then on: a volume without an image, a volume in a transitional
+ * state without an operation that will carry it on, and an image without a volume. A backend that cannot be read says
+ * nothing about its volumes.
+ */
+export function volumeReconciler(options: ReconcilerOptions): Keeper {
+  return {
+    name: 'volume-reconciler',
+    summary: 'Compares volumes with the images on their backends, by RECONCILE_DB_ONLY and RECONCILE_BACKEND_ONLY.',
+    periodMs: options.periodMs,
+    run: async (signal) => {
+      const tally: Tally = { checked: 0, lost: 0, stale: 0, imported: 0 };
+      const failures: string[] = [];
+      for (const name of await backendsInUse(options)) {
+        try {
+          await checkBackend(options, options.backends.get(name), signal, tally);
+        } catch (error) {
+          failures.push(error instanceof Error ? error.message : String(error));
+        }
+      }
+      if (failures.length > 0) throw new HoldfastError('unavailable', failures.join(' '));
+      const { checked, lost, stale, imported } = tally;
+      return `${checked} volumes compared, ${lost} without an image, ${stale} left behind, ${imported} imported`;
+    },
+  };
+}
+
+async function backendsInUse({ store, backends }: ReconcilerOptions): Promise<string[]> {
+  const rows = await store.read((reader) =>
+    reader.rows<{ backend: string }>(`select distinct backend from volumes where state <> 'deleted'`, []),
+  );
+  return [...new Set([backends.defaultName, ...rows.map((row) => row.backend)])];
+}
+
+async function checkBackend(options: ReconcilerOptions, backend: VolumeBackend, signal: AbortSignal, tally: Tally): Promise<void> {
+  const context = () => ({ signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]) });
+  await backend.health(context().signal);
+  let afterId = '';
+  for (let page = 0; page < pagesMax && !signal.aborted; page++) {
+    const volumes = await volumesOn(options.store, backend.name, afterId);
+    for (const volume of volumes) await checkVolume(options, backend, volume, context(), tally);
+    if (volumes.length < pageSize) break;
+    afterId = volumes.at(-1)!.id;
+  }
+  if (options.backendOnly === 'import') await importUnknown(options, backend, signal, tally);
+}
+
+async function volumesOn(store: Store, backend: string, afterId: string): Promise<Volume[]> {
+  const statement = `select * from volumes where backend = ? and id > ? and state <> 'deleted' and state <> 'error'
+    order by id limit ?`;
+  return (await store.read((reader) => reader.rows<VolumeTable>(statement, [backend, afterId, pageSize]))).map(toVolume);
+}
+
+async function checkVolume(
+  { store, clock, service, dbOnly }: ReconcilerOptions,
+  backend: VolumeBackend,
+  volume: Volume,
+  context: BackendContext,
+  tally: Tally,
+): Promise<void> {
+  tally.checked++;
+  const facts = await backend.inspect(context, volume.image);
+  const doubt = judge(volume, facts);
+  if (doubt === null) return;
+  if (doubt === 'absent' && dbOnly === 'ignore') return;
+  const policy = doubt === 'absent' && dbOnly === 'delete' ? 'delete' : 'error';
+  const changed = await store.write(loseVolume, { volumeId: volume.id, version: volume.version, doubt, policy, nowMs: clock.nowMs() });
+  if (!changed) return;
+  if (doubt === 'absent') {
+    tally.lost++;
+    return;
+  }
+  tally.stale++;
+  // Its image is there, so what it says becomes the state without anybody having to ask.
+  await service.reconcile({ actor: 'keeper:volume-reconciler', idempotency: null }, volume.id);
+}
+
+/** What is wrong with a volume, given its image; the store then checks that no operation is at work on it. */
+export function judge(volume: Volume, facts: ImageFacts | null): Doubt | null {
+  if (isTransitional(volume.state)) return facts === null ? 'absent' : 'left_behind';
+  return facts === null || facts.place === 'trash' ? 'absent' : null;
+}
+
+async function importUnknown(options: ReconcilerOptions, backend: VolumeBackend, signal: AbortSignal, tally: Tally): Promise<void> {
+  const { service, store, timeoutMs } = options;
+  let after: string | undefined;
+  for (let page = 0; page < pagesMax && !signal.aborted; page++) {
+    const context = { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) };
+    const images = await backend.list(context, { ...(after === undefined ? {} : { after }), limit: pageSize });
+    for (const { image } of images) {
+      const known = await store.read((reader) =>
+        reader.rows('select id from volumes where backend = ? and image = ? and purged_at is null', [backend.name, image]),
+      );
+      if (known.length > 0) continue;
+      const wish = { actor: 'keeper:volume-reconciler', idempotency: null };
+      try {
+        await service.import(wish, { image, name: null, backend: backend.name, metadata: {} });
+        tally.imported++;
+      } catch (error) {
+        // A name that is taken or not allowed is for people to decide; the others go on.
+        if (!(error instanceof HoldfastError) || (error.kind !== 'conflict' && error.kind !== 'invalid')) throw error;
+      }
+    }
+    if (images.length < pageSize) return;
+    after = images.at(-1)!.image;
+  }
+}

@@ -1,0 +1,27 @@
+import type { Clock } from '../../kernel/ids.ts';
+import type { Keeper } from '../../kernel/keepers/keeper.ts';
+import type { Engine } from '../../kernel/operations/engine.ts';
+import type { Store } from '../../kernel/store/store.ts';
+import { acceptPurge } from '../accepting/delete.ts';
+import { listExpired } from '../queries.ts';
+
+const batchSize = 50;
+
+/** Empties the trash: volumes whose time is up are purged, each by an operation of its own. */
+export function trashKeeper(store: Store, engine: Engine, clock: Clock): Keeper {
+  return {
+    name: 'volume-trash',
+    summary: 'Removes deleted volumes for good when their retention has passed.',
+    periodMs: 60_000,
+    run: async (signal) => {
+      const expired = await store.read((reader) => listExpired(reader, clock.nowMs(), batchSize));
+      for (const { id, trashExpiresAtMs } of expired) {
+        if (signal.aborted) break;
+        // The key makes a purge that is already under way the answer, instead of a second one.
+        const key = `keeper:volume-trash:${id}:${trashExpiresAtMs}`;
+        await engine.accept(acceptPurge, { actor: 'keeper:volume-trash', idempotency: { key, requestHash: id } }, { volume: id });
+      }
+      return `${expired.length} purges asked for`;
+    },
+  };
+}

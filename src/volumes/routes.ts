@@ -1,0 +1,138 @@
+import { HoldfastError } from '../kernel/errors/errors.ts';
+import type { EventFollower } from '../kernel/events/follower.ts';
+import { parseSize } from '../kernel/config/size.ts';
+import type { Endpoint } from '../kernel/http/contract.ts';
+import { decodeCursor, page } from '../kernel/http/cursor.ts';
+import { Reply, type Route, route } from '../kernel/http/server.ts';
+import { type SseStreams, lastEventId } from '../kernel/http/sse.ts';
+import type { Accepted } from '../kernel/operations/start.ts';
+import { acceptedView } from '../kernel/operations/view.ts';
+import type { Store } from '../kernel/store/store.ts';
+import type { BackendRegistry } from './backends/registry.ts';
+import type { QosLimits } from './backends/backend.ts';
+import { volumeContract } from './contract.ts';
+import { backendStatus } from './health.ts';
+import { findVolume, findVolumeDetail, listSnapshots, listTrash, listVolumes } from './queries.ts';
+import type { VolumeService } from './service.ts';
+import { snapshotView, volumeView } from './view.ts';
+import { requestedSize } from './volume.ts';
+import { watchVolume } from './watch.ts';
+
+export interface VolumeRouteOptions {
+  readonly service: VolumeService;
+  readonly store: Store;
+  readonly backends: BackendRegistry;
+  readonly follower: EventFollower;
+  readonly streams: SseStreams;
+  readonly healthTimeoutMs: number;
+}
+
+const defaultLimit = 100;
+
+/** The API of volumes. */
+export function volumeRoutes(options: VolumeRouteOptions): Route<Endpoint>[] {
+  return [...readingRoutes(options), ...lifecycleRoutes(options), ...contentRoutes(options)];
+}
+
+function readingRoutes({ store, backends, follower, streams, healthTimeoutMs }: VolumeRouteOptions): Route[] {
+  return [
+    route(volumeContract.listVolumes, async ({ query }) => {
+      const limit = query.limit ?? defaultLimit;
+      const { state, backend, name } = query;
+      const filter = { state, backend, name, afterId: decodeCursor(query.cursor), limit: limit + 1 };
+      const rows = await store.read((reader) => listVolumes(reader, filter));
+      return page(rows, limit, ({ volume }) => volume.id, volumeView);
+    }),
+    route(volumeContract.getVolume, async ({ params }) => {
+      const found = await store.read((reader) => findVolumeDetail(reader, params.volume));
+      if (found === null) throw unknownVolume(params.volume);
+      return volumeView(found);
+    }),
+    route(volumeContract.listSnapshots, async ({ params }) => {
+      const volume = await store.read((reader) => findVolume(reader, params.volume));
+      if (volume === null) throw unknownVolume(params.volume);
+      const snapshots = await store.read((reader) => listSnapshots(reader, volume.id));
+      return { items: snapshots.map(snapshotView) };
+    }),
+    route(volumeContract.listTrash, async ({ query }) => {
+      const limit = query.limit ?? defaultLimit;
+      const rows = await store.read((reader) => listTrash(reader, { afterId: decodeCursor(query.cursor), limit: limit + 1 }));
+      return page(rows, limit, ({ volume }) => volume.id, volumeView);
+    }),
+    route(volumeContract.watchVolume, async ({ params, query, raw, reply }) => {
+      const sinceSeq = lastEventId(raw.headers['last-event-id'], query.last_event_id);
+      const watch = { volume: params.volume, isFollowing: query.follow === true, sinceSeq };
+      await watchVolume(store, follower, watch, (onClose) => streams.open(reply, onClose));
+      return undefined as never;
+    }),
+    route(volumeContract.listBackends, async () => ({
+      items: await Promise.all(backends.names.map((name) => backendStatus(backends, name, healthTimeoutMs))),
+    })),
+  ];
+}
+
+function lifecycleRoutes({ service }: VolumeRouteOptions): Route[] {
+  return [
+    route(volumeContract.createVolume, async ({ body, wish }) => {
+      const isSized = body.size !== undefined || body.size_bytes !== undefined || body.size_mb !== undefined;
+      return accepted(
+        await service.create(wish, {
+          name: body.name,
+          // A clone without a size has its snapshot's.
+          sizeBytes: body.snapshot_id !== undefined && !isSized ? null : requestedSize(body, parseSize),
+          backend: body.backend ?? null,
+          metadata: body.metadata ?? {},
+          qos: (body.qos ?? {}) as QosLimits,
+          snapshotId: body.snapshot_id ?? null,
+        }),
+      );
+    }),
+    route(volumeContract.attachVolume, async ({ params, body, wish }) =>
+      accepted(await service.attach(wish, params.volume, body.node_id, body.mode ?? 'rw')),
+    ),
+    route(volumeContract.detachVolume, async ({ params, body, wish }) =>
+      accepted(await service.detach(wish, params.volume, body.attachment_id ?? null, body.force ?? false)),
+    ),
+    route(volumeContract.deleteVolume, async ({ params, query, wish }) =>
+      accepted(await service.delete(wish, params.volume, query.purge ?? false)),
+    ),
+    route(volumeContract.reconcileVolume, async ({ params, wish }) => accepted(await service.reconcile(wish, params.volume))),
+    route(volumeContract.importVolume, async ({ body, wish }) => {
+      const { image, name = null, backend = null, metadata = {} } = body;
+      return accepted(await service.import(wish, { image, name, backend, metadata }));
+    }),
+    route(volumeContract.restoreVolume, async ({ params, body, wish }) =>
+      accepted(await service.restore(wish, params.volume, body.name ?? null)),
+    ),
+    route(volumeContract.purgeVolume, async ({ params, wish }) => accepted(await service.purge(wish, params.volume))),
+  ];
+}
+
+function contentRoutes({ service }: VolumeRouteOptions): Route[] {
+  return [
+    route(volumeContract.resizeVolume, async ({ params, body, wish }) =>
+      accepted(await service.resize(wish, params.volume, requestedSize(body, parseSize))),
+    ),
+    route(volumeContract.setVolumeQos, async ({ params, body, wish }) =>
+      accepted(await service.setQos(wish, params.volume, body as QosLimits)),
+    ),
+    route(volumeContract.createSnapshot, async ({ params, body, wish }) =>
+      accepted(await service.snapshot(wish, params.volume, body.name)),
+    ),
+    route(volumeContract.deleteSnapshot, async ({ params, wish }) =>
+      accepted(await service.deleteSnapshot(wish, params.volume, params.snapshot)),
+    ),
+    route(volumeContract.revertVolume, async ({ params, body, wish }) =>
+      accepted(await service.revert(wish, params.volume, body.snapshot_id)),
+    ),
+  ];
+}
+
+function accepted(result: Accepted): Reply<ReturnType<typeof acceptedView>> {
+  const headers = { location: `/api/v1/operations/${result.id}` };
+  return new Reply(acceptedView(result), result.isReplay ? { ...headers, 'idempotent-replayed': 'true' } : headers);
+}
+
+function unknownVolume(reference: string): HoldfastError {
+  return new HoldfastError('not_found', `There is no volume ${reference.slice(0, 200)}.`);
+}
