@@ -13,9 +13,10 @@ import { type BackendRegistry, createBackendRegistry } from './volumes/backends/
 export function createBackends(
   values: Values,
   telemetry: { readonly log: Log; readonly tracer: Tracer; readonly observe: BackendObserver },
+  wrap: (backend: VolumeBackend) => VolumeBackend = (backend) => backend,
 ): BackendRegistry {
   const { log, tracer, observe } = telemetry;
-  const watched = (make: () => VolumeBackend) => () => observed(make(), tracer, observe);
+  const watched = (make: () => VolumeBackend) => () => observed(wrap(make()), tracer, observe);
   const { cephConf: conf, cephMonitors: monitors, cephPool: pool, cephKeyring: keyring, cephUser: user } = values;
   const hasCeph = conf !== undefined || monitors.length > 0;
   const ceph = () =>
@@ -36,7 +37,10 @@ export function createBackends(
       ceph:
         hasCeph || values.storageBackend === 'ceph'
           ? watched(ceph)
-          : { missing: 'The ceph backend is not configured: set CEPH_CONF, or CEPH_MONITORS, and start the server again.' },
+          : {
+              missing:
+                'The ceph backend is not configured: set CEPH_CONF, or CEPH_MONITORS, and start the server again.',
+            },
     },
     values.storageBackend,
   );

@@ -25,6 +25,7 @@ import { createMetrics } from './kernel/telemetry/metrics.ts';
 import { createTracing } from './kernel/telemetry/tracing.ts';
 import { migrations } from './migrations.ts';
 import { version } from './version.ts';
+import type { VolumeBackend } from './volumes/backends/backend.ts';
 import type { BackendRegistry } from './volumes/backends/registry.ts';
 import { volumeReconciler } from './volumes/keepers/reconciler.ts';
 import { trashKeeper } from './volumes/keepers/trash.ts';
@@ -41,11 +42,17 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+export interface ServerOptions {
+  readonly log?: Log;
+  /** Puts something between the server and each backend: tests make them fail, hang, or end the process. */
+  readonly wrapBackend?: (backend: VolumeBackend) => VolumeBackend;
+}
+
 /**
  * The one place where parts are wired. Starts them in order; when one fails, those before it are stopped. Throws
  * `HoldfastError` with one sentence for whatever an operator can mend.
  */
-export async function startServer(config: Config, options: { readonly log?: Log } = {}): Promise<RunningServer> {
+export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const { values } = config;
   const log = options.log ?? createLog({ level: values.logLevel });
   const stops: { readonly name: string; stop(): Promise<unknown> | unknown }[] = [];
@@ -68,7 +75,7 @@ export async function startServer(config: Config, options: { readonly log?: Log 
     await refuseOpenDoor(store, values.host);
 
     const observe = metrics.onBackendCall;
-    const backends = createBackends(values, { log, tracer: tracing.tracer, observe });
+    const backends = createBackends(values, { log, tracer: tracing.tracer, observe }, options.wrapBackend);
     stops.push({ name: 'backends', stop: () => backends.close() });
     const newId = createIdSource();
     const clock = systemClock;
@@ -105,7 +112,12 @@ export async function startServer(config: Config, options: { readonly log?: Log 
       lookTimeoutMs: values.backendTimeoutMs,
     });
     const keepers = new KeeperRunner(store, () => engine.replicaId, keeperObserver(log, metrics));
-    const { reconcileIntervalMs: periodMs, backendTimeoutMs: timeoutMs, reconcileDbOnly: dbOnly, reconcileBackendOnly: backendOnly } = values;
+    const {
+      reconcileIntervalMs: periodMs,
+      backendTimeoutMs: timeoutMs,
+      reconcileDbOnly: dbOnly,
+      reconcileBackendOnly: backendOnly,
+    } = values;
     keepers.register(volumeReconciler({ store, backends, service, clock, periodMs, timeoutMs, dbOnly, backendOnly }));
     keepers.register(trashKeeper(store, engine, clock));
     const retention = { operationsMs: values.operationsRetentionMs, eventsMs: values.eventsRetentionMs };
@@ -185,7 +197,11 @@ function healthChecks(store: Store, backends: BackendRegistry): HealthCheck[] {
   const name = backends.defaultName;
   return [
     { name: 'store', isVital: true, check: async () => (await store.health(), store.description) },
-    { name: `backend:${name}`, isVital: false, check: async (signal) => (await backends.get(name).health(signal)).detail },
+    {
+      name: `backend:${name}`,
+      isVital: false,
+      check: async (signal) => (await backends.get(name).health(signal)).detail,
+    },
   ];
 }
 
@@ -208,7 +224,10 @@ function serverRoutes(parts: {
       const detail = isReady ? 'ready' : (found['store']?.detail ?? 'starting or stopping');
       return new Reply({ ready: isReady, detail }, {}, isReady ? 200 : 503);
     }),
-    route(healthContract.metrics, async () => new Reply(await parts.metrics.text(), { 'content-type': parts.metrics.contentType })),
+    route(
+      healthContract.metrics,
+      async () => new Reply(await parts.metrics.text(), { 'content-type': parts.metrics.contentType }),
+    ),
     route(healthContract.openapi, () => document),
   ];
 }

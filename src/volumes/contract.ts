@@ -161,7 +161,10 @@ export const volumeContract = {
     path: '/api/v1/volumes/{volume}/attach',
     summary: 'Attaches a volume at a node',
     params: volume,
-    body: Type.Object({ node_id: Type.String({ maxLength: 1000 }), mode: Type.Optional(Type.Enum(['rw', 'ro'])) }, closed),
+    body: Type.Object(
+      { node_id: Type.String({ maxLength: 1000 }), mode: Type.Optional(Type.Enum(['rw', 'ro'])) },
+      closed,
+    ),
   }),
   detachVolume: endpoint({
     ...accepting,
@@ -172,7 +175,10 @@ export const volumeContract = {
     summary: 'Detaches a volume; `force` fences its clients first',
     params: volume,
     body: Type.Object(
-      { attachment_id: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })), force: Type.Optional(Type.Boolean()) },
+      {
+        attachment_id: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+        force: Type.Optional(Type.Boolean()),
+      },
       closed,
     ),
   }),
@@ -236,7 +242,10 @@ export const volumeContract = {
     path: '/api/v1/volumes/{volume}/revert',
     summary: 'Makes a volume what it was at a snapshot',
     params: volume,
-    body: Type.Object({ snapshot_id: Type.String({ minLength: 1, maxLength: 300, description: 'Id or name.' }) }, closed),
+    body: Type.Object(
+      { snapshot_id: Type.String({ minLength: 1, maxLength: 300, description: 'Id or name.' }) },
+      closed,
+    ),
   }),
   importVolume: endpoint({
     ...accepting,

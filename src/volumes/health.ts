@@ -12,7 +12,11 @@ export async function backendStatus(
   const backend = backends.get(name);
   const facts = { name, is_default: name === backends.defaultName, capabilities: { ...backend.capabilities } };
   try {
-    const { detail, freeBytes = null, totalBytes = null } = await within(backend.health(AbortSignal.timeout(timeoutMs)), timeoutMs);
+    const {
+      detail,
+      freeBytes = null,
+      totalBytes = null,
+    } = await within(backend.health(AbortSignal.timeout(timeoutMs)), timeoutMs);
     return { ...facts, status: 'healthy', detail, free_bytes: freeBytes, total_bytes: totalBytes };
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);

@@ -56,7 +56,9 @@ function readingRoutes({ store, backends, follower, streams, healthTimeoutMs }: 
     }),
     route(volumeContract.listTrash, async ({ query }) => {
       const limit = query.limit ?? defaultLimit;
-      const rows = await store.read((reader) => listTrash(reader, { afterId: decodeCursor(query.cursor), limit: limit + 1 }));
+      const rows = await store.read((reader) =>
+        listTrash(reader, { afterId: decodeCursor(query.cursor), limit: limit + 1 }),
+      );
       return page(rows, limit, ({ volume }) => volume.id, volumeView);
     }),
     route(volumeContract.watchVolume, async ({ params, query, raw, reply }) => {
@@ -96,7 +98,9 @@ function lifecycleRoutes({ service }: VolumeRouteOptions): Route[] {
     route(volumeContract.deleteVolume, async ({ params, query, wish }) =>
       accepted(await service.delete(wish, params.volume, query.purge ?? false)),
     ),
-    route(volumeContract.reconcileVolume, async ({ params, wish }) => accepted(await service.reconcile(wish, params.volume))),
+    route(volumeContract.reconcileVolume, async ({ params, wish }) =>
+      accepted(await service.reconcile(wish, params.volume)),
+    ),
     route(volumeContract.importVolume, async ({ body, wish }) => {
       const { image, name = null, backend = null, metadata = {} } = body;
       return accepted(await service.import(wish, { image, name, backend, metadata }));

@@ -52,13 +52,26 @@ export async function watchVolume(
     if (options.sinceSeq === null) {
       const view = volumeView(detail);
       const { name, state, reason } = view;
-      const data = { volume_id: volumeId, name, state, from: null, event: 'current', reason, timestamp: view.updated_at };
-      sse.send({ id: String(sentSeq), event: 'state', data: { ...data, operation_id: null, actor: 'server', details: { node_id: view.node_id } } });
+      const data = {
+        volume_id: volumeId,
+        name,
+        state,
+        from: null,
+        event: 'current',
+        reason,
+        timestamp: view.updated_at,
+      };
+      sse.send({
+        id: String(sentSeq),
+        event: 'state',
+        data: { ...data, operation_id: null, actor: 'server', details: { node_id: view.node_id } },
+      });
     }
     for (let events = await past(); events.length > 0 && !sse.isOver; events = await past()) events.forEach(tell);
     isLive = true;
     held.forEach(tell);
-    if (!options.isFollowing && !sse.isOver && isSettled(detail.volume.state)) finish(sse, { volume_id: volumeId, state: detail.volume.state });
+    if (!options.isFollowing && !sse.isOver && isSettled(detail.volume.state))
+      finish(sse, { volume_id: volumeId, state: detail.volume.state });
   } catch (error) {
     end();
     throw error;

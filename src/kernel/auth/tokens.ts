@@ -37,14 +37,25 @@ export interface NewToken {
 export const createToken = transaction(import.meta.url, 'createToken', async (tx, token: NewToken): Promise<void> => {
   const { id, name, role, hash, nowMs } = token;
   if (role === 'public' || !roles.includes(role)) {
-    throw new HoldfastError('invalid', `A token's role is viewer, operator or admin, not "${role}".`, { field: 'role', provided_value: role });
+    throw new HoldfastError('invalid', `A token's role is viewer, operator or admin, not "${role}".`, {
+      field: 'role',
+      provided_value: role,
+    });
   }
   if (!/^[\w.@-]{1,100}$/.test(name)) {
-    throw new HoldfastError('invalid', 'A token\'s name has 1 to 100 letters, digits, ".", "_", "@" and "-".', { field: 'name' });
+    throw new HoldfastError('invalid', 'A token\'s name has 1 to 100 letters, digits, ".", "_", "@" and "-".', {
+      field: 'name',
+    });
   }
   const taken = await tx.rows('select id from tokens where name = ? and revoked_at is null', [name]);
   if (taken.length > 0) throw new HoldfastError('conflict', `A token named ${name} exists already.`, { field: 'name' });
-  await tx.run('insert into tokens (id, name, role, hash, created_at) values (?, ?, ?, ?, ?)', [id, name, role, hash, nowMs]);
+  await tx.run('insert into tokens (id, name, role, hash, created_at) values (?, ?, ?, ?, ?)', [
+    id,
+    name,
+    role,
+    hash,
+    nowMs,
+  ]);
 });
 
 /** Ends a token, named by id or name, from the next request on. Throws `not_found`. */

@@ -1,47 +1,90 @@
-import { choice, decimal, duration, integer, list, optional, string } from './setting.ts';
+import { choice, decimal, duration, integer, list, optional, retention, string } from './setting.ts';
 
 /** Every setting of the server: one table for environment, flags, file and documentation. */
 export const settings = {
   host: string({ env: 'HOLDFAST_HOST', flag: 'host', description: 'Address to listen on.' }, '127.0.0.1'),
-  port: integer({ env: 'HOLDFAST_PORT', flag: 'port', description: 'Port to listen on; 0 picks a free one.' }, 8080, 0, 65_535),
-  dataDir: string({ env: 'HOLDFAST_DATA_DIR', flag: 'data-dir', description: 'Where the embedded store and files live.' }, './data'),
+  port: integer(
+    { env: 'HOLDFAST_PORT', flag: 'port', description: 'Port to listen on; 0 picks a free one.' },
+    8080,
+    0,
+    65_535,
+  ),
+  dataDir: string(
+    { env: 'HOLDFAST_DATA_DIR', flag: 'data-dir', description: 'Where the embedded store and files live.' },
+    './data',
+  ),
   databaseUrl: optional({
     env: 'DATABASE_URL',
     flag: 'database-url',
     isSecret: true,
     description: 'A postgres:// URL; without it the store is embedded in the data directory.',
   }),
-  databaseTimeoutMs: duration({ env: 'DATABASE_TIMEOUT', flag: 'database-timeout', description: 'Deadline of one transaction.' }, '5s'),
+  databaseTimeoutMs: duration(
+    { env: 'DATABASE_TIMEOUT', flag: 'database-timeout', description: 'Deadline of one transaction.' },
+    '5s',
+  ),
 
   storageBackend: choice(
     { env: 'STORAGE_BACKEND', flag: 'storage-backend', description: 'Where volumes are made by default.' },
     ['memory', 'file', 'ceph'],
     'file',
   ),
-  fileDirectory: optional({ env: 'FILE_DIRECTORY', flag: 'file-directory', description: 'Where the file backend keeps images; by default in the data directory.' }),
-  cephConf: optional({ env: 'CEPH_CONF', flag: 'ceph-conf', description: 'The cluster\'s ceph.conf.' }),
-  cephMonitors: list({ env: 'CEPH_MONITORS', flag: 'ceph-monitors', description: 'Monitor addresses, all of which are used.' }),
+  fileDirectory: optional({
+    env: 'FILE_DIRECTORY',
+    flag: 'file-directory',
+    description: 'Where the file backend keeps images; by default in the data directory.',
+  }),
+  cephConf: optional({ env: 'CEPH_CONF', flag: 'ceph-conf', description: "The cluster's ceph.conf." }),
+  cephMonitors: list({
+    env: 'CEPH_MONITORS',
+    flag: 'ceph-monitors',
+    description: 'Monitor addresses, all of which are used.',
+  }),
   cephPool: string({ env: 'CEPH_POOL', flag: 'ceph-pool', description: 'The RBD pool.' }, 'rbd'),
   cephKeyring: optional({ env: 'CEPH_KEYRING', flag: 'ceph-keyring', description: 'The keyring file.' }),
-  cephUser: string({ env: 'CEPH_USER', flag: 'ceph-user', description: 'The Ceph user, with or without "client.".' }, 'admin'),
-  backendTimeoutMs: duration({ env: 'BACKEND_TIMEOUT', flag: 'backend-timeout', description: 'Deadline of one call to a backend.' }, '30s'),
+  cephUser: string(
+    { env: 'CEPH_USER', flag: 'ceph-user', description: 'The Ceph user, with or without "client.".' },
+    'admin',
+  ),
+  backendTimeoutMs: duration(
+    { env: 'BACKEND_TIMEOUT', flag: 'backend-timeout', description: 'Deadline of one call to a backend.' },
+    '30s',
+  ),
 
   volumeRetryMaxAttempts: integer(
-    { env: 'VOLUME_RETRY_MAX_ATTEMPTS', flag: 'volume-retry-max-attempts', description: 'Attempts before a volume is in error.' },
+    {
+      env: 'VOLUME_RETRY_MAX_ATTEMPTS',
+      flag: 'volume-retry-max-attempts',
+      description: 'Attempts before a volume is in error.',
+    },
     3,
     1,
     1_000,
   ),
-  volumeRetryInitialWaitMs: duration({ env: 'VOLUME_RETRY_INITIAL_WAIT', flag: 'volume-retry-initial-wait', description: 'Wait before the second attempt.' }, '500ms'),
+  volumeRetryInitialWaitMs: duration(
+    {
+      env: 'VOLUME_RETRY_INITIAL_WAIT',
+      flag: 'volume-retry-initial-wait',
+      description: 'Wait before the second attempt.',
+    },
+    '500ms',
+  ),
   volumeRetryMultiplier: decimal(
     { env: 'VOLUME_RETRY_MULTIPLIER', flag: 'volume-retry-multiplier', description: 'Growth of the wait.' },
     2,
     1,
     100,
   ),
-  volumeRetryMaxWaitMs: duration({ env: 'VOLUME_RETRY_MAX_WAIT', flag: 'volume-retry-max-wait', description: 'Longest wait between attempts.' }, '10s'),
+  volumeRetryMaxWaitMs: duration(
+    { env: 'VOLUME_RETRY_MAX_WAIT', flag: 'volume-retry-max-wait', description: 'Longest wait between attempts.' },
+    '10s',
+  ),
   reconcileDbOnly: choice(
-    { env: 'RECONCILE_DB_ONLY', flag: 'reconcile-db-only', description: 'What becomes of a volume whose backend has no image.' },
+    {
+      env: 'RECONCILE_DB_ONLY',
+      flag: 'reconcile-db-only',
+      description: 'What becomes of a volume whose backend has no image.',
+    },
     ['error', 'delete', 'ignore'],
     'error',
   ),
@@ -55,32 +98,81 @@ export const settings = {
     ['ignore', 'import'],
     'ignore',
   ),
-  reconcileIntervalMs: duration({ env: 'RECONCILE_INTERVAL', flag: 'reconcile-interval', description: 'How often volumes and backends are compared.' }, '5m'),
-  volumeTrashRetentionMs: duration({ env: 'VOLUME_TRASH_RETENTION', flag: 'volume-trash-retention', description: 'How long deleted volumes can be restored; 0 is not at all.' }, '24h'),
+  reconcileIntervalMs: duration(
+    {
+      env: 'RECONCILE_INTERVAL',
+      flag: 'reconcile-interval',
+      description: 'How often volumes and backends are compared.',
+    },
+    '5m',
+  ),
+  volumeTrashRetentionMs: retention(
+    {
+      env: 'VOLUME_TRASH_RETENTION',
+      flag: 'volume-trash-retention',
+      description: 'How long deleted volumes can be restored; 0 is not at all.',
+    },
+    '24h',
+  ),
 
   operationsMaxRunning: integer(
-    { env: 'OPERATIONS_MAX_RUNNING', flag: 'operations-max-running', description: 'Steps that run at once in this process.' },
+    {
+      env: 'OPERATIONS_MAX_RUNNING',
+      flag: 'operations-max-running',
+      description: 'Steps that run at once in this process.',
+    },
     64,
     1,
     10_000,
   ),
   operationsMaxHeld: integer(
-    { env: 'OPERATIONS_MAX_HELD', flag: 'operations-max-held', description: 'Operations under way in this process; past it new ones get 429.' },
+    {
+      env: 'OPERATIONS_MAX_HELD',
+      flag: 'operations-max-held',
+      description: 'Operations under way in this process; past it new ones get 429.',
+    },
     20_000,
     1,
     1_000_000,
   ),
-  operationsRetentionMs: duration({ env: 'OPERATIONS_RETENTION', flag: 'operations-retention', description: 'How long finished operations are kept.' }, '30d'),
-  eventsRetentionMs: duration({ env: 'EVENTS_RETENTION', flag: 'events-retention', description: 'How long events are kept.' }, '90d'),
-  leaseTtlMs: duration({ env: 'LEASE_TTL', flag: 'lease-ttl', description: 'How long a silent replica counts as alive.' }, '8s'),
+  operationsRetentionMs: retention(
+    {
+      env: 'OPERATIONS_RETENTION',
+      flag: 'operations-retention',
+      description: 'How long finished operations are kept.',
+    },
+    '30d',
+  ),
+  eventsRetentionMs: retention(
+    { env: 'EVENTS_RETENTION', flag: 'events-retention', description: 'How long events are kept.' },
+    '90d',
+  ),
+  leaseTtlMs: duration(
+    { env: 'LEASE_TTL', flag: 'lease-ttl', description: 'How long a silent replica counts as alive.' },
+    '8s',
+  ),
 
-  healthTimeoutMs: duration({ env: 'HEALTH_TIMEOUT', flag: 'health-timeout', description: 'Deadline of a health check.' }, '3s'),
-  shutdownTimeoutMs: duration({ env: 'SHUTDOWN_TIMEOUT', flag: 'shutdown-timeout', description: 'How long a stop may take.' }, '10s'),
-  sseHeartbeatMs: duration({ env: 'SSE_HEARTBEAT', flag: 'sse-heartbeat', description: 'How often an idle stream says that it lives.' }, '15s'),
+  healthTimeoutMs: duration(
+    { env: 'HEALTH_TIMEOUT', flag: 'health-timeout', description: 'Deadline of a health check.' },
+    '3s',
+  ),
+  shutdownTimeoutMs: duration(
+    { env: 'SHUTDOWN_TIMEOUT', flag: 'shutdown-timeout', description: 'How long a stop may take.' },
+    '10s',
+  ),
+  sseHeartbeatMs: duration(
+    { env: 'SSE_HEARTBEAT', flag: 'sse-heartbeat', description: 'How often an idle stream says that it lives.' },
+    '15s',
+  ),
   logLevel: choice(
     { env: 'LOG_LEVEL', flag: 'log-level', description: 'The least important log line that is written.' },
     ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
     'info',
+  ),
+  logFormat: choice(
+    { env: 'LOG_FORMAT', flag: 'log-format', description: 'How log lines are written.' },
+    ['json'],
+    'json',
   ),
   otelExporter: choice(
     { env: 'OTEL_EXPORTER', flag: 'otel-exporter', description: 'Where traces go.' },

@@ -18,7 +18,8 @@ export const eventContract = {
     id: 'list_events',
     method: 'GET',
     path: '/api/v1/events',
-    summary: 'The audit trail, newest first; with `Accept: text/event-stream` or `stream=true`, all events as they come',
+    summary:
+      'The audit trail, newest first; with `Accept: text/event-stream` or `stream=true`, all events as they come',
     tag: 'events',
     role: 'viewer',
     query: Type.Object(

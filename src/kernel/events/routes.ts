@@ -16,7 +16,16 @@ type Query = QueryOf<typeof eventContract.listEvents>;
 /** An event as the API writes it. */
 export function eventView(event: Event): Static<typeof eventSchema> {
   const { id, resource, seq, type, data, operationId, actor, createdAtMs } = event;
-  return { id, resource, seq, type, data, operation_id: operationId, actor, timestamp: new Date(createdAtMs).toISOString() };
+  return {
+    id,
+    resource,
+    seq,
+    type,
+    data,
+    operation_id: operationId,
+    actor,
+    timestamp: new Date(createdAtMs).toISOString(),
+  };
 }
 
 /** The audit trail, as pages and as one stream. */
@@ -30,7 +39,11 @@ export function eventRoutes(store: Store, follower: EventFollower, streams: SseS
       }
       const limit = query.limit ?? 100;
       const before = decodeCursor(query.cursor);
-      const filter = { ...criteria(query), beforeId: before === undefined ? undefined : Number(before), limit: limit + 1 };
+      const filter = {
+        ...criteria(query),
+        beforeId: before === undefined ? undefined : Number(before),
+        limit: limit + 1,
+      };
       const rows = await store.read((reader) => listEvents(reader, filter));
       return page(rows, limit, ({ id }) => String(id), eventView);
     }),

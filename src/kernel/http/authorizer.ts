@@ -51,7 +51,8 @@ export function createAuthorizer(store: Store): Authorizer {
       if (role === 'public') return nobody;
       const header = request.headers.authorization;
       if (header === undefined && (await isOpenToLocal())) return requireLocal(request);
-      if (header === undefined) throw new HoldfastError('unauthorized', 'A token is needed: send "Authorization: Bearer <token>".');
+      if (header === undefined)
+        throw new HoldfastError('unauthorized', 'A token is needed: send "Authorization: Bearer <token>".');
       const [scheme, token] = header.split(' ');
       if (scheme?.toLowerCase() !== 'bearer' || token === undefined) {
         throw new HoldfastError('unauthorized', 'The Authorization header must be "Bearer <token>".');
@@ -59,7 +60,10 @@ export function createAuthorizer(store: Store): Authorizer {
       const caller = await store.read((reader) => findToken(reader, token));
       if (caller === null) throw new HoldfastError('unauthorized', 'The token is unknown or was revoked.');
       if (roles.indexOf(caller.role) < roles.indexOf(role)) {
-        throw new HoldfastError('forbidden', `This needs the role ${role}; the token "${caller.name}" has ${caller.role}.`);
+        throw new HoldfastError(
+          'forbidden',
+          `This needs the role ${role}; the token "${caller.name}" has ${caller.role}.`,
+        );
       }
       return caller;
     },
@@ -68,7 +72,10 @@ export function createAuthorizer(store: Store): Authorizer {
 
 function requireLocal(request: FastifyRequest): Caller {
   if (!loopbackAddresses.test(request.socket.remoteAddress ?? '')) {
-    throw new HoldfastError('unauthorized', 'Without any token only this machine is served: make one with "holdfast token create".');
+    throw new HoldfastError(
+      'unauthorized',
+      'Without any token only this machine is served: make one with "holdfast token create".',
+    );
   }
   if (!loopbackHosts.test(request.headers.host ?? '')) {
     throw new HoldfastError('forbidden', 'Without any token the Host header must be a loopback name.');

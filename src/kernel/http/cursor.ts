@@ -10,7 +10,10 @@ export function decodeCursor(cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;
   const position = Buffer.from(cursor, 'base64url').toString();
   if (position.length === 0 || encodeCursor(position) !== cursor || !/^[\w:.-]+$/.test(position)) {
-    throw new HoldfastError('invalid', 'The cursor is not one that this server gave.', { field: 'cursor', provided_value: cursor.slice(0, 100) });
+    throw new HoldfastError('invalid', 'The cursor is not one that this server gave.', {
+      field: 'cursor',
+      provided_value: cursor.slice(0, 100),
+    });
   }
   return position;
 }

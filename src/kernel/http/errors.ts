@@ -52,7 +52,11 @@ export function validationError(errors: readonly ErrorObject[], part: string, va
   }
   const field = parent === '' ? part : parent;
   const provided = at(value, first.instancePath);
-  const details = { field, ...(provided === undefined ? {} : { provided_value: shortened(provided) }), ...limits(first) };
+  const details = {
+    field,
+    ...(provided === undefined ? {} : { provided_value: shortened(provided) }),
+    ...limits(first),
+  };
   return new HoldfastError('invalid', `The field "${field}" in the ${part} ${first.message ?? 'is wrong'}.`, details);
 }
 

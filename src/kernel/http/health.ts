@@ -76,7 +76,9 @@ export async function checkHealth(
   timeoutMs: number,
 ): Promise<{ status: PartStatus; parts: Record<string, PartHealth> }> {
   const results = await Promise.all(checks.map(async (one) => [one.name, await checkOne(one, timeoutMs)] as const));
-  const worst = (['unhealthy', 'degraded', 'healthy'] as const).find((status) => results.some(([, part]) => part.status === status));
+  const worst = (['unhealthy', 'degraded', 'healthy'] as const).find((status) =>
+    results.some(([, part]) => part.status === status),
+  );
   return { status: worst ?? 'healthy', parts: Object.fromEntries(results) };
 }
 

@@ -9,7 +9,10 @@ export function openApiDocument(endpoints: readonly Endpoint[], version: string)
     const path = (paths[endpoint.path] ??= {});
     path[endpoint.method.toLowerCase()] = operation(endpoint, endpoint.id);
     if (endpoint.alsoMethod !== undefined) {
-      path[endpoint.alsoMethod.toLowerCase()] = operation(endpoint, `${endpoint.id}_${endpoint.alsoMethod.toLowerCase()}`);
+      path[endpoint.alsoMethod.toLowerCase()] = operation(
+        endpoint,
+        `${endpoint.id}_${endpoint.alsoMethod.toLowerCase()}`,
+      );
     }
   }
   return {
@@ -35,7 +38,13 @@ function operation(endpoint: Endpoint, operationId: string): Record<string, unkn
   const parameters = [...parametersOf(params, 'path'), ...parametersOf(query, 'query')];
   if (isIdempotent === true) {
     const description = 'The same key again gives the first answer; with another request it is a conflict.';
-    parameters.push({ name: 'Idempotency-Key', in: 'header', required: false, description, schema: { type: 'string', maxLength: 255 } });
+    parameters.push({
+      name: 'Idempotency-Key',
+      in: 'header',
+      required: false,
+      description,
+      schema: { type: 'string', maxLength: 255 },
+    });
   }
   const type = media === 'sse' ? 'text/event-stream' : media === 'text' ? 'text/plain' : 'application/json';
   const content = { [type]: { schema: plain(reply) } };
@@ -46,16 +55,24 @@ function operation(endpoint: Endpoint, operationId: string): Record<string, unkn
     description: role === 'public' ? 'Needs no token.' : `Needs the role ${role}.`,
     ...(role === 'public' ? { security: [] } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(body === undefined ? {} : { requestBody: { required: isRequired(body), content: { 'application/json': { schema: plain(body) } } } }),
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: isRequired(body), content: { 'application/json': { schema: plain(body) } } } }),
     responses: {
       [status]: { description: status === 202 ? 'Accepted' : 'Success', ...(status === 204 ? {} : { content }) },
-      default: { description: 'An error', content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } },
+      default: {
+        description: 'An error',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+      },
     },
   };
 }
 
 function parametersOf(schema: TSchema | undefined, place: 'path' | 'query'): Record<string, unknown>[] {
-  const { properties = {}, required = [] } = plain(schema ?? {}) as { properties?: Record<string, Record<string, unknown>>; required?: string[] };
+  const { properties = {}, required = [] } = plain(schema ?? {}) as {
+    properties?: Record<string, Record<string, unknown>>;
+    required?: string[];
+  };
   return Object.entries(properties).map(([name, { description, ...property }]) => ({
     name,
     in: place,

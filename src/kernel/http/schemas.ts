@@ -13,7 +13,11 @@ export const bytesInput = Type.Unsafe<number | string>({
   description: 'A whole number of bytes; a number or decimal text.',
 });
 /** Replies carry exact integers, also beyond 2^53. */
-export const bytesOutput = Type.Unsafe<bigint>({ type: 'integer', format: 'int64', description: 'A whole number of bytes.' });
+export const bytesOutput = Type.Unsafe<bigint>({
+  type: 'integer',
+  format: 'int64',
+  description: 'A whole number of bytes.',
+});
 
 export const pageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Items a page.' })),

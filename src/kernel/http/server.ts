@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Tracer } from '@opentelemetry/api';
 import { Ajv } from 'ajv';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
@@ -8,6 +9,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Authorizer, Caller } from './authorizer.ts';
 import type { BodyOf, Endpoint, ParamsOf, QueryOf, ReplyOf } from './contract.ts';
+import { contextOf, traceparentOf, withSpan } from '../telemetry/tracing.ts';
 import { renderError, validationError } from './errors.ts';
 import { parseJson } from './json.ts';
 
@@ -47,7 +49,10 @@ export interface Route<E extends Endpoint = Endpoint> {
 }
 
 /** Joins an endpoint with its handler. */
-export function route<E extends Endpoint>(endpoint: E, handle: (call: Call<E>) => Promise<Answer<E>> | Answer<E>): Route {
+export function route<E extends Endpoint>(
+  endpoint: E,
+  handle: (call: Call<E>) => Promise<Answer<E>> | Answer<E>,
+): Route {
   return { endpoint, handle } as unknown as Route;
 }
 
@@ -55,6 +60,7 @@ export interface HttpOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly authorizer: Authorizer;
+  readonly tracer: Tracer;
 }
 
 /** An HTTP server with these routes; every one is authorized, validated, measured and rendered alike. */
@@ -71,7 +77,8 @@ export function createHttpServer(options: HttpOptions, routes: readonly Route[])
   app.setValidatorCompiler(({ schema, httpPart }) => {
     const part = httpPart === 'querystring' ? 'query' : (httpPart ?? 'request');
     const validate = (httpPart === 'body' ? strict : coercing).compile(schema as object);
-    return (value: unknown) => (validate(value) ? { value } : { error: validationError(validate.errors ?? [], part, value) });
+    return (value: unknown) =>
+      validate(value) ? { value } : { error: validationError(validate.errors ?? [], part, value) };
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
@@ -100,7 +107,7 @@ export function createHttpServer(options: HttpOptions, routes: readonly Route[])
   return app;
 }
 
-function register(app: FastifyInstance, { authorizer }: HttpOptions, { endpoint, handle }: Route): void {
+function register(app: FastifyInstance, { authorizer, tracer }: HttpOptions, { endpoint, handle }: Route): void {
   const { method, alsoMethod, path, params, query, body, status, reply, media } = endpoint;
   const schema: Record<string, unknown> = {};
   if (params !== undefined) schema['params'] = params;
@@ -124,19 +131,27 @@ function register(app: FastifyInstance, { authorizer }: HttpOptions, { endpoint,
     },
     handler: async (request, response) => {
       const { caller } = request as unknown as Authorized;
-      const call = {
-        params: request.params,
-        query: request.query,
-        body: request.body,
-        caller,
-        wish: endpoint.isIdempotent === true ? wishOf(request, caller) : { actor: caller.name, idempotency: null },
-        raw: request,
-        reply: response,
-      } as unknown as Call<Endpoint>;
-      const answer: unknown = await handle(call);
+      const parent = headerOf(request, 'traceparent');
+      const answer: unknown = await withSpan(tracer, `${method} ${path}`, {}, contextOf(parent), (span) => {
+        const traceparent = traceparentOf(span) ?? parent ?? null;
+        const wish = endpoint.isIdempotent === true ? wishOf(request, caller, traceparent) : anonymousWish(caller);
+        const { params: pathParams, query: queryParams, body: content } = request;
+        const call = {
+          params: pathParams,
+          query: queryParams,
+          body: content,
+          caller,
+          wish,
+          raw: request,
+          reply: response,
+        };
+        return Promise.resolve(handle(call as unknown as Call<Endpoint>));
+      });
       if (media === 'sse') return response;
       const [content, headers, code] =
-        answer instanceof Reply ? [answer.body as unknown, answer.headers, answer.status ?? status] : [answer, {}, status];
+        answer instanceof Reply
+          ? [answer.body as unknown, answer.headers, answer.status ?? status]
+          : [answer, {}, status];
       return response.code(code).headers(headers).send(content);
     },
   });
@@ -146,9 +161,12 @@ interface Authorized {
   caller: Caller;
 }
 
+function anonymousWish(caller: Caller): Wish {
+  return { actor: caller.name, idempotency: null };
+}
+
 /** The idempotency of a request: the key is the caller's own, and the hash covers what was asked for. */
-function wishOf(request: FastifyRequest, caller: Caller): Wish {
-  const traceparent = headerOf(request, 'traceparent') ?? null;
+function wishOf(request: FastifyRequest, caller: Caller, traceparent: string | null): Wish {
   const key = headerOf(request, 'idempotency-key');
   if (key === undefined) return { actor: caller.name, idempotency: null, traceparent };
   if (key.length === 0 || key.length > keyLengthMax) {

@@ -23,7 +23,11 @@ export function serveSwagger(app: FastifyInstance): void {
   const config = { operation: 'swagger' };
   const send = (path: string, type: string, content: () => Promise<string> | string) =>
     app.get(path, { config }, async (_request, reply) =>
-      reply.type(type).header('content-security-policy', policy).header('x-content-type-options', 'nosniff').send(await content()),
+      reply
+        .type(type)
+        .header('content-security-policy', policy)
+        .header('x-content-type-options', 'nosniff')
+        .send(await content()),
     );
   app.get('/swagger', { config }, (_request, reply) => reply.redirect('/swagger/index.html'));
   send('/swagger/index.html', 'text/html; charset=utf-8', () => page);

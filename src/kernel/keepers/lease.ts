@@ -38,7 +38,12 @@ export const finishKeeper = transaction(
   'finishKeeper',
   async (
     tx,
-    params: { readonly name: string; readonly owner: string; readonly result: string | null; readonly error: string | null },
+    params: {
+      readonly name: string;
+      readonly owner: string;
+      readonly result: string | null;
+      readonly error: string | null;
+    },
   ): Promise<void> => {
     const { name, owner, result, error } = params;
     const now = tx.fragments.nowMs;

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Span, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import { eventsTopic } from '../events/follower.ts';
 import { HoldfastError, toErrorData } from '../errors/errors.ts';
 import type { Clock, IdSource } from '../ids.ts';
 import type { Store } from '../store/store.ts';
+import { contextOf, withSpan } from '../telemetry/tracing.ts';
 import type { Call, Transaction } from '../store/transaction.ts';
 import { requestCancel } from './cancel.ts';
 import { type Conclusion, conclude } from './conclude.ts';
@@ -40,6 +42,7 @@ export interface EngineOptions {
   readonly heldMax: number;
   readonly leaseTtlMs: number;
   readonly observer?: EngineObserver;
+  readonly tracer?: Tracer;
 }
 
 export interface Wish {
@@ -59,6 +62,7 @@ export class Engine {
   readonly #kinds = new Map<string, OperationKind<never>>();
   readonly #runs = new Map<string, { run: Run<unknown>; settled: Promise<void> }>();
   readonly #slots: Slots;
+  readonly #tracer: Tracer;
   readonly #wakeups = new Wakeups();
   readonly #lease: ReplicaLease;
   readonly #adoption: AdoptionLoop;
@@ -69,6 +73,7 @@ export class Engine {
     this.#options = options;
     this.#observer = options.observer ?? {};
     this.#slots = new Slots(options.runningMax);
+    this.#tracer = options.tracer ?? trace.getTracer('holdfast');
     const { store, clock, newId, leaseTtlMs } = options;
     this.#lease = new ReplicaLease({ store, clock, newId, ttlMs: leaseTtlMs, onLost: (id) => this.#onLeaseLost(id) });
     this.#adoption = new AdoptionLoop({
@@ -200,19 +205,27 @@ export class Engine {
   async #drive(run: Run<unknown>, steps: ReturnType<typeof getSteps> | Promise<never[]>): Promise<void> {
     try {
       run.replay(await steps);
-      const kind = this.#kind(run.data.kind);
-      const conclusion = await conclude(run, kind as unknown as OperationKind<unknown>, this.#options.clock, (error) =>
-        this.#observer.onError?.(error, `operation ${run.id}`),
-      );
-      if (conclusion === null) return;
-      const { status, next } = await this.#finish(run, conclusion);
-      const durationMs = this.#options.clock.nowMs() - run.data.createdAtMs;
-      this.#observer.onFinished?.(run.data, status, durationMs);
-      if (next !== null) this.#begin(next, false);
+      const attributes = { 'holdfast.operation': run.id, 'holdfast.resource': run.resource };
+      const parent = contextOf(run.data.traceparent);
+      await withSpan(this.#tracer, run.data.kind, attributes, parent, (span) => this.#carry(run, span));
     } catch (error) {
       // The run stays ours in the store; the adoption loop finds it there and begins it again.
       if (run.stopReason === null) this.#observer.onError?.(error, `operation ${run.id}`);
     }
+  }
+
+  async #carry(run: Run<unknown>, span: Span): Promise<void> {
+    run.span = span;
+    const kind = this.#kind(run.data.kind);
+    const conclusion = await conclude(run, kind as unknown as OperationKind<unknown>, this.#options.clock, (error) =>
+      this.#observer.onError?.(error, `operation ${run.id}`),
+    );
+    if (conclusion === null) return;
+    const { status, next } = await this.#finish(run, conclusion);
+    if (conclusion.error !== null) span.setStatus({ code: SpanStatusCode.ERROR, message: conclusion.error.message });
+    const durationMs = this.#options.clock.nowMs() - run.data.createdAtMs;
+    this.#observer.onFinished?.(run.data, status, durationMs);
+    if (next !== null) this.#begin(next, false);
   }
 
   /** When the domain refuses its own last word, the operation still ends, and says so. */
@@ -243,6 +256,7 @@ export class Engine {
       store,
       clock,
       slots: this.#slots,
+      tracer: this.#tracer,
       owner: this.#lease.id,
       onWritten: (run, hasEvents) => this.#told(run.id, hasEvents),
       onAttempt: (run, step, result) => this.#observer.onAttempt?.(run, step, result),

@@ -22,9 +22,20 @@ export function operationRoutes(store: Store, engine: Engine, streams: SseStream
     route(operationContract.listOperations, async ({ query }) => {
       const limit = query.limit ?? 100;
       const resource = query.volume_id === undefined ? undefined : `volume:${query.volume_id}`;
-      const filter = { kind: query.type, status: query.status, resource, beforeId: decodeCursor(query.cursor), limit: limit + 1 };
+      const filter = {
+        kind: query.type,
+        status: query.status,
+        resource,
+        beforeId: decodeCursor(query.cursor),
+        limit: limit + 1,
+      };
       const rows = await store.read((reader) => listOperations(reader, filter));
-      return page(rows, limit, ({ id }) => id, (row) => operationView(row));
+      return page(
+        rows,
+        limit,
+        ({ id }) => id,
+        (row) => operationView(row),
+      );
     }),
     route(operationContract.getOperation, async ({ params }) => {
       const operation = await require(params.id);

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ROOT_CONTEXT, type Span, type Tracer, trace } from '@opentelemetry/api';
 import { HoldfastError, type ErrorData, fromErrorData, toErrorData } from '../errors/errors.ts';
 import type { Clock } from '../ids.ts';
 import type { Store } from '../store/store.ts';
@@ -10,6 +11,7 @@ import { type JournalResult, type Ownership, beginRetry, beginSleep, completeSte
 import type { Attempt, FailedAttempt, Op, Step, StepOptions } from './operation.ts';
 import { defaultPolicy, mayPass, nextWaitMs } from './policy.ts';
 import type { Slots } from './slots.ts';
+import { withSpan } from '../telemetry/tracing.ts';
 import type { RunData } from './start.ts';
 import { StoppedError, type StopReason, waitUntil } from './stopping.ts';
 
@@ -19,6 +21,7 @@ export interface RunContext {
   readonly clock: Clock;
   readonly slots: Slots;
   readonly owner: string;
+  readonly tracer: Tracer;
   /** Called after each journal write. */
   onWritten(run: RunData, hasEvents: boolean): void;
   onAttempt(run: RunData, step: string, result: 'ok' | 'failed'): void;
@@ -35,6 +38,8 @@ const signalPollMs = 1_000;
 export class Run<I> implements Op<I> {
   readonly data: RunData;
   readonly input: I;
+  /** The span that the steps' spans belong to. */
+  span: Span | null = null;
   readonly #context: RunContext;
   readonly #journal = new Map<string, Step>();
   readonly #names = new Set<string>();
@@ -192,7 +197,9 @@ export class Run<I> implements Op<I> {
     await slots.take();
     try {
       this.#throwIfStopped();
-      const value = await runAttempt(body, options, (controller) => (this.#attempt = controller));
+      const value = await this.#traced(name, attempt, () =>
+        runAttempt(body, options, (held) => (this.#attempt = held)),
+      );
       this.#context.onAttempt(this.data, name, 'ok');
       return { ok: true as const, value };
     } catch (error) {
@@ -203,6 +210,12 @@ export class Run<I> implements Op<I> {
     } finally {
       slots.release();
     }
+  }
+
+  #traced<T>(name: string, attempt: number, body: () => Promise<T>): Promise<T> {
+    if (this.span?.isRecording() !== true) return body();
+    const parent = trace.setSpan(ROOT_CONTEXT, this.span);
+    return withSpan(this.#context.tracer, name, { 'holdfast.attempt': attempt }, parent, body);
   }
 
   #judge<T>(

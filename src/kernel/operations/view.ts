@@ -17,7 +17,11 @@ export function isoTimeOrNull(timeMs: number | null): string | null {
 /** An error that is kept with something, as the API writes errors. */
 export function errorView(error: ErrorData | null): ErrorBody | null {
   if (error === null) return null;
-  return { error: error.message, code: codeOf(error.kind), ...(error.details === undefined ? {} : { details: error.details }) };
+  return {
+    error: error.message,
+    code: codeOf(error.kind),
+    ...(error.details === undefined ? {} : { details: error.details }),
+  };
 }
 
 /** An operation for users; with its steps where they are given. */

@@ -22,7 +22,8 @@ export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry, prefix: 'holdfast_' });
-  const counter = (name: string, help: string, labelNames: string[]) => new Counter({ name: `holdfast_${name}`, help, labelNames, registers });
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name: `holdfast_${name}`, help, labelNames, registers });
   const histogram = (name: string, help: string, labelNames: string[]) =>
     new Histogram({ name: `holdfast_${name}`, help, labelNames, registers, buckets: latencyBuckets });
   const requests = counter('http_requests_total', 'Requests answered.', ['operation', 'code']);

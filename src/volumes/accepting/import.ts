@@ -23,6 +23,12 @@ export const acceptImport = transaction(
         'select id, name, state from volumes where backend = ? and image = ? and purged_at is null',
         [backend, image],
       );
+      const [former] = await tx.rows<{ id: string }>('select id from volumes where id = ?', [volumeId]);
+      if (known === undefined && former !== undefined) {
+        throw new HoldfastError('conflict', `Image ${image} carries the tag of volume ${volumeId}, which was purged.`, {
+          volume_id: volumeId,
+        });
+      }
       if (known !== undefined) {
         const message = `Image ${image} on ${backend} belongs to volume ${known.name} already.`;
         throw new HoldfastError('conflict', message, { volume_id: known.id, state: known.state });

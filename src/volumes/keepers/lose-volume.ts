@@ -20,23 +20,37 @@ const reasons: Readonly<Record<Doubt, string>> = {
 };
 
 /** Writes what the reconciler found, unless an operation is at work on the volume. Gives whether anything changed. */
-export const loseVolume = transaction(import.meta.url, 'loseVolume', async (tx, params: LoseVolume): Promise<boolean> => {
-  const { volumeId, version, doubt, policy, nowMs } = params;
-  const [row] = await tx.rows<{ state: string; version: number }>(
-    `select state, version from volumes where id = ? ${tx.fragments.forUpdate}`,
-    [volumeId],
-  );
-  if (row?.version !== version) return false;
-  const atWork = await tx.rows(`select id from operations where resource = ? and status in ('pending', 'executing') limit 1`, [
-    volumeResource(volumeId),
-  ]);
-  if (atWork.length > 0) return false;
-  const cause = { operationId: null, actor: 'keeper:volume-reconciler', nowMs };
-  await applyTransition(tx, { volumeId, transition: 'lost', cause, reason: reasons[doubt], detail: { policy } });
-  if (policy === 'delete') {
-    await applyTransition(tx, { volumeId, transition: 'delete', cause });
-    await applyTransition(tx, { volumeId, transition: 'deleted', cause, reason: reasons[doubt], set: { purged_at: nowMs } });
-    await tx.run(`update attachments set state = 'detached', detached_at = ? where volume_id = ? and state <> 'detached'`, [nowMs, volumeId]);
-  }
-  return true;
-});
+export const loseVolume = transaction(
+  import.meta.url,
+  'loseVolume',
+  async (tx, params: LoseVolume): Promise<boolean> => {
+    const { volumeId, version, doubt, policy, nowMs } = params;
+    const [row] = await tx.rows<{ state: string; version: number }>(
+      `select state, version from volumes where id = ? ${tx.fragments.forUpdate}`,
+      [volumeId],
+    );
+    if (row?.version !== version) return false;
+    const atWork = await tx.rows(
+      `select id from operations where resource = ? and status in ('pending', 'executing') limit 1`,
+      [volumeResource(volumeId)],
+    );
+    if (atWork.length > 0) return false;
+    const cause = { operationId: null, actor: 'keeper:volume-reconciler', nowMs };
+    await applyTransition(tx, { volumeId, transition: 'lost', cause, reason: reasons[doubt], detail: { policy } });
+    if (policy === 'delete') {
+      await applyTransition(tx, { volumeId, transition: 'delete', cause });
+      await applyTransition(tx, {
+        volumeId,
+        transition: 'deleted',
+        cause,
+        reason: reasons[doubt],
+        set: { purged_at: nowMs },
+      });
+      await tx.run(
+        `update attachments set state = 'detached', detached_at = ? where volume_id = ? and state <> 'detached'`,
+        [nowMs, volumeId],
+      );
+    }
+    return true;
+  },
+);

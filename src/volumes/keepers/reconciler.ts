@@ -66,7 +66,12 @@ async function backendsInUse({ store, backends }: ReconcilerOptions): Promise<st
   return [...new Set([backends.defaultName, ...rows.map((row) => row.backend)])];
 }
 
-async function checkBackend(options: ReconcilerOptions, backend: VolumeBackend, signal: AbortSignal, tally: Tally): Promise<void> {
+async function checkBackend(
+  options: ReconcilerOptions,
+  backend: VolumeBackend,
+  signal: AbortSignal,
+  tally: Tally,
+): Promise<void> {
   const context = () => ({ signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]) });
   await backend.health(context().signal);
   let afterId = '';
@@ -82,7 +87,9 @@ async function checkBackend(options: ReconcilerOptions, backend: VolumeBackend, 
 async function volumesOn(store: Store, backend: string, afterId: string): Promise<Volume[]> {
   const statement = `select * from volumes where backend = ? and id > ? and state <> 'deleted' and state <> 'error'
     order by id limit ?`;
-  return (await store.read((reader) => reader.rows<VolumeTable>(statement, [backend, afterId, pageSize]))).map(toVolume);
+  return (await store.read((reader) => reader.rows<VolumeTable>(statement, [backend, afterId, pageSize]))).map(
+    toVolume,
+  );
 }
 
 async function checkVolume(
@@ -98,7 +105,13 @@ async function checkVolume(
   if (doubt === null) return;
   if (doubt === 'absent' && dbOnly === 'ignore') return;
   const policy = doubt === 'absent' && dbOnly === 'delete' ? 'delete' : 'error';
-  const changed = await store.write(loseVolume, { volumeId: volume.id, version: volume.version, doubt, policy, nowMs: clock.nowMs() });
+  const changed = await store.write(loseVolume, {
+    volumeId: volume.id,
+    version: volume.version,
+    doubt,
+    policy,
+    nowMs: clock.nowMs(),
+  });
   if (!changed) return;
   if (doubt === 'absent') {
     tally.lost++;
@@ -115,7 +128,12 @@ export function judge(volume: Volume, facts: ImageFacts | null): Doubt | null {
   return facts === null || facts.place === 'trash' ? 'absent' : null;
 }
 
-async function importUnknown(options: ReconcilerOptions, backend: VolumeBackend, signal: AbortSignal, tally: Tally): Promise<void> {
+async function importUnknown(
+  options: ReconcilerOptions,
+  backend: VolumeBackend,
+  signal: AbortSignal,
+  tally: Tally,
+): Promise<void> {
   const { service, store, timeoutMs } = options;
   let after: string | undefined;
   for (let page = 0; page < pagesMax && !signal.aborted; page++) {
@@ -123,7 +141,10 @@ async function importUnknown(options: ReconcilerOptions, backend: VolumeBackend,
     const images = await backend.list(context, { ...(after === undefined ? {} : { after }), limit: pageSize });
     for (const { image } of images) {
       const known = await store.read((reader) =>
-        reader.rows('select id from volumes where backend = ? and image = ? and purged_at is null', [backend.name, image]),
+        reader.rows('select id from volumes where backend = ? and image = ? and purged_at is null', [
+          backend.name,
+          image,
+        ]),
       );
       if (known.length > 0) continue;
       const wish = { actor: 'keeper:volume-reconciler', idempotency: null };

@@ -19,7 +19,11 @@ export function trashKeeper(store: Store, engine: Engine, clock: Clock): Keeper 
         if (signal.aborted) break;
         // The key makes a purge that is already under way the answer, instead of a second one.
         const key = `keeper:volume-trash:${id}:${trashExpiresAtMs}`;
-        await engine.accept(acceptPurge, { actor: 'keeper:volume-trash', idempotency: { key, requestHash: id } }, { volume: id });
+        await engine.accept(
+          acceptPurge,
+          { actor: 'keeper:volume-trash', idempotency: { key, requestHash: id } },
+          { volume: id },
+        );
       }
       return `${expired.length} purges asked for`;
     },
