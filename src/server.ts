@@ -131,13 +131,21 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     let isReady = false;
     const healthTimeoutMs = values.healthTimeoutMs;
     const checks = healthChecks(store, backends);
-    const app = createHttpServer({ log, metrics, authorizer: createAuthorizer(store), tracer: tracing.tracer }, [
-      ...volumeRoutes({ service, store, backends, follower, streams, healthTimeoutMs }),
-      ...operationRoutes(store, engine, streams),
-      ...eventRoutes(store, follower, streams),
-      ...keeperRoutes(keepers),
-      ...serverRoutes({ checks, healthTimeoutMs, metrics, isReady: () => isReady, store }),
-    ]);
+    const app = createHttpServer(
+      {
+        log,
+        metrics,
+        authorizer: createAuthorizer(store),
+        tracer: values.otelExporter === 'none' ? null : tracing.tracer,
+      },
+      [
+        ...volumeRoutes({ service, store, backends, follower, streams, healthTimeoutMs }),
+        ...operationRoutes(store, engine, streams),
+        ...eventRoutes(store, follower, streams),
+        ...keeperRoutes(keepers),
+        ...serverRoutes({ checks, healthTimeoutMs, metrics, isReady: () => isReady, store }),
+      ],
+    );
     serveSwagger(app);
     const url = await listen(app, values.host, values.port);
     isReady = true;

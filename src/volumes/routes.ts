@@ -3,7 +3,8 @@ import type { EventFollower } from '../kernel/events/follower.ts';
 import { parseSize } from '../kernel/config/size.ts';
 import type { Endpoint } from '../kernel/http/contract.ts';
 import { decodeCursor, page } from '../kernel/http/cursor.ts';
-import { Reply, type Route, route } from '../kernel/http/server.ts';
+import { ReadCache } from '../kernel/http/read-cache.ts';
+import { Reply, type Route, SerializedReply, route } from '../kernel/http/server.ts';
 import { type SseStreams, lastEventId } from '../kernel/http/sse.ts';
 import type { Accepted } from '../kernel/operations/start.ts';
 import { acceptedView } from '../kernel/operations/view.ts';
@@ -35,6 +36,7 @@ export function volumeRoutes(options: VolumeRouteOptions): Route<Endpoint>[] {
 }
 
 function readingRoutes({ store, backends, follower, streams, healthTimeoutMs }: VolumeRouteOptions): Route[] {
+  const cache = new ReadCache(store);
   return [
     route(volumeContract.listVolumes, async ({ query }) => {
       const limit = query.limit ?? defaultLimit;
@@ -43,10 +45,13 @@ function readingRoutes({ store, backends, follower, streams, healthTimeoutMs }: 
       const rows = await store.read((reader) => listVolumes(reader, filter));
       return page(rows, limit, ({ volume }) => volume.id, volumeView);
     }),
-    route(volumeContract.getVolume, async ({ params }) => {
-      const found = await store.read((reader) => findVolumeDetail(reader, params.volume));
-      if (found === null) throw unknownVolume(params.volume);
-      return volumeView(found);
+    route(volumeContract.getVolume, async ({ params, reply }) => {
+      const body = await cache.get(params.volume, async () => {
+        const found = await store.read((reader) => findVolumeDetail(reader, params.volume));
+        if (found === null) throw unknownVolume(params.volume);
+        return String(reply.code(200).serialize(volumeView(found)));
+      });
+      return new SerializedReply(body);
     }),
     route(volumeContract.listSnapshots, async ({ params }) => {
       const volume = await store.read((reader) => findVolume(reader, params.volume));

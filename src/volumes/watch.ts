@@ -1,3 +1,4 @@
+import type { Static } from 'typebox';
 import { HoldfastError } from '../kernel/errors/errors.ts';
 import type { Event } from '../kernel/events/event.ts';
 import type { EventFollower } from '../kernel/events/follower.ts';
@@ -5,11 +6,13 @@ import { eventsOf } from '../kernel/events/queries.ts';
 import type { SseStream } from '../kernel/http/sse.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { isSettled } from './fsm.ts';
-import { findVolumeDetail } from './queries.ts';
+import type { volumeEventSchema } from './contract.ts';
+import { type VolumeDetail, findVolumeDetail } from './queries.ts';
 import { volumeEventView, volumeView } from './view.ts';
 import { volumeResource } from './volume.ts';
 
 const replayPageSize = 500;
+const agreementAttemptsMax = 5;
 
 export interface WatchOptions {
   readonly volume: string;
@@ -37,41 +40,34 @@ export async function watchVolume(
   let sse: SseStream | null = null;
   let sentSeq = options.sinceSeq ?? 0;
   let isLive = false;
+  let state = found.volume.state;
   const tell = (event: Event) => {
     if (event.seq <= sentSeq || sse === null || sse.isOver) return;
     sentSeq = event.seq;
     const data = volumeEventView(event);
-    sse.send({ id: String(event.seq), event: 'transition', data });
-    if (!options.isFollowing && isSettled(data.state)) finish(sse, data);
+    state = data.state;
+    sse.send({ id: String(event.seq), data });
+    // What is told of the past may have settled many times since.
+    if (isLive) finishIfSettled();
+  };
+  const finishIfSettled = () => {
+    if (options.isFollowing || sse === null || sse.isOver || !isSettled(state)) return;
+    sse.send({ event: 'done', data: { volume_id: volumeId, state } });
+    sse.end();
   };
   const { end } = await follower.listen(resource, (event) => (isLive ? tell(event) : void held.push(event)));
   try {
-    if (options.sinceSeq === null) sentSeq = await lastSeq(store, resource);
-    const detail = (await store.read((reader) => findVolumeDetail(reader, volumeId)))!;
+    const now = options.sinceSeq === null ? await current(store, volumeId) : null;
     sse = open(end);
-    if (options.sinceSeq === null) {
-      const view = volumeView(detail);
-      const { name, state, reason } = view;
-      const data = {
-        volume_id: volumeId,
-        name,
-        state,
-        from: null,
-        event: 'current',
-        reason,
-        timestamp: view.updated_at,
-      };
-      sse.send({
-        id: String(sentSeq),
-        event: 'state',
-        data: { ...data, operation_id: null, actor: 'server', details: { node_id: view.node_id } },
-      });
+    if (now !== null) {
+      sentSeq = now.seq;
+      state = now.detail.volume.state;
+      sse.send({ id: String(now.seq), data: currentView(now.detail) });
     }
     for (let events = await past(); events.length > 0 && !sse.isOver; events = await past()) events.forEach(tell);
     isLive = true;
     held.forEach(tell);
-    if (!options.isFollowing && !sse.isOver && isSettled(detail.volume.state))
-      finish(sse, { volume_id: volumeId, state: detail.volume.state });
+    finishIfSettled();
   } catch (error) {
     end();
     throw error;
@@ -81,14 +77,25 @@ export async function watchVolume(
   }
 }
 
-function finish(sse: SseStream, data: unknown): void {
-  sse.send({ event: 'done', data });
-  sse.end();
+/** The volume with the number of its newest event. Read again when an event came in between, so that they agree. */
+async function current(store: Store, volumeId: string): Promise<{ seq: number; detail: VolumeDetail }> {
+  for (let attempt = 1; ; attempt++) {
+    const before = await lastSeq(store, volumeId);
+    const detail = (await store.read((reader) => findVolumeDetail(reader, volumeId)))!;
+    if (attempt === agreementAttemptsMax || (await lastSeq(store, volumeId)) === before) return { seq: before, detail };
+  }
 }
 
-async function lastSeq(store: Store, resource: string): Promise<number> {
+function currentView(detail: VolumeDetail): Static<typeof volumeEventSchema> {
+  const { id: volume_id, name, state, reason, updated_at: timestamp, node_id } = volumeView(detail);
+  const nobody = { operation_id: null, actor: 'server' };
+  return { volume_id, name, state, from: null, event: 'current', reason, timestamp, ...nobody, details: { node_id } };
+}
+
+async function lastSeq(store: Store, volumeId: string): Promise<number> {
+  const statement = 'select max(seq) as seq from events where resource = ?';
   const [row] = await store.read((reader) =>
-    reader.rows<{ seq: number | null }>('select max(seq) as seq from events where resource = ?', [resource]),
+    reader.rows<{ seq: number | null }>(statement, [volumeResource(volumeId)]),
   );
   return row?.seq ?? 0;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { temporaryDirectory } from '../../../test/support/temp.ts';
 import { HoldfastError } from '../errors/errors.ts';
 import { type ConfigSources, describeConfig, loadConfig } from './config.ts';

@@ -1,4 +1,5 @@
 const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const unitsDown = Object.entries(unitsMs).toReversed();
 
 /**
  * A duration such as `500ms`, `10s`, `1.5h`, `30d`, or plain milliseconds, in whole milliseconds. Throws an `Error` with a
@@ -15,8 +16,8 @@ export function parseDuration(text: string): number {
 
 /** Milliseconds as people write them, exact: a whole number of the largest unit that divides it. */
 export function formatDuration(ms: number): string {
-  const unit = ['d', 'h', 'm', 's'].find((name) => ms !== 0 && ms % unitsMs[name]! === 0) ?? 'ms';
-  return `${ms / unitsMs[unit]!}${unit}`;
+  const [unit, unitMs] = unitsDown.find(([, size]) => ms !== 0 && ms % size === 0) ?? ['ms', 1];
+  return `${ms / unitMs}${unit}`;
 }
 
 function shortened(text: string): string {

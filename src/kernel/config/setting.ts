@@ -39,8 +39,7 @@ export function string(text: SettingText, defaultText: string): Setting<string> 
 
 /** A list, separated by commas or white space. */
 export function list(text: SettingText): Setting<readonly string[]> {
-  const parse = (value: string) => value.split(/[\s,]+/).filter((item) => item !== '');
-  return { ...text, type: 'list', parse, defaultText: '' };
+  return { ...text, type: 'list', parse: items, defaultText: '' };
 }
 
 export function integer(text: SettingText, defaultValue: number, min: number, max: number): Setting<number> {
@@ -87,6 +86,10 @@ function durationWithin(text: SettingText, defaultText: string, min: number, max
     throw new Error(`"${value}" is not between ${formatDuration(min)} and ${formatDuration(max)}.`);
   };
   return { ...text, type: 'duration', parse, defaultText };
+}
+
+function items(text: string): string[] {
+  return text.split(/[\s,]+/).filter((item) => item !== '');
 }
 
 function nonEmpty(text: string): string {

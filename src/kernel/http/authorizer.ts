@@ -15,7 +15,7 @@ export interface Caller {
 /** Decides who may do what. */
 export interface Authorizer {
   /** Throws `unauthorized` without a valid token, `forbidden` with one of too low a role. */
-  authorize(request: FastifyRequest, role: Role): Promise<Caller>;
+  authorize(request: FastifyRequest, role: Role): Caller | Promise<Caller>;
 }
 
 const local: Caller = { id: 'local', name: 'local', role: 'admin' };
@@ -38,34 +38,34 @@ export function isLoopbackHost(host: string): boolean {
 export function createAuthorizer(store: Store): Authorizer {
   let checkedAtMs = Number.NEGATIVE_INFINITY;
   let isOpen = false;
-  async function isOpenToLocal(): Promise<boolean> {
-    const nowMs = performance.now();
-    if (nowMs - checkedAtMs > tokenCheckMs) {
-      isOpen = !(await store.read(hasTokens));
-      checkedAtMs = nowMs;
+  async function checkOpen(): Promise<void> {
+    isOpen = !(await store.read(hasTokens));
+    checkedAtMs = performance.now();
+  }
+  async function byToken(header: string | undefined, role: Role): Promise<Caller> {
+    if (header === undefined) {
+      throw new HoldfastError('unauthorized', 'A token is needed: send "Authorization: Bearer <token>".');
     }
-    return isOpen;
+    const [scheme, token] = header.split(' ');
+    if (scheme?.toLowerCase() !== 'bearer' || token === undefined) {
+      throw new HoldfastError('unauthorized', 'The Authorization header must be "Bearer <token>".');
+    }
+    const caller = await store.read((reader) => findToken(reader, token));
+    if (caller === null) throw new HoldfastError('unauthorized', 'The token is unknown or was revoked.');
+    if (roles.indexOf(caller.role) >= roles.indexOf(role)) return caller;
+    throw new HoldfastError('forbidden', `This needs the role ${role}; the token "${caller.name}" has ${caller.role}.`);
+  }
+  async function afterCheck(request: FastifyRequest, role: Role): Promise<Caller> {
+    await checkOpen();
+    return isOpen ? requireLocal(request) : byToken(undefined, role);
   }
   return {
-    async authorize(request, role) {
+    authorize(request, role) {
       if (role === 'public') return nobody;
       const header = request.headers.authorization;
-      if (header === undefined && (await isOpenToLocal())) return requireLocal(request);
-      if (header === undefined)
-        throw new HoldfastError('unauthorized', 'A token is needed: send "Authorization: Bearer <token>".');
-      const [scheme, token] = header.split(' ');
-      if (scheme?.toLowerCase() !== 'bearer' || token === undefined) {
-        throw new HoldfastError('unauthorized', 'The Authorization header must be "Bearer <token>".');
-      }
-      const caller = await store.read((reader) => findToken(reader, token));
-      if (caller === null) throw new HoldfastError('unauthorized', 'The token is unknown or was revoked.');
-      if (roles.indexOf(caller.role) < roles.indexOf(role)) {
-        throw new HoldfastError(
-          'forbidden',
-          `This needs the role ${role}; the token "${caller.name}" has ${caller.role}.`,
-        );
-      }
-      return caller;
+      if (header !== undefined) return byToken(header, role);
+      if (performance.now() - checkedAtMs > tokenCheckMs) return afterCheck(request, role);
+      return isOpen ? requireLocal(request) : byToken(undefined, role);
     },
   };
 }

@@ -31,10 +31,13 @@ export function codeOf(kind: ErrorKind): ErrorCode {
 export function renderError(error: unknown): { status: number; body: ErrorBody } {
   const data = toErrorData(error);
   const { status, code } = rendering[data.kind];
+  // The server's own refusals (413, 415) keep their status.
+  const refused = data.details?.['http_status'];
   const isOurs = error instanceof HoldfastError;
   const message = isOurs ? data.message : 'Something went wrong inside the server; its log tells more.';
   const hasDetails = data.details !== undefined && Object.keys(data.details).length > 0;
-  return { status, body: { error: message, code, ...(hasDetails ? { details: data.details! } : {}) } };
+  const body = { error: message, code, ...(hasDetails ? { details: data.details! } : {}) };
+  return { status: typeof refused === 'number' ? refused : status, body };
 }
 
 /** A failed validation as one sentence that names the field. */

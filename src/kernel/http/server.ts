@@ -16,6 +16,12 @@ import { parseJson } from './json.ts';
 const bodyBytesMax = 1_048_576;
 const keyLengthMax = 255;
 
+/** An endpoint whose fields are all optional may be called without a body. */
+function allowEmptyBody(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  if (request.body === undefined) request.body = {};
+  done();
+}
+
 /** One request, checked against its endpoint. */
 export interface Call<E> {
   readonly params: ParamsOf<E>;
@@ -29,7 +35,16 @@ export interface Call<E> {
 }
 
 /** What a handler gives back: the body, or the body with headers. A stream's handler has taken the reply over. */
-export type Answer<E> = ReplyOf<E> | Reply<ReplyOf<E>>;
+export type Answer<E> = ReplyOf<E> | Reply<ReplyOf<E>> | SerializedReply;
+
+/** A body that is JSON text already, made by the endpoint's own serializer. */
+export class SerializedReply {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
 
 export class Reply<T> {
   readonly body: T;
@@ -60,7 +75,8 @@ export interface HttpOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly authorizer: Authorizer;
-  readonly tracer: Tracer;
+  /** `null`: nothing is traced. */
+  readonly tracer: Tracer | null;
 }
 
 /** An HTTP server with these routes; every one is authorized, validated, measured and rendered alike. */
@@ -120,41 +136,59 @@ function register(app: FastifyInstance, { authorizer, tracer }: HttpOptions, { e
     schema,
     config: { operation: endpoint.id },
     // Before the body is read: an unauthorized caller learns nothing of what would be valid.
-    onRequest: async (request) => {
-      const caller = await authorizer.authorize(request, endpoint.role);
-      (request as unknown as Authorized).caller = caller;
+    onRequest: (request, _reply, done) => {
+      const pass = (caller: Caller) => {
+        (request as unknown as Authorized).caller = caller;
+        done();
+      };
+      try {
+        const decided = authorizer.authorize(request, endpoint.role);
+        if (decided instanceof Promise) decided.then(pass, done);
+        else pass(decided);
+      } catch (error) {
+        done(error as Error);
+      }
     },
-    preValidation: (request, _reply, done) => {
-      // An endpoint whose fields are all optional may be called without a body.
-      if (body !== undefined && request.body === undefined) request.body = {};
-      done();
-    },
+    ...(body === undefined ? {} : { preValidation: allowEmptyBody }),
     handler: async (request, response) => {
-      const { caller } = request as unknown as Authorized;
-      const parent = headerOf(request, 'traceparent');
-      const answer: unknown = await withSpan(tracer, `${method} ${path}`, {}, contextOf(parent), (span) => {
-        const traceparent = traceparentOf(span) ?? parent ?? null;
-        const wish = endpoint.isIdempotent === true ? wishOf(request, caller, traceparent) : anonymousWish(caller);
-        const { params: pathParams, query: queryParams, body: content } = request;
-        const call = {
-          params: pathParams,
-          query: queryParams,
-          body: content,
-          caller,
-          wish,
-          raw: request,
-          reply: response,
-        };
-        return Promise.resolve(handle(call as unknown as Call<Endpoint>));
-      });
+      const answer =
+        tracer === null ? await answered(request, response, null) : await traced(request, response, tracer);
       if (media === 'sse') return response;
-      const [content, headers, code] =
-        answer instanceof Reply
-          ? [answer.body as unknown, answer.headers, answer.status ?? status]
-          : [answer, {}, status];
-      return response.code(code).headers(headers).send(content);
+      if (answer instanceof SerializedReply) {
+        return response.code(status).header('content-type', 'application/json; charset=utf-8').send(answer.text);
+      }
+      if (!(answer instanceof Reply)) return response.code(status).send(answer);
+      return response
+        .code(answer.status ?? status)
+        .headers(answer.headers)
+        .send(answer.body);
     },
   });
+
+  function traced(request: FastifyRequest, response: FastifyReply, on: Tracer): Promise<unknown> {
+    const parent = contextOf(headerOf(request, 'traceparent'));
+    return withSpan(on, `${method} ${path}`, {}, parent, (span) => answered(request, response, traceparentOf(span)));
+  }
+
+  async function answered(
+    request: FastifyRequest,
+    response: FastifyReply,
+    traceparent: string | null,
+  ): Promise<unknown> {
+    const { caller } = request as unknown as Authorized;
+    const wish = endpoint.isIdempotent === true ? wishOf(request, caller, traceparent) : anonymousWish(caller);
+    const { params: pathParams, query: queryParams, body: content } = request;
+    const parts = {
+      params: pathParams,
+      query: queryParams,
+      body: content,
+      caller,
+      wish,
+      raw: request,
+      reply: response,
+    };
+    return handle(parts as unknown as Call<Endpoint>);
+  }
 }
 
 interface Authorized {
@@ -195,5 +229,10 @@ function toKnown(error: unknown): unknown {
   if (error instanceof HoldfastError) return error;
   const { statusCode, message } = error as { statusCode?: number; message?: string };
   if (statusCode === undefined || statusCode < 400 || statusCode >= 500) return error;
-  return new HoldfastError('invalid', `${message ?? 'The request is broken'}.`, { http_status: statusCode });
+  const sentences: Readonly<Record<number, string>> = {
+    413: `The body is larger than ${bodyBytesMax} bytes.`,
+    415: 'The body must be JSON, with "content-type: application/json".',
+  };
+  const sentence = sentences[statusCode] ?? `The request is broken: ${message ?? statusCode}.`;
+  return new HoldfastError('invalid', sentence, { http_status: statusCode });
 }

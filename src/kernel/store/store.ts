@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { HoldfastError } from '../errors/errors.ts';
 import type { KernelTables } from './tables.ts';
 import type { Call, Transaction } from './transaction.ts';
 
@@ -43,6 +44,11 @@ export interface Tx extends Reader {
 export interface Store {
   /** Whether this process is the only one that may own operations (an embedded store, locked for life). */
   readonly exclusive: boolean;
+  /**
+   * Grows with each commit before its writer hears of it, so that what was read since the last one is still exact.
+   * `null` where other processes write too.
+   */
+  readonly commits: number | null;
   /** For people: the kind of engine and where it is, without secrets. */
   readonly description: string;
 
@@ -64,6 +70,11 @@ export interface Store {
 
   health(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Whether the store itself failed, and not the domain in one of its transactions with words of its own. */
+export function isStoreTrouble(error: unknown): boolean {
+  return error instanceof HoldfastError && error.kind === 'unavailable' && 'outcome' in error.details;
 }
 
 /** What was in flight when a gap in the event ids was first seen. */

@@ -42,10 +42,18 @@ export function createMetrics(): Metrics {
     registers,
   });
   const streams = new Gauge({ name: 'holdfast_sse_streams', help: 'Open event streams.', registers });
+  // Finding a series by its labels costs more than counting; endpoints and codes are few.
+  const requestSeries = new Map<string, { count: Counter.Internal; seconds: Histogram.Internal<string> }>();
   return {
     onRequest: (operation, status, seconds) => {
-      requests.inc({ operation, code: status });
-      requestSeconds.observe({ operation }, seconds);
+      const key = `${operation} ${status}`;
+      let series = requestSeries.get(key);
+      if (series === undefined) {
+        series = { count: requests.labels({ operation, code: status }), seconds: requestSeconds.labels({ operation }) };
+        requestSeries.set(key, series);
+      }
+      series.count.inc();
+      series.seconds.observe(seconds);
     },
     onOperation: (kind, status, seconds) => {
       operations.inc({ kind, status });
@@ -61,14 +69,15 @@ export function createMetrics(): Metrics {
     },
     setStreams: (count) => streams.set(count),
     gauge: (name, help, read) => {
-      new Gauge({
+      const gauge = new Gauge({
         name: `holdfast_${name}`,
         help,
-        registers,
+        registers: [],
         collect() {
           this.set(read());
         },
       });
+      registry.registerMetric(gauge);
     },
     text: () => registry.metrics(),
     contentType: registry.contentType,

@@ -1,20 +1,18 @@
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
-import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace-base';
+import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace-base';
 
-/**
- * Writes spans as JSON, one a line, so that they can share a stream with the log. `write` gets whole lines; what it throws
- * is the export's failure.
- */
-export function spanLines(write: (line: string) => void): SpanExporter {
+/** Writes each span when it ends, as one line of JSON, so that spans can share a stream with the log. */
+export function spanLines(write: (line: string) => void): SpanProcessor {
   return {
-    export(spans, done) {
+    onStart: () => {},
+    onEnd(span) {
       try {
-        for (const span of spans) write(`${JSON.stringify(spanRecord(span))}\n`);
-        done({ code: 0 });
-      } catch (error) {
-        done({ code: 1, error: error instanceof Error ? error : new Error(String(error)) });
+        write(`${JSON.stringify(spanRecord(span))}\n`);
+      } catch {
+        // A trace that cannot be written must not fail the work of which it tells.
       }
     },
+    forceFlush: async () => {},
     shutdown: async () => {},
   };
 }

@@ -59,6 +59,15 @@ describe('tracing', () => {
     assert.equal(typeof duration_ms, 'number');
   });
 
+  test('to a stream that is gone does not fail the work', async () => {
+    const write = () => {
+      throw new Error('EPIPE');
+    };
+    const tracing = await createTracing({ exporter: 'stdout', endpoint, version: '1', write });
+    assert.equal(await withSpan(tracing.tracer, 'x', {}, ROOT_CONTEXT, async () => 7), 7);
+    await tracing.shutdown();
+  });
+
   test('over OTLP posts the spans to the collector, at the latest when it ends', async () => {
     const requests: Promise<{ url: string | undefined; body: string }>[] = [];
     const collector = createServer((request, response) => {

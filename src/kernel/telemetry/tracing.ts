@@ -35,10 +35,7 @@ export async function createTracing(options: TracingOptions): Promise<Tracing> {
   const sdk = await import('@opentelemetry/sdk-trace-base');
   const { resourceFromAttributes } = await import('@opentelemetry/resources');
   const resource = resourceFromAttributes({ 'service.name': 'holdfast', 'service.version': version });
-  const processor =
-    exporter === 'stdout'
-      ? new sdk.SimpleSpanProcessor(spanLines(write))
-      : new sdk.BatchSpanProcessor(await otlpExporter(endpoint));
+  const processor = exporter === 'stdout' ? spanLines(write) : new sdk.BatchSpanProcessor(await otlpExporter(endpoint));
   const provider = new sdk.BasicTracerProvider({ resource, spanProcessors: [processor] });
   const tracer = provider.getTracer('holdfast', version);
   // A collector that is away loses its spans; it must not make the server's stop a failure.

@@ -21,6 +21,7 @@ export interface PostgresOptions {
 /** The store for several replicas. */
 export class PostgresStore implements Store {
   readonly exclusive = false;
+  readonly commits = null;
   readonly description: string;
   readonly #pool: pg.Pool;
   readonly #loader = new TransactionLoader();

@@ -34,6 +34,7 @@ export class SqliteStore implements Store {
   readonly #onClose: () => void;
   #queue: WriteRequest[] = [];
   #lastId = 0;
+  #commits = 0;
   #failure: HoldfastError | null = null;
 
   private constructor(path: string, worker: Worker, options: { timeoutMs: number; onClose: () => void }) {
@@ -61,6 +62,10 @@ export class SqliteStore implements Store {
     const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: { path } });
     await once(worker, 'message');
     return new SqliteStore(path, worker, { timeoutMs: options.timeoutMs, onClose: options.onClose ?? (() => {}) });
+  }
+
+  get commits(): number {
+    return this.#commits;
   }
 
   write<P, R>(target: Transaction<P, R>, params: P): Promise<R> {
@@ -132,6 +137,7 @@ export class SqliteStore implements Store {
   }
 
   #settle(replies: readonly WriteReply[]): void {
+    this.#commits++;
     for (const reply of replies) {
       const waiting = this.#waiting.get(reply.id);
       this.#waiting.delete(reply.id);

@@ -1,0 +1,69 @@
+import type { BackendCapabilities, VolumeBackend } from '../backend.ts';
+import type { CephLog } from './child-handle.ts';
+import type { CephConnection } from './session.ts';
+import { Supervisor } from './supervisor.ts';
+
+export interface CephBackendOptions extends CephConnection {
+  /** The name under which volumes refer to this backend. */
+  readonly name: string;
+  readonly log?: CephLog;
+}
+
+/** The Ceph backend, and what its tests need to know of it. */
+export interface CephBackend extends VolumeBackend {
+  /** Process id of the child that holds the connection; `undefined` when none runs. */
+  readonly childPid: number | undefined;
+}
+
+const CAPABILITIES: BackendCapabilities = {
+  snapshots: true,
+  clone: true,
+  qos: true,
+  trash: true,
+  watchers: true,
+  fence: true,
+  durable: true,
+};
+
+/**
+ * Volumes as RBD images of one Ceph pool. All work is done in a child process, started at the first call; this process
+ * loads no native code. The laws of the port hold; see `tags.ts` for what is kept with an image.
+ */
+export function createCephBackend({ name, log, ...connection }: CephBackendOptions): CephBackend {
+  const child = new Supervisor(connection, log ?? (() => undefined));
+  return {
+    name,
+    capabilities: CAPABILITIES,
+    get childPid() {
+      return child.pid;
+    },
+    health: (signal) => child.call('health', {}, signal),
+    create: ({ fence, signal }, params) => child.call('create', { fence, params }, signal),
+    inspect: ({ signal }, image) => child.call('inspect', { image }, signal),
+    list: ({ signal }, page) => child.call('list', page, signal),
+    resize: ({ fence, signal }, image, sizeBytes) => child.call('resize', { fence, image, sizeBytes }, signal),
+    createSnapshot: ({ fence, signal }, image, snapshot) =>
+      child.call('createSnapshot', { fence, image, snapshot }, signal),
+    listSnapshots: ({ signal }, image) => child.call('listSnapshots', { image }, signal),
+    async deleteSnapshot({ fence, signal }, image, snapshot) {
+      await child.call('deleteSnapshot', { fence, image, snapshot }, signal);
+    },
+    revert: ({ fence, signal }, image, snapshot) => child.call('revert', { fence, image, snapshot }, signal),
+    attach: ({ fence, signal }, image, attachment) => child.call('attach', { fence, image, attachment }, signal),
+    async detach({ fence, signal }, image, attachment) {
+      await child.call('detach', { fence, image, attachment }, signal);
+    },
+    async setQos({ fence, signal }, image, qos) {
+      await child.call('setQos', { fence, image, qos }, signal);
+    },
+    async trash({ fence, signal }, image) {
+      await child.call('trash', { fence, image }, signal);
+    },
+    restore: ({ fence, signal }, image) => child.call('restore', { fence, image }, signal),
+    async purge({ fence, signal }, image) {
+      await child.call('purge', { fence, image }, signal);
+    },
+    adopt: ({ fence, signal }, image, tag) => child.call('adopt', { fence, image, tag }, signal),
+    close: () => child.close(),
+  };
+}

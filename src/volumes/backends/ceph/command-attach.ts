@@ -1,0 +1,103 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { HoldfastError } from '../../../kernel/errors/errors.ts';
+import type { ImageAttachment } from '../backend.ts';
+import { type Command, changeLive, refuseWatched } from './command.ts';
+import { check } from './errno.ts';
+import { CephImage } from './image.ts';
+import { factsOf } from './pool.ts';
+import type { CephSession } from './session.ts';
+import { checkFence, raiseFence, readTags, writeAttachment } from './tags.ts';
+
+/**
+ * How long a fenced client stays cut off: five years, as Ceph's own storage drivers do. The address carries a nonce of
+ * that one client instance, so a node that comes back opens its images under a new address. A short time would be
+ * wrong: a client that was only frozen would go on to write when the entry expires.
+ */
+const BLOCK_SECONDS = 157_784_760;
+const POLL_MS = 100;
+const MAX_POLLS = 600;
+const MAX_FENCE_ROUNDS = 5;
+
+export const attach: Command<'attach'> = (session, { fence, image: name, attachment }) =>
+  changeLive(session, name, fence, async (image, tags) => {
+    if (tags.attachment === null) {
+      await refuseWatched(image, `attach ${name}`);
+    } else if (!isSame(tags.attachment, attachment)) {
+      throw attachedElsewhere(name, tags.attachment);
+    }
+    await raiseFence(image, tags, fence);
+    if (tags.attachment === null) await writeAttachment(image, attachment);
+    return await factsOf(session, image, name, 'live');
+  });
+
+export const detach: Command<'detach'> = async (session, { fence, image: name, attachment }, signal) => {
+  // Everything is checked, and a watcher fenced, before the image is opened for writing: that needs the exclusive
+  // lock, for which a client that hangs would make us wait.
+  const wish = await CephImage.with(session, { name }, 'ro', async (image) => {
+    const tags = await readTags(image);
+    checkFence(tags, fence);
+    if (tags.attachment === null) return fence === tags.fence ? 'nothing' : 'raise';
+    const { attachmentId, generation } = tags.attachment;
+    if (attachmentId !== attachment.attachmentId || generation !== attachment.generation) {
+      throw attachedElsewhere(name, tags.attachment);
+    }
+    if (!attachment.force) await refuseWatched(image, `detach ${name}`);
+    return 'detach';
+  });
+  if (wish === null || wish === 'nothing') return null;
+  if (wish === 'detach' && attachment.force) await fenceWatchers(session, name, signal);
+  await CephImage.with(session, { name }, 'rw', async (image) => {
+    await raiseFence(image, await readTags(image), fence);
+    if (wish === 'detach') await writeAttachment(image, null);
+  });
+  return null;
+};
+
+/** Puts every watcher on the blocklist and waits until none is left; a newly come watcher is fenced too. */
+async function fenceWatchers(session: CephSession, name: string, signal: AbortSignal): Promise<void> {
+  const fenced = new Set<string>();
+  for (let round = 0; round < MAX_FENCE_ROUNDS; round++) {
+    const fresh = (await watchersOf(session, name)).filter((address) => !fenced.has(address));
+    for (const address of fresh) {
+      const code = await session.lib.rados.rados_blocklist_add(session.cluster, address, BLOCK_SECONDS);
+      check(code, `fencing ${address}, which has ${name} open`);
+      fenced.add(address);
+    }
+    if (await waitUntilGone(session, name, fenced, signal)) return;
+  }
+  throw new HoldfastError('conflict', `New clients keep opening ${name}; stop them before forcing the detach.`);
+}
+
+/** `true` when no watcher is left; `false` when one that is not fenced has come. */
+async function waitUntilGone(
+  session: CephSession,
+  name: string,
+  fenced: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (let poll = 0; poll < MAX_POLLS; poll++) {
+    const watchers = await watchersOf(session, name);
+    if (watchers.length === 0) return true;
+    if (watchers.some((address) => !fenced.has(address))) return false;
+    await delay(POLL_MS, undefined, { signal });
+  }
+  const message = `Clients of ${name} are on the blocklist but Ceph still counts them as watchers.`;
+  throw new HoldfastError('unavailable', message, { watchers: [...fenced] });
+}
+
+async function watchersOf(session: CephSession, name: string): Promise<readonly string[]> {
+  const watchers = await CephImage.with(session, { name }, 'ro', (image) => image.watchers());
+  return (watchers ?? []).map((watcher) => watcher.address);
+}
+
+function isSame(a: ImageAttachment, b: ImageAttachment): boolean {
+  return (
+    a.attachmentId === b.attachmentId && a.nodeId === b.nodeId && a.generation === b.generation && a.mode === b.mode
+  );
+}
+
+function attachedElsewhere(image: string, attachment: ImageAttachment): HoldfastError {
+  const { attachmentId, nodeId, generation } = attachment;
+  const message = `Image ${image} is attached to ${nodeId} (attachment ${attachmentId}, generation ${generation}).`;
+  return new HoldfastError('conflict', message, { attachment });
+}

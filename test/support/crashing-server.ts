@@ -1,0 +1,119 @@
+/**
+ * A server in a process of its own that can be ended without warning in the middle of a backend's verb: what a power cut
+ * leaves behind is what its successor finds. Forked with IPC; see {@link startCrashingServer}.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Client } from '../../src/client.ts';
+import { loadConfig } from '../../src/kernel/config/config.ts';
+import { createLog } from '../../src/kernel/telemetry/log.ts';
+import { startServer } from '../../src/server.ts';
+import { BackendFaults, type Moment, type Verb } from './faulty-backend.ts';
+
+type ToServer =
+  | { readonly type: 'start'; readonly flags: Readonly<Record<string, string>> }
+  | { readonly type: 'arm'; readonly verb: Verb; readonly moment: Moment };
+type FromServer =
+  | { readonly type: 'loaded' }
+  | { readonly type: 'started'; readonly url: string }
+  | { readonly type: 'armed' }
+  | { readonly type: 'failed'; readonly message: string };
+
+const answerMs = 60_000;
+
+/** A process that has loaded the server's code, so that a server in it starts quickly. */
+export interface CrashingServer extends AsyncDisposable {
+  /** Starts the server; gives a client of it. */
+  start(flags: Readonly<Record<string, string>>): Promise<Client>;
+  /** From here on, the next operation that calls this verb ends the process (SIGKILL) before or after its effect. */
+  arm(verb: Verb, moment: Moment): Promise<void>;
+  /** Resolves when the process has killed itself; rejects when it does not, or ends otherwise. */
+  killed(): Promise<void>;
+}
+
+export async function startCrashingServer(): Promise<CrashingServer> {
+  // Flags of this process, such as those of the test runner, are not the child's.
+  const child = fork(fileURLToPath(import.meta.url), ['serve'], { execArgv: ['--no-warnings'] });
+  const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  // A test that fails before it waits for the end must not end the whole run with an unhandled rejection.
+  exit.catch(() => {});
+  const onExit = () => child.kill('SIGKILL');
+  process.once('exit', onExit);
+  await answer(child, 'loaded');
+  return {
+    async start(flags) {
+      const started = answer(child, 'started');
+      send(child, { type: 'start', flags });
+      return new Client({ url: (await started).url });
+    },
+    async arm(verb, moment) {
+      const armed = answer(child, 'armed');
+      send(child, { type: 'arm', verb, moment });
+      await armed;
+    },
+    async killed() {
+      const timer = new AbortController();
+      const late = once(AbortSignal.any([timer.signal, AbortSignal.timeout(answerMs)]), 'abort');
+      const end = await Promise.race([exit, late]);
+      timer.abort();
+      if (end[1] !== 'SIGKILL') throw new Error('the server did not reach the verb at which it was to be killed');
+    },
+    async [Symbol.asyncDispose]() {
+      process.off('exit', onExit);
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+      await exit;
+    },
+  };
+}
+
+function send(child: ChildProcess, message: ToServer): void {
+  child.send(message);
+}
+
+function answer<T extends FromServer['type']>(
+  child: ChildProcess,
+  type: T,
+): Promise<Extract<FromServer, { readonly type: T }>> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => end(new Error(`the server process did not say "${type}" in time`)), answerMs);
+    const onExit = () => end(new Error(`the server process ended before it said "${type}"`));
+    const onMessage = (message: unknown) => {
+      const said = message as FromServer;
+      if (said.type === 'failed') end(new Error(said.message));
+      else if (said.type === type) end(said as Extract<FromServer, { readonly type: T }>);
+    };
+    function end(result: Error | Extract<FromServer, { readonly type: T }>): void {
+      clearTimeout(timer);
+      child.off('exit', onExit);
+      child.off('message', onMessage);
+      if (result instanceof Error) reject(result);
+      else resolve(result);
+    }
+    child.on('exit', onExit);
+    child.on('message', onMessage);
+  });
+}
+
+/** The child's side. */
+function serve(): void {
+  const faults = new BackendFaults();
+  const say = (message: FromServer) => process.send?.(message);
+  process.on('message', (message: ToServer) => {
+    if (message.type === 'arm') {
+      faults.at(message.verb, message.moment, () => process.kill(process.pid, 'SIGKILL'));
+      say({ type: 'armed' });
+      return;
+    }
+    const config = loadConfig({ flags: message.flags, env: {} });
+    startServer(config, { log: createLog({ level: 'silent' }), wrapBackend: faults.wrap }).then(
+      ({ url }) => say({ type: 'started', url }),
+      (error: unknown) => say({ type: 'failed', message: String(error) }),
+    );
+  });
+  // Without its parent it would live on for nobody.
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  say({ type: 'loaded' });
+}
+
+if (process.argv[2] === 'serve' && process.argv[1] === fileURLToPath(import.meta.url)) serve();
