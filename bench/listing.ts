@@ -15,14 +15,21 @@ const insert = `insert into volumes (id, name, state, size_bytes, backend, image
   values (?, ?, 'available', '1073741824', 'file', ?, '{}', '{}', 0, 0, 1, 1, 1)`;
 
 /** Many volumes at once, for the figures alone. */
-export const insertVolumes = transaction(import.meta.url, 'insertVolumes', async (tx, params: { readonly ids: readonly string[] }) => {
-  for (const id of params.ids) await tx.run(insert, [id, `n-${id}`, id]);
-});
+export const insertVolumes = transaction(
+  import.meta.url,
+  'insertVolumes',
+  async (tx, params: { readonly ids: readonly string[] }) => {
+    for (const id of params.ids) await tx.run(insert, [id, `n-${id}`, id]);
+  },
+);
 
 /** A page of 1,000 of 1,000,000 volumes: the first against the last. */
 export async function benchListing(): Promise<void> {
   await using directory = await temporaryDirectory();
-  const store = await openStore({ databaseUrl: undefined, dataDirectory: directory.path, timeoutMs: 60_000, migrations }, { owner: true });
+  const store = await openStore(
+    { databaseUrl: undefined, dataDirectory: directory.path, timeoutMs: 60_000, migrations },
+    { owner: true },
+  );
   const newId = createIdSource();
   const ids: string[] = [];
   for (let done = 0; done < volumeCount; done += batchSize) {

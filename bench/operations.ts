@@ -43,11 +43,11 @@ async function measure(name: string, settings: StoreSettings): Promise<void> {
   await engine.start();
   let count = 0;
   async function one(): Promise<void> {
-    const row = `row-${count++}`;
+    const name = `row-${count++}`;
     const { id } = await engine.accept(
       acceptBench,
-      { actor: 'bench', idempotency: { key: row, requestHash: row } },
-      { row },
+      { actor: 'bench', idempotency: { key: name, requestHash: name } },
+      { row: name },
     );
     await new Promise<void>((resolve) => {
       finished.set(id, resolve);

@@ -1,11 +1,7 @@
-import { enableCompileCache } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
 import { settings } from './kernel/config/settings.ts';
 import { exitCodes } from './cli/exit-codes.ts';
 import { version } from './version.ts';
-
-// Compiled code is kept between runs: half of a short command's time is compiling.
-enableCompileCache();
 
 /** The command line, and how to fill the groups of commands that are filled only when they are used. */
 interface CommandLine {
@@ -147,10 +143,4 @@ export async function main(args: readonly string[]): Promise<void> {
     process.stderr.write(args.includes('--json') ? `${JSON.stringify(body)}\n` : `holdfast: ${message}\n`);
     process.exitCode = exitCode;
   }
-}
-
-if (import.meta.main) {
-  await main(process.argv.slice(2));
-  // What is left open (a keep-alive connection, say) is nobody's work any more.
-  process.exit();
 }

@@ -55,7 +55,7 @@ export interface ServerOptions {
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const { values } = config;
   const log = options.log ?? createLog({ level: values.logLevel });
-  const stops: { readonly name: string; stop(): Promise<unknown> | unknown }[] = [];
+  const stops: { readonly name: string; stop(): unknown }[] = [];
   const stop = () => stopAll(stops, log, values.shutdownTimeoutMs);
   try {
     const metrics = createMetrics();
@@ -188,7 +188,7 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 }
 
 async function stopAll(
-  stops: readonly { readonly name: string; stop(): Promise<unknown> | unknown }[],
+  stops: readonly { readonly name: string; stop(): unknown }[],
   log: Log,
   timeoutMs: number,
 ): Promise<void> {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** A server in a process of its own, so that its memory and time are its own. */
 export interface ServerProcess {
@@ -16,11 +17,19 @@ export interface ServerProcess {
 const startTimeoutMs = 20_000;
 const clockTicksPerSecond = 100;
 
+/** What `npm start` runs. */
+export const serveCommand = ['--max-semi-space-size=2', join(import.meta.dirname, '../../bin/holdfast.js'), 'serve'];
+
 /** Starts a script that prints a URL when it is ready. */
-export async function startProcess(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+export async function startProcess(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   const beganAt = performance.now();
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
-  process.once('exit', () => child.kill('SIGKILL'));
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const url = await firstUrl(child);
   const readyMs = performance.now() - beganAt;
   const end = async (signal: NodeJS.Signals) => {

@@ -17,6 +17,7 @@ interface Waiting extends ConnectionOptions {
 export function registerVolumeCommands(volume: Command): void {
   registerReading(volume);
   registerLifecycle(volume);
+  registerRecovery(volume);
   registerContent(volume);
 }
 
@@ -126,6 +127,9 @@ function registerLifecycle(volume: Command): void {
         session.client.call(contract.detachVolume, { params: { volume: reference }, body, ...key }),
       );
     });
+}
+
+function registerRecovery(volume: Command): void {
   waiting(volume.command('delete <volume>').description('move a volume to the trash'))
     .option('--purge', 'remove it for good')
     .action(async (reference: string, options: { purge?: boolean }, command: Command) => {

@@ -68,8 +68,17 @@ export class VolumeService {
     return engine.accept(acceptAttach, wish, params);
   }
 
-  detach(wish: Wish, volume: string, attachmentId: string | null, force: boolean): Promise<Accepted> {
-    return this.#options.engine.accept(acceptDetach, wish, { volume, attachmentId, force });
+  /** `force` promises that the old client cannot write any more; a backend that cannot fence refuses it (`unsupported`). */
+  async detach(wish: Wish, reference: string, attachmentId: string | null, force: boolean): Promise<Accepted> {
+    if (force) {
+      const volume = await this.#require(reference);
+      this.#requireCapability(
+        volume.backend,
+        'fence',
+        'cannot fence clients, so it cannot force a detach; detach without force',
+      );
+    }
+    return this.#options.engine.accept(acceptDetach, wish, { volume: reference, attachmentId, force });
   }
 
   delete(wish: Wish, volume: string, isPurge: boolean): Promise<Accepted> {

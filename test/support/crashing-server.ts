@@ -18,6 +18,7 @@ type FromServer =
   | { readonly type: 'loaded' }
   | { readonly type: 'started'; readonly url: string }
   | { readonly type: 'armed' }
+  | { readonly type: 'reached' }
   | { readonly type: 'failed'; readonly message: string };
 
 const answerMs = 60_000;
@@ -26,10 +27,11 @@ const answerMs = 60_000;
 export interface CrashingServer extends AsyncDisposable {
   /** Starts the server; gives a client of it. */
   start(flags: Readonly<Record<string, string>>): Promise<Client>;
-  /** From here on, the next operation that calls this verb ends the process (SIGKILL) before or after its effect. */
-  arm(verb: Verb, moment: Moment): Promise<void>;
-  /** Resolves when the process has killed itself; rejects when it does not, or ends otherwise. */
-  killed(): Promise<void>;
+  /**
+   * From here on, the next operation that calls this verb is held before or after its effect. Gives what waits for that,
+   * and then ends the process by SIGKILL.
+   */
+  arm(verb: Verb, moment: Moment): Promise<{ kill(): Promise<void> }>;
 }
 
 export async function startCrashingServer(): Promise<CrashingServer> {
@@ -49,15 +51,17 @@ export async function startCrashingServer(): Promise<CrashingServer> {
     },
     async arm(verb, moment) {
       const armed = answer(child, 'armed');
+      const reached = answer(child, 'reached');
+      reached.catch(() => {});
       send(child, { type: 'arm', verb, moment });
       await armed;
-    },
-    async killed() {
-      const timer = new AbortController();
-      const late = once(AbortSignal.any([timer.signal, AbortSignal.timeout(answerMs)]), 'abort');
-      const end = await Promise.race([exit, late]);
-      timer.abort();
-      if (end[1] !== 'SIGKILL') throw new Error('the server did not reach the verb at which it was to be killed');
+      return {
+        async kill() {
+          await reached;
+          child.kill('SIGKILL');
+          await exit;
+        },
+      };
     },
     async [Symbol.asyncDispose]() {
       process.off('exit', onExit);
@@ -101,7 +105,8 @@ function serve(): void {
   const say = (message: FromServer) => process.send?.(message);
   process.on('message', (message: ToServer) => {
     if (message.type === 'arm') {
-      faults.at(message.verb, message.moment, () => process.kill(process.pid, 'SIGKILL'));
+      // The request is answered meanwhile, so that the test knows the operation's id.
+      void faults.hold(message.verb, message.moment).reached.then(() => say({ type: 'reached' }));
       say({ type: 'armed' });
       return;
     }

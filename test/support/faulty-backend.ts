@@ -27,7 +27,7 @@ interface Plan {
 
 /**
  * Stands between the server and a real backend, of whatever kind, and does what a test has planned: refuses a verb, loses
- * its answer, lets it hang, or ends the process. Plans hit only the calls of operations unless they say otherwise, since
+ * its answer, or holds it. Plans hit only the calls of operations unless they say otherwise, since
  * keepers and the service look at the same backend in between.
  */
 export class BackendFaults {
@@ -90,11 +90,6 @@ export class BackendFaults {
     return { reached: reached.promise, release: () => released.resolve() };
   }
 
-  /** Does something at the next call of a verb. */
-  at(verb: Verb, moment: Moment, act: () => void): void {
-    this.#plan(verb, moment, 1, act);
-  }
-
   /** Forgets all plans and calls. */
   clear(): void {
     this.#plans.length = 0;
@@ -120,8 +115,7 @@ export class BackendFaults {
 
   #take(verb: Verb, moment: Moment, fence: number | null): Plan | undefined {
     const plan = this.#plans.find(
-      (one) =>
-        one.verb === verb && one.moment === moment && one.times > 0 && (fence !== null || !one.onlyOperations),
+      (one) => one.verb === verb && one.moment === moment && one.times > 0 && (fence !== null || !one.onlyOperations),
     );
     if (plan !== undefined) plan.times--;
     return plan;

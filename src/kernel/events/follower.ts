@@ -26,7 +26,8 @@ export class EventFollower {
   readonly #all = new Set<Listener>();
   readonly #unsubscribe: () => void;
   #lastId: Promise<number> | null = null;
-  #gap: { readonly afterId: number; readonly watch: GapWatch; readonly isFinal: boolean } | null = null;
+  /** All gaps below `throughId` are judged together: who could fill one of them was in flight when it was first seen. */
+  #gap: { readonly throughId: number; readonly watch: GapWatch; readonly isFinal: boolean } | null = null;
   #isReading = false;
   #isWanted = false;
   #timer: NodeJS.Timeout | null = null;
@@ -49,12 +50,15 @@ export class EventFollower {
     listeners.add(listener);
     const end = () => {
       listeners.delete(listener);
-      if (resource !== null && listeners.size === 0) this.#byResource.delete(resource);
+      const isLast = resource !== null && listeners.size === 0;
+      // Ended twice, it must not take away those who came later.
+      if (isLast && this.#byResource.get(resource) === listeners) this.#byResource.delete(resource);
     };
     try {
       this.#lastId ??= this.#start();
       const fromId = await this.#lastId;
-      this.#schedule(pollMs);
+      // A look that is planned, be it sooner, stays planned.
+      if (this.#timer === null) this.#schedule(pollMs);
       return { end, fromId };
     } catch (error) {
       this.#lastId = null;
@@ -106,7 +110,7 @@ export class EventFollower {
     const events = await this.#store.read((reader) => eventsAfter(reader, lastId, pageSize));
     for (const event of events) {
       if (event.id !== lastId + 1) {
-        const gap = await this.#inspectGap(lastId);
+        const gap = await this.#inspectGap(event.id, events.at(-1)!.id);
         if (gap !== 'passable') return gap;
       }
       lastId = event.id;
@@ -117,17 +121,26 @@ export class EventFollower {
   }
 
   /** A gap may be passed only by a page that was read after nobody could fill it any more. */
-  async #inspectGap(afterId: number): Promise<'passable' | 'more' | 'gap'> {
-    const known = this.#gap?.afterId === afterId ? this.#gap : null;
+  async #inspectGap(nextId: number, newestId: number): Promise<'passable' | 'more' | 'gap'> {
+    const known = this.#gap !== null && nextId <= this.#gap.throughId ? this.#gap : null;
     if (known?.isFinal === true) return 'passable';
     const { final: isFinal, watch } = await this.#store.gapsAreFinal(known?.watch ?? null);
-    this.#gap = { afterId, watch, isFinal };
+    this.#gap = { throughId: known?.throughId ?? newestId, watch, isFinal };
     return isFinal ? 'more' : 'gap';
   }
 
   #deliver(event: Event): void {
-    for (const listener of this.#byResource.get(event.resource) ?? []) listener(event);
-    for (const listener of this.#all) listener(event);
+    for (const listener of this.#byResource.get(event.resource) ?? []) this.#tell(listener, event);
+    for (const listener of this.#all) this.#tell(listener, event);
+  }
+
+  /** One that throws must not keep the event from the others. */
+  #tell(listener: Listener, event: Event): void {
+    try {
+      listener(event);
+    } catch (error) {
+      this.#onError(error);
+    }
   }
 
   #rest(): void {
@@ -138,6 +151,9 @@ export class EventFollower {
   #schedule(afterMs: number): void {
     if (this.#isClosed) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.wake(), afterMs).unref();
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.wake();
+    }, afterMs).unref();
   }
 }

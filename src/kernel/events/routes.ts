@@ -60,7 +60,7 @@ export function eventRoutes(store: Store, follower: EventFollower, streams: SseS
     function tell(event: Event): void {
       if (event.id <= sentId) return;
       sentId = event.id;
-      if (matches(event, query)) sse?.send({ id: String(event.id), event: event.type, data: eventView(event) });
+      if (matches(event, query)) sse?.send({ id: String(event.id), data: eventView(event) });
     }
     sse = open(end);
     while (sentId < fromId && !sse.isOver) {

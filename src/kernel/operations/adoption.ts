@@ -7,9 +7,10 @@ import type { RunData } from './start.ts';
 export interface AdoptionOptions {
   readonly store: Store;
   readonly clock: Clock;
-  owner(): string;
+  /** The replica that takes over, or `null` while this process has no lease to own anything with. */
+  owner(): string | null;
   known(operationId: string): Run<unknown> | null;
-  begin(run: RunData): void;
+  begin(run: RunData, owner: string): void;
   onAdopted(runs: readonly RunData[]): void;
   onError(error: unknown): void;
 }
@@ -46,7 +47,13 @@ export class AdoptionLoop {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
+  /** Looks again, also when a look is under way that may have come too early. */
+  wake(): void {
+    void (this.#underWay ?? Promise.resolve()).then(() => this.tick());
+  }
+
   async tick(): Promise<void> {
+    if (this.#isStopped) return;
     this.#underWay ??= this.#tick().finally(() => (this.#underWay = null));
     await this.#underWay;
   }
@@ -66,18 +73,22 @@ export class AdoptionLoop {
   }
 
   async #adopt(): Promise<void> {
-    const { store, clock, owner, begin, onAdopted } = this.#options;
+    const { store, clock, begin, onAdopted } = this.#options;
     for (let page = 0; page < pagesMax && !this.#isStopped; page++) {
-      const runs = await store.write(adoptOperations, { owner: owner(), limit: pageSize, nowMs: clock.nowMs() });
+      const owner = this.#options.owner();
+      if (owner === null) return;
+      const runs = await store.write(adoptOperations, { owner, limit: pageSize, nowMs: clock.nowMs() });
       if (runs.length > 0) onAdopted(runs);
-      for (const run of runs) begin(run);
+      for (const run of runs) begin(run, owner);
       if (runs.length < pageSize) return;
     }
   }
 
   async #audit(): Promise<void> {
-    const { store, owner, known, begin, onAdopted } = this.#options;
-    const runs = await store.read((reader) => ownRuns(reader, owner()));
+    const { store, known, begin, onAdopted } = this.#options;
+    const owner = this.#options.owner();
+    if (owner === null) return;
+    const runs = await store.read((reader) => ownRuns(reader, owner));
     const unknown = new Set<string>();
     for (const run of runs) {
       const here = known(run.id);
@@ -86,7 +97,7 @@ export class AdoptionLoop {
       } else if (this.#unknownBefore.has(run.id)) {
         // Seen twice: it is not merely a start whose answer is on its way.
         onAdopted([run]);
-        begin(run);
+        begin(run, owner);
       } else unknown.add(run.id);
     }
     this.#unknownBefore = unknown;

@@ -9,19 +9,16 @@ export interface AttemptOptions {
   readonly fence: number;
   readonly token: string;
   readonly timeoutMs: number;
+  /** Aborts the attempt when the operation is cancelled, lost, or given back. */
+  readonly stopping: AbortSignal;
 }
 
 /**
  * Runs one attempt under a deadline. A body that answers after its signal aborted is believed; one that does not
- * settle in time is left behind, and its outcome is unknown (`unavailable`). `hold` gets the controller, so that
- * a cancel or a shutdown can abort it too.
+ * settle in time is left behind, and its outcome is unknown (`unavailable`).
  */
-export async function runAttempt<T>(
-  body: (attempt: Attempt) => T | Promise<T>,
-  options: AttemptOptions,
-  hold: (controller: AbortController | null) => void,
-): Promise<T> {
-  const { attempt, fence, token, timeoutMs } = options;
+export async function runAttempt<T>(body: (attempt: Attempt) => T | Promise<T>, options: AttemptOptions): Promise<T> {
+  const { attempt, fence, token, timeoutMs, stopping } = options;
   const controller = new AbortController();
   let isLate = false;
   const deadline = setTimeout(() => {
@@ -29,7 +26,8 @@ export async function runAttempt<T>(
     controller.abort(timeoutError(timeoutMs));
   }, timeoutMs);
   let leftBehind: NodeJS.Timeout | undefined;
-  hold(controller);
+  const onStop = () => controller.abort(stopping.reason);
+  stopping.addEventListener('abort', onStop);
   try {
     const abandoned = new Promise<never>((_resolve, reject) => {
       controller.signal.addEventListener('abort', () => {
@@ -40,7 +38,7 @@ export async function runAttempt<T>(
   } catch (error) {
     throw isLate ? timeoutError(timeoutMs, error) : error;
   } finally {
-    hold(null);
+    stopping.removeEventListener('abort', onStop);
     clearTimeout(deadline);
     clearTimeout(leftBehind);
   }

@@ -7,7 +7,8 @@ import type { Run } from './run.ts';
 /** How a run ends: what is written with its last commit. */
 export interface Conclusion {
   readonly status: 'completed' | 'failed' | 'cancelled';
-  readonly output: unknown;
+  /** JSON. */
+  readonly output: string | null;
   readonly error: ErrorData | null;
   readonly commit: Call | null;
 }
@@ -32,7 +33,10 @@ export async function conclude<I>(
       );
     }
     if (run.data.isCancelRequested && kind.cancel !== undefined) return await cleanUp(run, kind);
-    return { status: 'completed', output: (await kind.run(run)) ?? null, error: null, commit: null };
+    const output: unknown = (await kind.run(run)) ?? null;
+    // Made to text in here, so that one that is not JSON fails the operation instead of keeping it from ending.
+    const text = output === null ? null : (JSON.stringify(output) ?? null);
+    return { status: 'completed', output: text, error: null, commit: null };
   } catch (error) {
     if (run.stopReason === 'lost' || run.stopReason === 'shutdown') return null;
     if (run.stopReason !== 'cancelled') return failed(run, kind, clock, error, onError);

@@ -21,6 +21,8 @@ import { Wakeups } from './wakeups.ts';
 export const operationsTopic = 'operations';
 const cancelTopic = 'cancel';
 const signalTopic = 'signal';
+/** Says that somebody gave operations back. */
+const givenBackTopic = 'given-back';
 const acceptAttemptsMax = 4;
 
 /** What happens inside the engine, for logs and metrics. */
@@ -67,6 +69,7 @@ export class Engine {
   readonly #lease: ReplicaLease;
   readonly #adoption: AdoptionLoop;
   readonly #unsubscribe: (() => void)[] = [];
+  #accepting = 0;
   #isStopping = false;
 
   constructor(options: EngineOptions) {
@@ -79,9 +82,9 @@ export class Engine {
     this.#adoption = new AdoptionLoop({
       store,
       clock,
-      owner: () => this.#lease.id,
+      owner: () => (this.#lease.isHeld ? this.#lease.id : null),
       known: (id) => this.#runs.get(id)?.run ?? null,
-      begin: (run) => this.#begin(run, true),
+      begin: (run, owner) => this.#begin(run, owner, true),
       onAdopted: (runs) => this.#observer.onAdopted?.(runs),
       onError: (error) => this.#observer.onError?.(error, 'adoption'),
     });
@@ -106,6 +109,7 @@ export class Engine {
     this.#unsubscribe.push(
       store.subscribe(cancelTopic, (id) => this.#runs.get(id)?.run.stop('cancelled')),
       store.subscribe(signalTopic, (id) => this.#wakeups.wake(id)),
+      store.subscribe(givenBackTopic, () => this.#adoption.wake()),
     );
     await this.#lease.start();
     await this.#adoption.start();
@@ -120,13 +124,8 @@ export class Engine {
     wish: Wish,
     params: P,
   ): Promise<Accepted> {
-    const { store, clock, newId, heldMax } = this.#options;
-    if (this.#isStopping) throw new HoldfastError('unavailable', 'The server is stopping.');
-    if (this.#runs.size >= heldMax) {
-      throw new HoldfastError('overloaded', 'Too many operations are under way; try again shortly.', {
-        held: this.#runs.size,
-      });
-    }
+    const { clock, newId } = this.#options;
+    this.#admit();
     const request: OperationRequest = {
       operationId: newId('op'),
       owner: this.#lease.id,
@@ -135,12 +134,33 @@ export class Engine {
       idempotency: wish.idempotency,
       traceparent: wish.traceparent ?? null,
     };
+    this.#accepting++;
+    try {
+      const accepted = await this.#writeKnowingly(target, { request, ...params });
+      if (accepted.run !== null) this.#begin(accepted.run, request.owner, false);
+      this.#options.store.publish(eventsTopic, '');
+      return accepted;
+    } finally {
+      this.#accepting--;
+    }
+  }
+
+  /** Those on their way in count too, or a burst of requests would find room for all of itself. */
+  #admit(): void {
+    if (this.#isStopping) throw new HoldfastError('unavailable', 'The server is stopping.');
+    if (!this.#lease.isHeld) {
+      throw new HoldfastError('unavailable', 'The server has lost its lease and takes a new one; try again shortly.');
+    }
+    const held = this.#runs.size + this.#accepting;
+    if (held >= this.#options.heldMax) {
+      throw new HoldfastError('overloaded', 'Too many operations are under way; try again shortly.', { held });
+    }
+  }
+
+  async #writeKnowingly<P, R>(target: Transaction<P, R>, params: P): Promise<R> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const accepted = await store.write(target, { request, ...params });
-        if (accepted.run !== null) this.#begin(accepted.run, false);
-        store.publish(eventsTopic, '');
-        return accepted;
+        return await this.#options.store.write(target, params);
       } catch (error) {
         const isUnknown = error instanceof HoldfastError && error.details['outcome'] === 'unknown';
         if (!isUnknown || attempt >= acceptAttemptsMax) throw error;
@@ -178,7 +198,7 @@ export class Engine {
     await this.#adoption.tick();
   }
 
-  /** Aborts what is under way, waits up to `timeoutMs` for it to settle, and gives it back. */
+  /** Aborts what is under way, waits up to `timeoutMs` for it to settle, and gives it back. Does not throw. */
   async stop(timeoutMs: number): Promise<void> {
     this.#isStopping = true;
     for (const end of this.#unsubscribe) end();
@@ -189,14 +209,20 @@ export class Engine {
     });
     await Promise.race([Promise.all(settling), delay(timeoutMs, undefined, { ref: false })]);
     for (const { run } of this.#runs.values()) run.stop('lost');
-    await this.#lease.release();
+    try {
+      await this.#lease.release();
+      this.#options.store.publish(givenBackTopic, '');
+    } catch (error) {
+      this.#observer.onError?.(error, 'giving operations back');
+    }
   }
 
-  #begin(data: RunData, isAdopted: boolean): void {
-    if (this.#runs.has(data.id)) return;
+  #begin(data: RunData, owner: string, isAdopted: boolean): void {
+    // Ours under a lease that was lost meanwhile is not ours: whoever takes it over begins it.
+    if (this.#runs.has(data.id) || owner !== this.#lease.id) return;
     // Registered before the journal is read: a cancel that comes meanwhile must find it.
     const pending = isAdopted ? this.#options.store.read((reader) => getSteps(reader, data.id)) : Promise.resolve([]);
-    const run = new Run<unknown>(data, this.#context());
+    const run = new Run<unknown>(data, this.#context(owner));
     const settled = this.#drive(run, pending).finally(() => this.#runs.delete(data.id));
     this.#runs.set(data.id, { run, settled });
     if (this.#isStopping) run.stop('shutdown');
@@ -225,7 +251,7 @@ export class Engine {
     if (conclusion.error !== null) span.setStatus({ code: SpanStatusCode.ERROR, message: conclusion.error.message });
     const durationMs = this.#options.clock.nowMs() - run.data.createdAtMs;
     this.#observer.onFinished?.(run.data, status, durationMs);
-    if (next !== null) this.#begin(next, false);
+    if (next !== null) this.#begin(next, run.owner, false);
   }
 
   /** When the domain refuses its own last word, the operation still ends, and says so. */
@@ -250,14 +276,14 @@ export class Engine {
     return kind;
   }
 
-  #context(): RunContext {
+  #context(owner: string): RunContext {
     const { store, clock } = this.#options;
     return {
       store,
       clock,
       slots: this.#slots,
       tracer: this.#tracer,
-      owner: this.#lease.id,
+      owner,
       onWritten: (run, hasEvents) => this.#told(run.id, hasEvents),
       onAttempt: (run, step, result) => this.#observer.onAttempt?.(run, step, result),
       onJournalError: (run, error) => this.#observer.onError?.(error, `journal of ${run.id}`),

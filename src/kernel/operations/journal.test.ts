@@ -62,7 +62,7 @@ onEveryStore('the journal', (engine) => {
     replica.store.beforeWrite = fault;
     const operation = await replica.ended((await replica.accept(kind, { row: 'a' })).id);
     assert.equal(operation.status, 'completed');
-    assert.equal(seen.size, 8);
+    assert.equal(seen.size, 9);
     assert.deepEqual(ran, ['one 1', 'one 2', 'two']);
     assert.deepEqual(await replica.states('a'), expectedStates);
   });
@@ -88,7 +88,7 @@ onEveryStore('the journal', (engine) => {
       await replica.engine.adoptNow();
       return (await replica.get(waiting.id))!.status === 'completed';
     });
-    assert.equal(seen.size, 8);
+    assert.equal(seen.size, 9);
     assert.deepEqual(ran, ['one 1', 'one 2', 'two', 'one 1', 'one 2', 'two']);
     assert.deepEqual(
       (await replica.states('a')).filter((name) => name !== 'accepted'),

@@ -85,20 +85,22 @@ export const failAttempt = transaction(
   },
 );
 
-/** Writes the domain's state before another attempt begins. */
+/** Writes the domain's state before another attempt begins, once; `attempts` is how many have failed. */
 export const beginRetry = transaction(
   import.meta.url,
   'beginRetry',
   async (
     tx,
-    params: { readonly own: Ownership; readonly name: string; readonly commit: Call },
+    params: { readonly own: Ownership; readonly name: string; readonly attempts: number; readonly commit: Call },
   ): Promise<JournalResult> => {
-    if (!(await isOwned(tx, params.own))) return 'lost';
+    const { own, name, attempts, commit } = params;
+    if (!(await isOwned(tx, own))) return 'lost';
     const changed = await tx.run(
-      `update operation_steps set next_attempt_at = null where operation_id = ? and name = ? and next_attempt_at is not null`,
-      [params.own.operationId, params.name],
+      `update operation_steps set next_attempt_at = null
+       where operation_id = ? and name = ? and attempts = ? and next_attempt_at is not null`,
+      [own.operationId, name, attempts],
     );
-    if (changed === 1) await tx.call(params.commit);
+    if (changed === 1) await tx.call(commit);
     return 'written';
   },
 );

@@ -56,11 +56,17 @@ describe('the retry policy', () => {
         const endless = { ...policy, attemptsMax: 10_000, elapsedMaxMs: Number.MAX_SAFE_INTEGER };
         const full = nextWaitMs({ ...endless, jitter: 0 }, failed, 0, share)!;
         const waitMs = nextWaitMs(endless, failed, 0, share)!;
-        const exact = Math.min(policy.waitMaxMs, policy.initialWaitMs * policy.multiplier ** (failed - 1));
+        const growth = Math.min(Number.MAX_VALUE, policy.multiplier ** (failed - 1));
+        const exact = Math.min(policy.waitMaxMs, policy.initialWaitMs * growth);
         assert.equal(full, Math.round(exact));
         assert.ok(waitMs <= full && waitMs >= Math.floor(full * (1 - (policy.jitter ?? 0))) - 1);
       }),
     );
+  });
+
+  test('after very many attempts without a first wait the wait is still none', () => {
+    const policy = { attemptsMax: 1_000_000, initialWaitMs: 0, multiplier: 10, waitMaxMs: 1_000 };
+    assert.equal(nextWaitMs(policy, 5_000, 0, 0.5), 0);
   });
 
   test('the waits of the volumes as documented: 500 ms, 1 s, then the end', () => {

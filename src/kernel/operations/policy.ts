@@ -16,7 +16,9 @@ export const defaultPolicy: RetryPolicy = {
  */
 export function nextWaitMs(policy: RetryPolicy, attempts: number, elapsedMs: number, random: number): number | null {
   if (attempts >= policy.attemptsMax) return null;
-  const full = Math.min(policy.waitMaxMs, policy.initialWaitMs * policy.multiplier ** (attempts - 1));
+  // After very many attempts the power is infinite, which no multiplication with zero must meet.
+  const growth = Math.min(Number.MAX_VALUE, policy.multiplier ** (attempts - 1));
+  const full = Math.min(policy.waitMaxMs, policy.initialWaitMs * growth);
   const waitMs = Math.round(full * (1 - (policy.jitter ?? 0) * random));
   if (policy.elapsedMaxMs !== undefined && elapsedMs + waitMs > policy.elapsedMaxMs) return null;
   return waitMs;

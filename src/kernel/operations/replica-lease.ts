@@ -23,9 +23,10 @@ const renewalShare = 0.25;
 export class ReplicaLease {
   readonly #options: ReplicaLeaseOptions;
   #id: string;
-  #timer: NodeJS.Timeout | null = null;
-  #renewedAtMs = 0;
+  #isHeld = false;
   #isReleased = false;
+  #renewal: NodeJS.Timeout | null = null;
+  #watchdog: NodeJS.Timeout | null = null;
 
   constructor(options: ReplicaLeaseOptions) {
     this.#options = options;
@@ -36,54 +37,80 @@ export class ReplicaLease {
     return this.#id;
   }
 
+  /** Whether the store knows this process as alive. Without it nothing may be owned: others would take it at once. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   async start(): Promise<void> {
     await this.#register();
-    if (!this.#options.store.exclusive) this.#schedule();
+    if (!this.#options.store.exclusive) this.#schedule(this.#options.ttlMs * renewalShare);
   }
 
   /** Gives everything back. What cannot be given back now is taken over when the lease runs out. */
   async release(): Promise<void> {
     this.#isReleased = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#renewal !== null) clearTimeout(this.#renewal);
+    if (this.#watchdog !== null) clearTimeout(this.#watchdog);
     await this.#options.store.write(releaseReplica, { id: this.#id });
   }
 
   async #register(): Promise<void> {
     const { store, clock, ttlMs } = this.#options;
+    const id = this.#id;
     const beganAtMs = performance.now();
     const detail = `${hostname()} process ${process.pid}`;
     const leaseMs = store.exclusive ? null : ttlMs;
-    await store.write(registerReplica, { id: this.#id, ttlMs: leaseMs, detail, nowMs: clock.nowMs() });
-    this.#renewedAtMs = beganAtMs;
+    await store.write(registerReplica, { id, ttlMs: leaseMs, detail, nowMs: clock.nowMs() });
+    this.#hold(id, beganAtMs);
   }
 
-  #schedule(): void {
+  async #renew(): Promise<void> {
+    const { store, ttlMs } = this.#options;
+    const id = this.#id;
+    const beganAtMs = performance.now();
+    if (await store.write(renewReplica, { id, ttlMs })) this.#hold(id, beganAtMs);
+    else this.#lose(id);
+  }
+
+  /** Counts from when the write began: the database counts from later, so we count ourselves dead before others do. */
+  #hold(id: string, beganAtMs: number): void {
+    // An answer that comes after the watchdog gave the lease up does not revive it.
+    if (id !== this.#id || this.#isReleased) return;
+    this.#isHeld = true;
+    const { store, ttlMs } = this.#options;
+    if (store.exclusive) return;
+    if (this.#watchdog !== null) clearTimeout(this.#watchdog);
+    const leftMs = beganAtMs + ttlMs * watchdogShare - performance.now();
+    this.#watchdog = setTimeout(() => this.#lose(id), Math.max(0, leftMs)).unref();
+  }
+
+  #schedule(afterMs: number): void {
     if (this.#isReleased) return;
-    this.#timer = setTimeout(() => void this.#tick(), this.#options.ttlMs * renewalShare).unref();
+    if (this.#renewal !== null) clearTimeout(this.#renewal);
+    this.#renewal = setTimeout(() => void this.#tick(), afterMs).unref();
   }
 
   async #tick(): Promise<void> {
-    const { store, ttlMs } = this.#options;
-    const beganAtMs = performance.now();
-    const watchdog = setTimeout(() => this.#lose(), Math.max(0, this.#renewedAtMs + ttlMs * watchdogShare - beganAtMs));
     try {
-      if (this.#renewedAtMs === 0) await this.#register();
-      else if (await store.write(renewReplica, { id: this.#id, ttlMs })) this.#renewedAtMs = beganAtMs;
-      else this.#lose();
+      if (this.#isHeld) await this.#renew();
+      else {
+        // A fresh id each time: the entry of before may have been written and only its answer lost.
+        this.#id = this.#options.newId('rep');
+        await this.#register();
+      }
     } catch {
       // Unreachable for now: the watchdog decides, by this process's own monotonic clock, when that is too long.
-      if (this.#renewedAtMs !== 0 && performance.now() - this.#renewedAtMs > ttlMs * watchdogShare) this.#lose();
     } finally {
-      clearTimeout(watchdog);
-      this.#schedule();
+      this.#schedule(this.#options.ttlMs * renewalShare);
     }
   }
 
-  #lose(): void {
-    if (this.#renewedAtMs === 0) return;
-    const lost = this.#id;
+  #lose(id: string): void {
+    if (!this.#isHeld || id !== this.#id || this.#isReleased) return;
+    this.#isHeld = false;
     this.#id = this.#options.newId('rep');
-    this.#renewedAtMs = 0;
-    this.#options.onLost(lost);
+    this.#schedule(0);
+    this.#options.onLost(id);
   }
 }

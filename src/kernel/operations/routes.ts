@@ -85,7 +85,7 @@ function watch(store: Store, id: string, open: (onClose: () => void) => SseStrea
     sentVersion = operation.version;
     const steps = await store.read((reader) => getSteps(reader, id));
     const data = operationView(operation, steps);
-    stream.send({ id: String(operation.version), event: 'operation', data });
+    stream.send({ id: String(operation.version), data });
     if (operation.finishedAtMs === null) return;
     stream.send({ event: 'done', data });
     stream.end();

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ROOT_CONTEXT, type Span, type Tracer, trace } from '@opentelemetry/api';
-import { HoldfastError, type ErrorData, fromErrorData, toErrorData } from '../errors/errors.ts';
+import { type ErrorData, fromErrorData, toErrorData } from '../errors/errors.ts';
 import type { Clock } from '../ids.ts';
-import type { Store } from '../store/store.ts';
+import { isStoreTrouble, type Store } from '../store/store.ts';
 import type { Transaction } from '../store/transaction.ts';
 import { runAttempt } from './attempt.ts';
 import type { Conclusion } from './conclude.ts';
@@ -45,7 +45,6 @@ export class Run<I> implements Op<I> {
   readonly #names = new Set<string>();
   readonly #own: Ownership;
   #stopping = new AbortController();
-  #attempt: AbortController | null = null;
   #prefix = '';
   #position = 0;
 
@@ -65,6 +64,10 @@ export class Run<I> implements Op<I> {
   get actor(): string {
     return this.data.actor;
   }
+  /** The replica that runs it. */
+  get owner(): string {
+    return this.#own.owner;
+  }
   nowMs(): number {
     return this.#context.clock.nowMs();
   }
@@ -77,8 +80,7 @@ export class Run<I> implements Op<I> {
 
   /** Writes the end; gives the operation that has the resource now. Throws when the run was lost. */
   async finish(conclusion: Conclusion): Promise<{ status: Conclusion['status']; next: RunData | null }> {
-    const { status, error, commit } = conclusion;
-    const output = conclusion.output === null ? null : JSON.stringify(conclusion.output);
+    const { status, output, error, commit } = conclusion;
     const params = { own: this.#own, status, output, error, commit, nowMs: this.#context.clock.nowMs() };
     const result = await this.#persist(finishOperation, params);
     if (result.isLost) {
@@ -97,11 +99,9 @@ export class Run<I> implements Op<I> {
   /** Aborts what is under way. The body settles; then its result is journalled, or nothing is. */
   stop(reason: StopReason): void {
     if (this.stopReason === 'lost') return;
-    if (this.stopReason !== null && reason === 'cancelled') return;
+    if (reason === 'cancelled' && (this.stopReason !== null || this.isCleaningUp)) return;
     if (this.stopReason !== null) this.#stopping = new AbortController();
-    const error = new StoppedError(reason);
-    this.#stopping.abort(error);
-    this.#attempt?.abort(error);
+    this.#stopping.abort(new StoppedError(reason));
   }
 
   /** From here on steps belong to the clean-up of a cancel, which a second cancel does not stop. */
@@ -131,7 +131,7 @@ export class Run<I> implements Op<I> {
       this.#throwIfStopped();
       if (attempts > 0 && options.onRetry !== undefined) {
         const commit = options.onRetry(attempts + 1, this.#context.clock.nowMs());
-        await this.#write(beginRetry, { own: this.#own, name, commit }, true);
+        await this.#write(beginRetry, { own: this.#own, name, attempts, commit }, true);
       }
       const outcome = await this.#tryOnce(name, body, attempts + 1, options.timeoutMs ?? defaultTimeoutMs);
       const nowMs = this.#context.clock.nowMs();
@@ -176,7 +176,9 @@ export class Run<I> implements Op<I> {
     for (let leftMs = untilMs - nowMs; ; leftMs = untilMs - clock.nowMs()) {
       this.#throwIfStopped();
       const statement = 'select payload from operation_signals where operation_id = ? and name = ?';
-      const [row] = await store.read((reader) => reader.rows<{ payload: string }>(statement, [this.id, name]));
+      const [row] = await this.#insist(() =>
+        store.read((reader) => reader.rows<{ payload: string }>(statement, [this.id, name])),
+      );
       if (row !== undefined) payload = JSON.parse(row.payload) as T;
       if (row !== undefined || leftMs <= 0) break;
       await this.#context.signalled(this.id, Math.min(signalPollMs, leftMs), this.#stopping.signal);
@@ -193,13 +195,12 @@ export class Run<I> implements Op<I> {
 
   async #tryOnce<T>(name: string, body: (attempt: Attempt) => T | Promise<T>, attempt: number, timeoutMs: number) {
     const { slots } = this.#context;
-    const options = { attempt, fence: this.data.fence, token: `${this.id}/${name}`, timeoutMs };
+    const identity = { attempt, fence: this.data.fence, token: `${this.id}/${name}` };
     await slots.take();
     try {
       this.#throwIfStopped();
-      const value = await this.#traced(name, attempt, () =>
-        runAttempt(body, options, (held) => (this.#attempt = held)),
-      );
+      const options = { ...identity, timeoutMs, stopping: this.#stopping.signal };
+      const value = await this.#traced(name, attempt, () => runAttempt(body, options));
       this.#context.onAttempt(this.data, name, 'ok');
       return { ok: true as const, value };
     } catch (error) {
@@ -249,13 +250,17 @@ export class Run<I> implements Op<I> {
    * A failed journal write is the store's trouble, never the step's: it is repeated until it succeeds or the run is lost.
    * What the domain's own commit refuses is thrown.
    */
-  async #persist<P, R>(target: Transaction<P, R>, params: P): Promise<R> {
+  #persist<P, R>(target: Transaction<P, R>, params: P): Promise<R> {
+    return this.#insist(() => this.#context.store.write(target, params));
+  }
+
+  async #insist<R>(act: () => Promise<R>): Promise<R> {
     for (let attempt = 0; ; attempt++) {
       if (this.stopReason === 'lost') throw new StoppedError('lost');
       try {
-        return await this.#context.store.write(target, params);
+        return await act();
       } catch (error) {
-        if (!(error instanceof HoldfastError) || error.kind !== 'unavailable') throw error;
+        if (!isStoreTrouble(error)) throw error;
         if (this.stopReason === 'shutdown') throw new StoppedError('shutdown');
         this.#context.onJournalError(this.data, error);
         await delay(Math.min(journalRetryMaxMs, 20 * 2 ** Math.min(attempt, 10)));

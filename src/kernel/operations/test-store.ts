@@ -24,6 +24,9 @@ export class FaultyStore implements Store {
   get exclusive(): boolean {
     return this.inner.exclusive;
   }
+  get commits(): number | null {
+    return this.inner.commits;
+  }
   get description(): string {
     return this.inner.description;
   }

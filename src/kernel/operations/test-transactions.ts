@@ -104,5 +104,6 @@ export async function lockOf(reader: Reader, row: string): Promise<LockRow> {
     [`row:${row}`],
   );
   if (lock === undefined) throw new Error(`nothing was ever accepted for ${row}`);
-  return lock;
+  // SQLite's rows have no prototype, which deepEqual minds.
+  return { ...lock };
 }

@@ -45,9 +45,7 @@ export function anotherProcess(
   const child = spawn(process.execPath, [script, command, JSON.stringify({ databaseUrl, dataDirectory })], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const answer = once(child.stdout!, 'data').then(
-    ([line]) => JSON.parse(String(line)) as Record<string, unknown>,
-  );
+  const answer = once(child.stdout!, 'data').then(([line]) => JSON.parse(String(line)) as Record<string, unknown>);
   return { answer, child };
 }
 

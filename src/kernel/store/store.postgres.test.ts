@@ -36,29 +36,37 @@ describe('the store on PostgreSQL', { skip: missing !== null && !requireReal ? `
   });
 
   test('a DATABASE_URL that is none is refused by name', async () => {
-    for (const databaseUrl of ['mysql://127.0.0.1/x', 'postgres://in valid:port/x', 'postgres://127.0.0.1:99999999/x']) {
+    for (const databaseUrl of [
+      'mysql://127.0.0.1/x',
+      'postgres://in valid:port/x',
+      'postgres://127.0.0.1:99999999/x',
+    ]) {
       const error = await rejection(openStore(settingsOf(databaseUrl), { owner: true }), 'invalid');
       assert.equal(error.details['field'], 'DATABASE_URL');
       assert.match(error.message, oneSentence);
     }
   });
 
-  test('a server that accepts and never answers gives one sentence after the timeout', { timeout: 10_000 }, async () => {
-    const sockets = new Set<Socket>();
-    const silent = createServer((socket) => {
-      sockets.add(socket);
-      socket.on('error', () => {});
-    });
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const { port } = silent.address() as { port: number };
-    try {
-      const settings = { ...settingsOf(`postgres://holdfast@127.0.0.1:${port}/x`), timeoutMs: 300 };
-      assert.match((await rejection(openStore(settings, { owner: true }), 'unavailable')).message, oneSentence);
-    } finally {
-      for (const socket of sockets) socket.destroy();
-      silent.close();
-    }
-  });
+  test(
+    'a server that accepts and never answers gives one sentence after the timeout',
+    { timeout: 10_000 },
+    async () => {
+      const sockets = new Set<Socket>();
+      const silent = createServer((socket) => {
+        sockets.add(socket);
+        socket.on('error', () => {});
+      });
+      await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+      const { port } = silent.address() as { port: number };
+      try {
+        const settings = { ...settingsOf(`postgres://holdfast@127.0.0.1:${port}/x`), timeoutMs: 300 };
+        assert.match((await rejection(openStore(settings, { owner: true }), 'unavailable')).message, oneSentence);
+      } finally {
+        for (const socket of sockets) socket.destroy();
+        silent.close();
+      }
+    },
+  );
 
   test('a restart of the server fails what is under way as unavailable, and later writes succeed', async () => {
     const errors: Error[] = [];

@@ -1,7 +1,11 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Accepted, OperationRequest } from '../../kernel/operations/start.ts';
+import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
+import type { QosLimits } from '../backends/backend.ts';
+import { findSnapshot, findVolume } from '../queries.ts';
 import { noteOnVolume } from '../transition.ts';
+import type { Volume } from '../volume.ts';
 import { accept, requireVolume } from './accepting.ts';
 
 export interface ReconcileInput {
@@ -10,6 +14,14 @@ export interface ReconcileInput {
   readonly image: string;
   readonly name: string;
   readonly sizeBytes: string;
+  readonly qos: QosLimits;
+  /** Where the content of a clone comes from; `gone` when that snapshot no longer exists. */
+  readonly source: ImageSource | 'gone' | null;
+}
+
+interface ImageSource {
+  readonly image: string;
+  readonly snapshot: string;
 }
 
 /** Accepts making a volume in `error` true again. */
@@ -26,9 +38,19 @@ export const acceptReconcile = transaction(
         const message = `Volume ${volume.name} is ${volume.state}; only a volume in error is reconciled.`;
         throw new HoldfastError('conflict', message, { state: volume.state });
       }
-      const { id: volumeId, backend, image, name } = volume;
+      const { id: volumeId, backend, image, name, qos } = volume;
+      const source = await sourceOf(tx, volume);
       await noteOnVolume(tx, { volumeId, type: 'volume.reconcile', cause, detail: {} });
-      const input: ReconcileInput = { volumeId, backend, image, name, sizeBytes: String(volume.sizeBytes) };
+      const sizeBytes = String(volume.sizeBytes);
+      const input: ReconcileInput = { volumeId, backend, image, name, sizeBytes, qos, source };
       return { volumeId, kind: 'volume.reconcile', input };
     }),
 );
+
+/** What a volume was made from: an image made anew must have that content again, or not be made. */
+async function sourceOf(tx: Tx, { sourceSnapshotId }: Volume): Promise<ReconcileInput['source']> {
+  if (sourceSnapshotId === null) return null;
+  const snapshot = await findSnapshot(tx, sourceSnapshotId);
+  const parent = snapshot?.state === 'available' ? await findVolume(tx, snapshot.volumeId) : null;
+  return parent === null ? 'gone' : { image: parent.image, snapshot: snapshot!.name };
+}

@@ -32,7 +32,10 @@ export interface VolumeBackend {
   inspect(context: BackendContext, image: string): Promise<ImageFacts | null>;
 
   /** Live images (not the trash) in byte order of their names, after `after`, at most `limit` (1..1000). */
-  list(context: BackendContext, page: { readonly after?: string; readonly limit: number }): Promise<readonly ImageFacts[]>;
+  list(
+    context: BackendContext,
+    page: { readonly after?: string; readonly limit: number },
+  ): Promise<readonly ImageFacts[]>;
 
   /** Grows (never shrinks: `invalid`) to exactly `sizeBytes`. Already that size is success. */
   resize(context: FencedContext, image: string, sizeBytes: bigint): Promise<ImageFacts>;
@@ -74,7 +77,11 @@ export interface VolumeBackend {
   purge(context: FencedContext, image: string): Promise<void>;
 
   /** Puts our tag on an existing untagged image (import). Same tag is success, another's tag is a `conflict`. */
-  adopt(context: FencedContext, image: string, tag: { readonly volumeId: string; readonly name: string }): Promise<ImageFacts>;
+  adopt(
+    context: FencedContext,
+    image: string,
+    tag: { readonly volumeId: string; readonly name: string },
+  ): Promise<ImageFacts>;
 
   /** Ends connections and child processes; no call follows. */
   close(): Promise<void>;

@@ -27,7 +27,11 @@ export function createBackendRegistry(
       const maker = Object.hasOwn(makers, name) ? makers[name] : undefined;
       if (typeof maker !== 'function') {
         const message = maker?.missing ?? `There is no backend named "${name.slice(0, 100)}".`;
-        throw new HoldfastError('unsupported', message, { field: 'backend', provided_value: name, allowed_values: this.names });
+        throw new HoldfastError('unsupported', message, {
+          field: 'backend',
+          provided_value: name,
+          allowed_values: this.names,
+        });
       }
       const backend = maker();
       made.set(name, backend);

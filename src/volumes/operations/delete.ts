@@ -2,6 +2,7 @@ import type { OperationKind } from '../../kernel/operations/operation.ts';
 import { call, transaction } from '../../kernel/store/transaction.ts';
 import type { DeleteInput, PurgeInput } from '../accepting/delete.ts';
 import { type Cause, noteOnVolume } from '../transition.ts';
+import { noteFailure } from './note-failure.ts';
 import { type VolumeOperationContext, causeOf, exhausted, lifecycleStep, moved, plainStep } from './context.ts';
 
 /** Moves the image to the trash, or removes it for good when nothing is retained. Absent already is success. */
@@ -60,6 +61,8 @@ export function purgeVolumeKind(context: VolumeOperationContext): OperationKind<
         commit: (_, nowMs) => call(markPurged, { volumeId, cause: causeOf(op, nowMs) }),
       });
     },
+    onFailed: (facts, error) => noteFailure(facts, 'volume.purge_failed', error),
+    onCancelledBeforeStart: (facts) => noteFailure(facts, 'volume.purge_cancelled', null),
   };
 }
 
@@ -67,7 +70,10 @@ export const markPurged = transaction(
   import.meta.url,
   'markPurged',
   async (tx, { volumeId, cause }: { readonly volumeId: string; readonly cause: Cause }) => {
-    await tx.run('update volumes set trash_expires_at = null, purged_at = ? where id = ?', [cause.nowMs, volumeId]);
+    await tx.run('update volumes set trash_expires_at = null, purged_at = ?, reason = null where id = ?', [
+      cause.nowMs,
+      volumeId,
+    ]);
     await noteOnVolume(tx, { volumeId, type: 'volume.purged', cause, detail: {} });
   },
 );

@@ -1,3 +1,4 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { OperationKind } from '../../kernel/operations/operation.ts';
 import { call, transaction } from '../../kernel/store/transaction.ts';
 import type { ReconcileInput } from '../accepting/reconcile.ts';
@@ -28,7 +29,10 @@ export function reconcileVolumeKind(context: VolumeOperationContext): OperationK
           const backend = context.backend(backendName);
           let facts = await backend.inspect(attempt, image);
           if (facts?.place === 'trash') facts = await backend.restore(attempt, image);
-          return toFinding(facts);
+          // An import that was cut off left the image without our tag. One with another's tag is refused here.
+          const isOurs = facts === null || facts.volumeId === volumeId || isOwnCutOff(facts, volumeId);
+          if (!isOurs) facts = await backend.adopt(attempt, image, { volumeId, name });
+          return toFinding(facts, volumeId);
         },
         {
           ...plainStep(context),
@@ -36,10 +40,17 @@ export function reconcileVolumeKind(context: VolumeOperationContext): OperationK
         },
       );
       if (finding.place !== 'absent') return finding;
-      const wanted = { volumeId, name, image, sizeBytes: BigInt(sizeBytes) };
+      const { source, qos } = op.input;
+      const wanted = {
+        ...{ volumeId, name, image, sizeBytes: BigInt(sizeBytes) },
+        ...(source === null || source === 'gone' ? {} : { source }),
+        qos,
+      };
       await op.step(
         'create image',
         async (attempt) => {
+          // An empty image in place of a clone would be a lie about its content.
+          if (source === 'gone') throw new HoldfastError('conflict', sourceGone);
           const facts = await context.backend(backendName).create(attempt, wanted);
           return { location: facts.location };
         },
@@ -54,9 +65,17 @@ export function reconcileVolumeKind(context: VolumeOperationContext): OperationK
   };
 }
 
-function toFinding(facts: ImageFacts | null): Finding {
+const sourceGone = 'The image is gone, and so is the snapshot that its content came from; only a delete is left.';
+
+/** An image under the volume's own id and without a tag: a create that was cut off, which a create completes. */
+function isOwnCutOff(facts: ImageFacts, volumeId: string): boolean {
+  return facts.volumeId === null && facts.image === volumeId;
+}
+
+function toFinding(facts: ImageFacts | null, volumeId: string): Finding {
   // An image whose content was cut off is no volume yet: it is completed like an absent one.
-  if (facts === null || !facts.complete) return { place: 'absent', size_bytes: null, location: null, attachment: null };
+  if (facts === null || !facts.complete || isOwnCutOff(facts, volumeId))
+    return { place: 'absent', size_bytes: null, location: null, attachment: null };
   const { place, location, attachment } = facts;
   return { place, size_bytes: String(facts.sizeBytes), location, attachment };
 }

@@ -116,5 +116,7 @@ export const setSnapshot = transaction(import.meta.url, 'setSnapshot', async (tx
     sizeBytes,
     snapshotId,
   ]);
+  // What an earlier attempt left as the volume's reason is over.
+  await tx.run('update volumes set reason = null where id = ?', [volumeId]);
   await noteOnVolume(tx, { volumeId, type, cause, detail: { snapshot_id: snapshotId, snapshot } });
 });

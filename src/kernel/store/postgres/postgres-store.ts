@@ -72,16 +72,16 @@ export class PostgresStore implements Store {
   }
 
   async gapsAreFinal(since: GapWatch | null): Promise<{ final: boolean; watch: GapWatch }> {
-    const [row] = await this.read((reader) =>
-      reader.rows<{ oldest: string; next: string }>(
-        `select pg_snapshot_xmin(pg_current_snapshot())::text as oldest, pg_snapshot_xmax(pg_current_snapshot())::text as next`,
-        [],
-      ),
-    );
-    const { oldest, next } = row!;
-    // Whoever took the missing id was in flight when the gap was seen; once all of those ended, nobody can fill it.
-    if (since !== null) return { final: BigInt(oldest) >= BigInt(since.horizon), watch: since };
-    return { final: false, watch: { horizon: next } };
+    // A number of our own is higher than that of everybody who was in flight; the end of the server's snapshot is not:
+    // it counts from the newest that ended, and who began after that one and still runs would be passed over.
+    const statement =
+      since === null
+        ? `select pg_current_xact_id()::text as id`
+        : `select pg_snapshot_xmin(pg_current_snapshot())::text as id`;
+    const [row] = await this.read((reader) => reader.rows<{ id: string }>(statement, []));
+    if (since === null) return { final: false, watch: { horizon: row!.id } };
+    // Once all of those ended, nobody can fill the gap.
+    return { final: BigInt(row!.id) >= BigInt(since.horizon), watch: since };
   }
 
   async health(): Promise<void> {

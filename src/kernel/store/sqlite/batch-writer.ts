@@ -1,10 +1,11 @@
+import type { Kysely } from 'kysely';
 import { type ErrorData, toErrorData } from '../../errors/errors.ts';
-import { kyselyOn } from '../kysely.ts';
 import type { SqlValue, Tx } from '../store.ts';
 import type { KernelTables } from '../tables.ts';
 import type { TransactionLoader } from '../transaction.ts';
 import type { SqliteDatabase } from './database.ts';
-import { sqliteDialect, sqliteFragments } from './dialect.ts';
+import { sqliteFragments } from './fragments.ts';
+import { lazyQueryBuilder } from './lazy-query-builder.ts';
 import { sqliteError } from './errors.ts';
 
 export interface WriteRequest {
@@ -96,8 +97,12 @@ function failAll(requests: readonly WriteRequest[], error: unknown, replies: rea
 }
 
 function createTx(database: SqliteDatabase, loader: TransactionLoader): Tx {
+  let db: Kysely<KernelTables> | undefined;
   const tx: Tx = {
-    db: kyselyOn<KernelTables>(sqliteDialect, database),
+    get db() {
+      db ??= lazyQueryBuilder(database);
+      return db;
+    },
     fragments: sqliteFragments,
     rows: async <Row>(sql: string, parameters: readonly SqlValue[]) => database.all(sql, parameters) as Row[],
     run: async (sql, parameters) => database.change(sql, parameters),

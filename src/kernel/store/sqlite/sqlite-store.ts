@@ -1,14 +1,13 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { HoldfastError, fromErrorData, toErrorData } from '../../errors/errors.ts';
-import { kyselyOn } from '../kysely.ts';
 import { LocalTopics } from '../topics.ts';
 import type { GapWatch, Reader, SqlValue, Store } from '../store.ts';
-import type { KernelTables } from '../tables.ts';
 import type { Transaction } from '../transaction.ts';
 import type { WriteReply, WriteRequest } from './batch-writer.ts';
 import { SqliteDatabase } from './database.ts';
-import { sqliteDialect, sqliteFragments } from './dialect.ts';
+import { sqliteFragments } from './fragments.ts';
+import { lazyQueryBuilder } from './lazy-query-builder.ts';
 import { sqliteError } from './errors.ts';
 
 interface Waiting {
@@ -18,6 +17,9 @@ interface Waiting {
 }
 
 const deadlineSweepMs = 500;
+
+/** A thread does not inherit the cache of compiled code, and without it loads the type stripper, which is large. */
+const beginThread = `require('node:module').enableCompileCache(); import(require('node:worker_threads').workerData.module);`;
 
 /** The embedded store: writes go to the thread that owns the connection, reads run here on a read-only one. */
 export class SqliteStore implements Store {
@@ -45,7 +47,7 @@ export class SqliteStore implements Store {
     this.#onClose = options.onClose;
     this.#reading = new SqliteDatabase(path, { readOnly: true });
     this.#reader = {
-      db: kyselyOn<KernelTables>(sqliteDialect, this.#reading),
+      db: lazyQueryBuilder(this.#reading),
       fragments: sqliteFragments,
       rows: async <Row>(sql: string, parameters: readonly SqlValue[]) => this.#reading.all(sql, parameters) as Row[],
     };
@@ -59,7 +61,10 @@ export class SqliteStore implements Store {
    * Opens the migrated database at `path`. `timeoutMs` bounds each write; `onClose` runs when the store has closed.
    */
   static async open(path: string, options: { timeoutMs: number; onClose?: () => void }): Promise<SqliteStore> {
-    const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: { path } });
+    // The thread keeps little between transactions; V8's default would let its young generation grow to 48 MiB.
+    const resourceLimits = { maxYoungGenerationSizeMb: 6 };
+    const module = new URL('./writer-thread.ts', import.meta.url).href;
+    const worker = new Worker(beginThread, { eval: true, workerData: { path, module }, resourceLimits });
     await once(worker, 'message');
     return new SqliteStore(path, worker, { timeoutMs: options.timeoutMs, onClose: options.onClose ?? (() => {}) });
   }

@@ -1,0 +1,16 @@
+import type { VolumeBackend } from '../backend.ts';
+
+/** What an adapter brings to the conformance suite: itself, and ways to reach its real system behind its back. */
+export interface BackendHarness {
+  readonly backend: VolumeBackend;
+  /**
+   * The size of the largest image that the real system can hold. Without it, the suite tries 2^53 + 1 bytes and takes
+   * `invalid` for "cannot".
+   */
+  readonly maxSizeBytes?: bigint;
+  /** A new instance over the same real system, as after a restart of the server with nothing in memory. */
+  reopen(): Promise<VolumeBackend>;
+  /** An untagged image, made behind our back. */
+  putForeignImage(image: string, sizeBytes: bigint): Promise<void>;
+  teardown(): Promise<void>;
+}

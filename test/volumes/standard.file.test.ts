@@ -1,0 +1,4 @@
+import { fileRig } from './rigs.ts';
+import { standardTests } from './standard-tests.ts';
+
+standardTests('file', fileRig);

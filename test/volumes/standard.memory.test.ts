@@ -1,0 +1,4 @@
+import { memoryRig } from './rigs.ts';
+import { standardTests } from './standard-tests.ts';
+
+standardTests('memory', memoryRig);
