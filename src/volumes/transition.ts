@@ -61,6 +61,7 @@ export async function applyTransition(tx: Tx, params: TransitionParams): Promise
   );
   if (changed !== 1) throw new HoldfastError('conflict', `Volume ${row.name} was changed by somebody else just now.`);
   if (params.attachment !== undefined) await setAttachment(tx, params.attachment, cause);
+  if (params.set?.purged_at != null) await forgetSnapshots(tx, volumeId);
   await appendEvent(tx, {
     resource: volumeResource(volumeId),
     type: `volume.${transition}`,
@@ -108,6 +109,11 @@ export async function noteOnVolume(
     actor: cause.actor,
     createdAtMs: cause.nowMs,
   });
+}
+
+/** Snapshots that went with their image are not told any more, and nothing can be made of them. */
+export async function forgetSnapshots(tx: Tx, volumeId: string): Promise<void> {
+  await tx.run(`update snapshots set state = 'deleted' where volume_id = ? and state <> 'deleted'`, [volumeId]);
 }
 
 async function lockVolume(tx: Tx, volumeId: string): Promise<StateRow> {

@@ -37,7 +37,7 @@ export function renderError(error: unknown): { status: number; body: ErrorBody }
   const message = isOurs ? data.message : 'Something went wrong inside the server; its log tells more.';
   const hasDetails = data.details !== undefined && Object.keys(data.details).length > 0;
   const body = { error: message, code, ...(hasDetails ? { details: data.details! } : {}) };
-  return { status: typeof refused === 'number' ? refused : status, body };
+  return { status: data.kind === 'invalid' && typeof refused === 'number' ? refused : status, body };
 }
 
 /** A failed validation as one sentence that names the field. */

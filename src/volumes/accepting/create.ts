@@ -42,6 +42,10 @@ export const acceptCreate = transaction(
         });
       }
       const parent = snapshot === null ? null : await findVolume(tx, snapshot.volumeId);
+      if (parent?.state === 'deleted') {
+        const message = `Volume ${parent.name} of that snapshot is in the trash; restore it first.`;
+        throw new HoldfastError('conflict', message, { field: 'snapshot_id', volume_id: parent.id });
+      }
       const backend = volume.backend ?? parent?.backend ?? defaultBackend;
       if (parent !== null && parent.backend !== backend) {
         const message = `A clone stays on its snapshot's backend (${parent.backend}).`;

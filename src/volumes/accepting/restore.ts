@@ -3,6 +3,7 @@ import type { Accepted, OperationRequest } from '../../kernel/operations/start.t
 import { transaction } from '../../kernel/store/transaction.ts';
 import { applyTransition } from '../transition.ts';
 import { accept, requireVolume } from './accepting.ts';
+import { purgeUnderWay } from './delete.ts';
 import { requireFreeName } from './insert-volume.ts';
 
 export interface RestoreInput {
@@ -33,6 +34,10 @@ export const acceptRestore = transaction(
       await requireFreeName(tx, name);
       const { id: volumeId, backend, image, trashExpiresAtMs } = volume;
       await applyTransition(tx, { volumeId, transition: 'restore', cause, set: { name, trash_expires_at: null } });
+      // Asked after the transition, which holds the volume's row.
+      if ((await purgeUnderWay(tx, volumeId)) !== null) {
+        throw new HoldfastError('conflict', `Volume ${volume.name} is being removed for good.`, { state: volume.state });
+      }
       const input: RestoreInput = { volumeId, backend, image, trashExpiresAtMs };
       return { volumeId, kind: 'volume.restore', input };
     }),

@@ -15,15 +15,10 @@ export function trashKeeper(store: Store, engine: Engine, clock: Clock): Keeper 
     periodMs: 60_000,
     run: async (signal) => {
       const expired = await store.read((reader) => listExpired(reader, clock.nowMs(), batchSize));
-      for (const { id, trashExpiresAtMs } of expired) {
+      for (const { id } of expired) {
         if (signal.aborted) break;
-        // The key makes a purge that is already under way the answer, instead of a second one.
-        const key = `keeper:volume-trash:${id}:${trashExpiresAtMs}`;
-        await engine.accept(
-          acceptPurge,
-          { actor: 'keeper:volume-trash', idempotency: { key, requestHash: id } },
-          { volume: id },
-        );
+        // No idempotency key: one that failed would be the answer for as long as operations are kept.
+        await engine.accept(acceptPurge, { actor: 'keeper:volume-trash', idempotency: null }, { volume: id });
       }
       return `${expired.length} purges asked for`;
     },

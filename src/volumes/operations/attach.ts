@@ -40,5 +40,11 @@ export function attachVolumeKind(context: VolumeOperationContext): OperationKind
         attachment: { id: attachmentId, state: 'detached' },
       });
     },
+    onCancelledBeforeStart: (facts) =>
+      moved(facts, facts.nowMs, {
+        transition: 'cancelled',
+        reason: 'The attach was cancelled.',
+        attachment: { id: facts.input.attachmentId, state: 'detached' },
+      }),
   };
 }

@@ -1,7 +1,7 @@
-import type { OperationKind } from '../../kernel/operations/operation.ts';
-import { call, transaction } from '../../kernel/store/transaction.ts';
+import type { OperationFacts, OperationKind } from '../../kernel/operations/operation.ts';
+import { type Call, call, transaction } from '../../kernel/store/transaction.ts';
 import type { DeleteInput, PurgeInput } from '../accepting/delete.ts';
-import { type Cause, noteOnVolume } from '../transition.ts';
+import { type Cause, forgetSnapshots, noteOnVolume } from '../transition.ts';
 import { noteFailure } from './note-failure.ts';
 import { type VolumeOperationContext, causeOf, exhausted, lifecycleStep, moved, plainStep } from './context.ts';
 
@@ -10,11 +10,16 @@ export function deleteVolumeKind(context: VolumeOperationContext): OperationKind
   return {
     name: 'volume.delete',
     run: (op) => {
-      const { backend: name, image, retentionMs } = op.input;
+      const { backend: name, image, retentionMs, attachment } = op.input;
       return op.step(
         retentionMs > 0 ? 'move image to trash' : 'remove image',
         async (attempt) => {
           const backend = context.backend(name);
+          // Else a restore would bring back an image that nobody has attached and nobody can attach.
+          if (attachment !== null) {
+            const { id: attachmentId, generation } = attachment;
+            await backend.detach(attempt, image, { attachmentId, generation, force: false });
+          }
           const isKept =
             retentionMs > 0 && backend.capabilities.trash && (await backend.inspect(attempt, image)) !== null;
           if (isKept) await backend.trash(attempt, image);
@@ -28,6 +33,7 @@ export function deleteVolumeKind(context: VolumeOperationContext): OperationKind
               transition: 'deleted',
               set: is_restorable ? { trash_expires_at: nowMs + retentionMs } : { purged_at: nowMs },
               detail: { is_restorable },
+              ...(attachment === null ? {} : { attachment: { id: attachment.id, state: 'detached' as const } }),
             }),
         },
       );
@@ -45,9 +51,16 @@ export function deleteVolumeKind(context: VolumeOperationContext): OperationKind
         plainStep(context),
       );
       if (place === 'absent') return moved(op, op.nowMs(), { transition: 'deleted', set: { purged_at: op.nowMs() } });
-      return moved(op, op.nowMs(), { transition: 'cancelled', reason: 'The deletion was cancelled.' });
+      return cancelled(op, op.nowMs());
     },
+    onCancelledBeforeStart: (facts) => cancelled(facts, facts.nowMs),
   };
+}
+
+/** A volume that was in doubt before its deletion is in doubt again; any other is as it was. */
+function cancelled(op: Pick<OperationFacts<DeleteInput>, 'id' | 'actor' | 'input'>, nowMs: number): Call {
+  const transition = op.input.wasInError ? 'lost' : 'cancelled';
+  return moved(op, nowMs, { transition, reason: 'The deletion was cancelled.' });
 }
 
 /** Removes a deleted volume's image from the trash, for good. */
@@ -74,6 +87,7 @@ export const markPurged = transaction(
       cause.nowMs,
       volumeId,
     ]);
+    await forgetSnapshots(tx, volumeId);
     await noteOnVolume(tx, { volumeId, type: 'volume.purged', cause, detail: {} });
   },
 );

@@ -44,5 +44,11 @@ export function detachVolumeKind(context: VolumeOperationContext): OperationKind
         attachment: { id: attachmentId, state: 'attached' },
       });
     },
+    onCancelledBeforeStart: (facts) =>
+      moved(facts, facts.nowMs, {
+        transition: 'cancelled',
+        reason: 'The detach was cancelled.',
+        attachment: { id: facts.input.attachmentId, state: 'attached' },
+      }),
   };
 }

@@ -1,9 +1,10 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { OperationKind } from '../../kernel/operations/operation.ts';
+import type { Tx } from '../../kernel/store/store.ts';
 import { call, transaction } from '../../kernel/store/transaction.ts';
 import type { ReconcileInput } from '../accepting/reconcile.ts';
 import { type ImageAttachment, type ImageFacts } from '../backends/backend.ts';
-import { type Cause, applyTransition, noteOnVolume } from '../transition.ts';
+import { type Cause, applyTransition, forgetSnapshots, noteOnVolume } from '../transition.ts';
 import { type VolumeOperationContext, causeOf, lifecycleStep, moved, plainStep } from './context.ts';
 
 /** What the real system says of a volume in doubt. */
@@ -89,20 +90,14 @@ export const recordFinding = transaction(
     const [row] = await tx.rows<{ state: string }>('select state from volumes where id = ?', [volumeId]);
     // Another reconcile before this one in line has already done it.
     if (row?.state !== 'error') return;
-    const known =
-      finding.attachment === null
-        ? undefined
-        : (
-            await tx.rows<{ id: string }>('select id from attachments where id = ? and volume_id = ?', [
-              finding.attachment.attachmentId,
-              volumeId,
-            ])
-          )[0];
+    if (finding.attachment !== null) await knowAttachment(tx, volumeId, finding.attachment, cause);
+    const attachmentId = finding.attachment?.attachmentId ?? null;
     await tx.run(
       `update attachments set state = 'detached', detached_at = ? where volume_id = ? and state <> 'detached' and id <> ?`,
-      [cause.nowMs, volumeId, known?.id ?? ''],
+      [cause.nowMs, volumeId, attachmentId ?? ''],
     );
     if (finding.place === 'absent') {
+      await forgetSnapshots(tx, volumeId);
       await applyTransition(tx, {
         volumeId,
         transition: 'found_absent',
@@ -113,14 +108,25 @@ export const recordFinding = transaction(
       return;
     }
     const set = { size_bytes: finding.size_bytes!, location: finding.location! };
-    if (known === undefined) await applyTransition(tx, { volumeId, transition: 'found_available', cause, set });
+    if (attachmentId === null) await applyTransition(tx, { volumeId, transition: 'found_available', cause, set });
     else {
-      const detail = { node_id: finding.attachment!.nodeId, attachment_id: known.id };
-      const attachment = { id: known.id, state: 'attached' as const };
+      const detail = { node_id: finding.attachment!.nodeId, attachment_id: attachmentId };
+      const attachment = { id: attachmentId, state: 'attached' as const };
       await applyTransition(tx, { volumeId, transition: 'found_attached', cause, set, attachment, detail });
     }
   },
 );
+
+/** An attachment that this store has never heard of (it was restored from a backup, say) is entered as it was found. */
+async function knowAttachment(tx: Tx, volumeId: string, found: ImageAttachment, cause: Cause): Promise<void> {
+  const { attachmentId, nodeId, mode, generation } = found;
+  await tx.run(
+    `insert into attachments (id, volume_id, node_id, mode, generation, state, attach_operation_id, created_at)
+     values (?, ?, ?, ?, ?, 'attaching', ?, ?) on conflict (id) do nothing`,
+    [attachmentId, volumeId, nodeId, mode, generation, cause.operationId, cause.nowMs],
+  );
+  await tx.run('update volumes set generation = ? where id = ? and generation < ?', [generation, volumeId, generation]);
+}
 
 /** A reconcile that failed leaves the volume in `error`, with the new reason. */
 export const endReconcile = transaction(

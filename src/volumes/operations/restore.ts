@@ -32,5 +32,11 @@ export function restoreVolumeKind(context: VolumeOperationContext): OperationKin
       const reason = 'The restore was cancelled.';
       return moved(op, op.nowMs(), { transition: 'cancelled', reason, set: { trash_expires_at: trashExpiresAtMs } });
     },
+    onCancelledBeforeStart: (facts) =>
+      moved(facts, facts.nowMs, {
+        transition: 'cancelled',
+        reason: 'The restore was cancelled.',
+        set: { trash_expires_at: facts.input.trashExpiresAtMs },
+      }),
   };
 }

@@ -60,6 +60,20 @@ describe('the file backend killed at any point', () => {
     assert.deepEqual([completed.complete, completed.sizeBytes], [true, ODD_BYTES]);
   });
 
+  it('removes what a killed copy has left, with the next copy or with the image', async () => {
+    await using temporary = await temporaryDirectory();
+    const backend = createFileBackend({ directory: temporary.path });
+    const { image } = await backend.create(at(), newVolume());
+    const other = await backend.create(at(), newVolume());
+    const leave = (name: string) => writeFile(join(temporary.path, 'tmp', `${name}~left`), 'half a copy');
+    await leave(image);
+    await leave(other.image);
+    await backend.createSnapshot(at(), image, 's1');
+    assert.deepEqual(await readdir(join(temporary.path, 'tmp')), [`${other.image}~left`]);
+    await backend.purge(at(), other.image);
+    assert.deepEqual(await readdir(join(temporary.path, 'tmp')), []);
+  });
+
   it('follows the file when a move was cut off before the record', async () => {
     await using temporary = await temporaryDirectory();
     const backend = createFileBackend({ directory: temporary.path });

@@ -144,6 +144,13 @@ describe('the file backend when the operating system refuses', () => {
     const { kind, message } = JSON.parse(stdout) as { kind: string; message: string };
     assert.equal(kind, 'backend');
     assert.match(message, /larger than the file system or the process limit allows\.$/);
+    // The file is there by then, too short: nothing that could be taken for the volume.
+    const backend = createFileBackend({ directory: temporary.path });
+    const [cutOff] = await backend.list(reading(), { limit: 1 });
+    assert.equal(cutOff?.complete, false);
+    const volume = newVolume({ image: cutOff.image, volumeId: cutOff.volumeId!, sizeBytes: 8n * MIB });
+    const finished = await backend.create(at(), volume);
+    assert.deepEqual([finished.complete, finished.sizeBytes], [true, 8n * MIB]);
   });
 });
 
