@@ -4,7 +4,7 @@ import { createIdSource, systemClock } from '../src/kernel/ids.ts';
 import { Engine } from '../src/kernel/operations/engine.ts';
 import { startPostgres } from '../test/support/postgres.ts';
 import { temporaryDirectory } from '../test/support/temp.ts';
-import { acceptBench, benchKind, benchMigration } from './support/bench-operation.ts';
+import { acceptBench, benchKind, benchMigration, blockingKind } from './support/bench-operation.ts';
 import { percentile, row } from './support/report.ts';
 
 const migrations = [kernelMigration, benchMigration];
@@ -40,6 +40,7 @@ async function measure(name: string, settings: StoreSettings): Promise<void> {
     observer: { onFinished: (run) => finished.get(run.id)?.() },
   });
   engine.register(benchKind);
+  engine.register(blockingKind);
   await engine.start();
   let count = 0;
   async function one(): Promise<void> {
@@ -74,8 +75,32 @@ async function measure(name: string, settings: StoreSettings): Promise<void> {
     }),
   );
   row(`${name}: operations a second, 64 in flight`, String(Math.round((total / (performance.now() - beganAt)) * 1000)));
+  await measureWaiting(name, engine);
   await engine.stop(2_000);
   await store.close();
+}
+
+/** What starting one costs, with nobody waiting and with many. */
+async function measureWaiting(name: string, engine: Engine): Promise<void> {
+  const start = (row: string, kind: string) =>
+    engine.accept(acceptBench, { actor: 'bench', idempotency: null }, { row, kind });
+  const median = async (label: string) => {
+    const timesMs: number[] = [];
+    for (let index = 0; index < 500; index++) {
+      const beganAt = performance.now();
+      await start(`${label}-${index}`, benchKind.name);
+      timesMs.push(performance.now() - beganAt);
+    }
+    return percentile(timesMs, 0.5);
+  };
+  const alone = await median('alone');
+  await start('held', blockingKind.name);
+  const waiting = name === 'SQLite' ? 50_000 : 10_000;
+  for (let done = 0; done < waiting; done += 500) {
+    await Promise.all(Array.from({ length: 500 }, () => start('held', benchKind.name)));
+  }
+  const crowded = await median('crowded');
+  row(`${name}: start of one, nobody waiting / ${waiting} waiting`, `p50 ${alone} / ${crowded} ms`);
 }
 
 if (import.meta.main) await benchOperations();

@@ -149,6 +149,11 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     serveSwagger(app);
     const url = await listen(app, values.host, values.port);
     isReady = true;
+    // A backend that does not work is told at once, and is no reason not to serve the others.
+    void checkHealth(checks, healthTimeoutMs).then(({ parts }) => {
+      for (const [part, { status, detail }] of Object.entries(parts))
+        if (status !== 'healthy') log.warn({ part, status }, detail);
+    });
     stops.push({
       name: 'http',
       stop: async () => {

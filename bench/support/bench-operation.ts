@@ -24,7 +24,7 @@ export interface BenchInput {
 export const acceptBench = transaction(
   import.meta.url,
   'acceptBench',
-  async (tx, params: { readonly request: OperationRequest; readonly row: string }) => {
+  async (tx, params: { readonly request: OperationRequest; readonly row: string; readonly kind?: string }) => {
     const known = await findReplay(tx, params.request);
     if (known !== null) return known;
     await tx.run(
@@ -32,7 +32,7 @@ export const acceptBench = transaction(
       [params.row, 'working'],
     );
     return startOperation(tx, params.request, {
-      kind: 'bench.noop',
+      kind: params.kind ?? benchKind.name,
       resource: `bench:${params.row}`,
       input: { row: params.row },
     });
@@ -52,4 +52,10 @@ export const benchKind: OperationKind<BenchInput> = {
     await op.step('three', () => 3, { commit: () => call(setBenchRow, { row: op.input.row }) });
     return 'done';
   },
+};
+
+/** One that holds its resource, so that others wait in line. */
+export const blockingKind: OperationKind<BenchInput> = {
+  name: 'bench.blocking',
+  run: async (op) => op.waitFor('never', 600_000),
 };

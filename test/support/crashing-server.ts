@@ -1,9 +1,10 @@
 /**
  * A server in a process of its own that can be ended without warning in the middle of a backend's verb: what a power cut
- * leaves behind is what its successor finds. Forked with IPC; see {@link startCrashingServer}.
+ * leaves behind is what its successor finds. Forked with IPC; see `startCrashingServer`.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Client } from '../../src/client.ts';
 import { loadConfig } from '../../src/kernel/config/config.ts';
@@ -34,9 +35,11 @@ export interface CrashingServer extends AsyncDisposable {
   arm(verb: Verb, moment: Moment): Promise<{ kill(): Promise<void> }>;
 }
 
-export async function startCrashingServer(): Promise<CrashingServer> {
+/** Forks such a process. What it has compiled is kept in `cacheDirectory` for those after it, which then load faster. */
+export async function startCrashingServer(cacheDirectory: string): Promise<CrashingServer> {
+  const env = { ...process.env, NODE_COMPILE_CACHE: cacheDirectory };
   // Flags of this process, such as those of the test runner, are not the child's.
-  const child = fork(fileURLToPath(import.meta.url), ['serve'], { execArgv: ['--no-warnings'] });
+  const child = fork(fileURLToPath(import.meta.url), ['serve'], { execArgv: ['--no-warnings'], env });
   const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   // A test that fails before it waits for the end must not end the whole run with an unhandled rejection.
   exit.catch(() => {});
@@ -112,7 +115,11 @@ function serve(): void {
     }
     const config = loadConfig({ flags: message.flags, env: {} });
     startServer(config, { log: createLog({ level: 'silent' }), wrapBackend: faults.wrap }).then(
-      ({ url }) => say({ type: 'started', url }),
+      ({ url }) => {
+        say({ type: 'started', url });
+        // At the end of the process it would be too late: it is killed.
+        flushCompileCache();
+      },
       (error: unknown) => say({ type: 'failed', message: String(error) }),
     );
   });
