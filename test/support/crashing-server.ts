@@ -113,19 +113,27 @@ function serve(): void {
       say({ type: 'armed' });
       return;
     }
-    const config = loadConfig({ flags: message.flags, env: {} });
-    startServer(config, { log: createLog({ level: 'silent' }), wrapBackend: faults.wrap }).then(
-      ({ url }) => {
-        say({ type: 'started', url });
-        // At the end of the process it would be too late: it is killed.
-        flushCompileCache();
-      },
-      (error: unknown) => say({ type: 'failed', message: String(error) }),
-    );
+    void start(message.flags, faults, say);
   });
   // Without its parent it would live on for nobody.
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
   say({ type: 'loaded' });
+}
+
+async function start(
+  flags: Readonly<Record<string, string>>,
+  faults: BackendFaults,
+  say: (message: FromServer) => void,
+): Promise<void> {
+  try {
+    const log = createLog({ level: 'silent' });
+    const { url } = await startServer(loadConfig({ flags, env: {} }), { log, wrapBackend: faults.wrap });
+    say({ type: 'started', url });
+    // At the end of the process it would be too late: it is killed.
+    flushCompileCache();
+  } catch (error) {
+    say({ type: 'failed', message: String(error) });
+  }
 }
 
 if (process.argv[2] === 'serve' && process.argv[1] === fileURLToPath(import.meta.url)) serve();

@@ -8,6 +8,7 @@ import { until } from '../../../test/support/wait.ts';
 import { HoldfastError } from '../errors/errors.ts';
 import { conformanceMigrations, oneSentence, openConformanceStore, rejection } from './conformance-support.ts';
 import { addOne, putRow, valueOf } from './conformance-transactions.ts';
+import { rudeProxy } from './rude-proxy.ts';
 import { openStore, type StoreSettings } from './open.ts';
 
 const missing = await postgresMissing();
@@ -99,6 +100,27 @@ describe('the store on PostgreSQL', { skip: missing !== null && !requireReal ? `
     const value = (await store.read((reader) => valueOf(reader, 'a')))!;
     // What was acknowledged is there; of the unknown ones, any number.
     assert.ok(value >= counts.sure && value <= counts.sure + counts.unknown, `${value} of ${JSON.stringify(counts)}`);
+  });
+
+  test('a server that ends a connection in the breath in which it greets does not end this process', async () => {
+    const direct = await server.createDatabase();
+    await using proxy = await rudeProxy(Number(new URL(direct).port));
+    const url = new URL(direct);
+    url.port = String(proxy.port);
+    const store = await openStore(settingsOf(url.href), { owner: true });
+    try {
+      proxy.isRude = true;
+      const writes = Array.from({ length: 4 }, (_, index) => store.write(putRow, { id: `${index}`, value: 1 }));
+      await Promise.all(writes.map((write) => rejection(write, 'unavailable')));
+      await rejection(
+        store.read((reader) => valueOf(reader, 'a')),
+        'unavailable',
+      );
+      proxy.isRude = false;
+      await store.write(putRow, { id: 'later', value: 1 });
+    } finally {
+      await store.close();
+    }
   });
 
   test('a row that somebody holds too long makes a write unavailable, and not a failure of another kind', async () => {

@@ -36,7 +36,9 @@ export const acceptRestore = transaction(
       await applyTransition(tx, { volumeId, transition: 'restore', cause, set: { name, trash_expires_at: null } });
       // Asked after the transition, which holds the volume's row.
       if ((await purgeUnderWay(tx, volumeId)) !== null) {
-        throw new HoldfastError('conflict', `Volume ${volume.name} is being removed for good.`, { state: volume.state });
+        throw new HoldfastError('conflict', `Volume ${volume.name} is being removed for good.`, {
+          state: volume.state,
+        });
       }
       const input: RestoreInput = { volumeId, backend, image, trashExpiresAtMs };
       return { volumeId, kind: 'volume.restore', input };

@@ -3,13 +3,14 @@ import type { OperationKind } from '../../kernel/operations/operation.ts';
 import type { Tx } from '../../kernel/store/store.ts';
 import { call, transaction } from '../../kernel/store/transaction.ts';
 import type { ReconcileInput } from '../accepting/reconcile.ts';
-import { type ImageAttachment, type ImageFacts } from '../backends/backend.ts';
+import type { ImageAttachment, ImageFacts } from '../backends/backend.ts';
 import { type Cause, applyTransition, forgetSnapshots, noteOnVolume } from '../transition.ts';
 import { type VolumeOperationContext, causeOf, lifecycleStep, moved, plainStep } from './context.ts';
 
 /** What the real system says of a volume in doubt. */
 interface Finding {
-  readonly place: 'live' | 'trash' | 'absent';
+  /** `cut_off`: an image stands there whose making has not ended. */
+  readonly place: 'live' | 'cut_off' | 'absent';
   readonly size_bytes: string | null;
   readonly location: string | null;
   readonly attachment: ImageAttachment | null;
@@ -40,10 +41,13 @@ export function reconcileVolumeKind(context: VolumeOperationContext): OperationK
           commit: (found, nowMs) => call(recordFinding, { volumeId, finding: found, cause: causeOf(op, nowMs) }),
         },
       );
-      if (finding.place !== 'absent') return finding;
+      if (finding.place === 'live') return finding;
       const { source, qos } = op.input;
       const wanted = {
-        ...{ volumeId, name, image, sizeBytes: BigInt(sizeBytes) },
+        volumeId,
+        name,
+        image,
+        sizeBytes: BigInt(sizeBytes),
         ...(source === null || source === 'gone' ? {} : { source }),
         qos,
       };
@@ -74,11 +78,12 @@ function isOwnCutOff(facts: ImageFacts, volumeId: string): boolean {
 }
 
 function toFinding(facts: ImageFacts | null, volumeId: string): Finding {
-  // An image whose content was cut off is no volume yet: it is completed like an absent one.
-  if (facts === null || !facts.complete || isOwnCutOff(facts, volumeId))
-    return { place: 'absent', size_bytes: null, location: null, attachment: null };
-  const { place, location, attachment } = facts;
-  return { place, size_bytes: String(facts.sizeBytes), location, attachment };
+  const nothing = { size_bytes: null, location: null, attachment: null };
+  if (facts === null) return { place: 'absent', ...nothing };
+  // It is no volume yet; it is completed as an absent one is made.
+  if (!facts.complete || isOwnCutOff(facts, volumeId)) return { place: 'cut_off', ...nothing };
+  const { location, attachment } = facts;
+  return { place: 'live', size_bytes: String(facts.sizeBytes), location, attachment };
 }
 
 /** Writes what was found as the volume's state, its attachments included. */
@@ -96,14 +101,13 @@ export const recordFinding = transaction(
       `update attachments set state = 'detached', detached_at = ? where volume_id = ? and state <> 'detached' and id <> ?`,
       [cause.nowMs, volumeId, attachmentId ?? ''],
     );
-    if (finding.place === 'absent') {
-      await forgetSnapshots(tx, volumeId);
-      await applyTransition(tx, {
-        volumeId,
-        transition: 'found_absent',
-        cause,
-        reason: 'The backend has no image of this volume.',
-      });
+    if (finding.place !== 'live') {
+      const isGone = finding.place === 'absent';
+      if (isGone) await forgetSnapshots(tx, volumeId);
+      const reason = isGone
+        ? 'The backend has no image of this volume.'
+        : "The making of this volume's image has not ended.";
+      await applyTransition(tx, { volumeId, transition: 'found_absent', cause, reason });
       await applyTransition(tx, { volumeId, transition: 'create', cause });
       return;
     }
