@@ -49,11 +49,10 @@ test('lesson 2: a restart adopts what is in flight, with its attempts counted, a
   let operation: string;
   {
     await using first = await serve(own, cut);
-    cut.loseAnswer('create');
+    cut.refuse('create', 1);
+    const { reached } = cut.hold('create', 'after');
     const body = { name: 'in-flight', size_bytes: MIB };
     operation = (await first.hand.client.call(contract.createVolume, { body })).id;
-    await first.hand.inState('in-flight', 'creating_failed');
-    const { reached } = cut.hold('create', 'before');
     await reached;
   }
   cut.clear();
@@ -124,6 +123,8 @@ test('lesson 10: snapshots go to the trash with their volume and come back, and 
   const snapshot = await hand.snapshot(id, 'base');
   const clone = await hand.create('lesson-10-clone', { snapshot_id: snapshot });
   await hand.delete(id);
+  const early = hand.client.call(contract.createVolume, { body: { name: 'early', snapshot_id: snapshot } });
+  await refused(409, early);
   const restore = await hand.client.call(contract.restoreVolume, { params: { volume: id }, body: {} });
   await hand.completed(restore.id);
   assert.equal((await hand.factsOfSnapshots(id)).length, 1);

@@ -4,19 +4,8 @@ import { contract } from '../../src/contract.ts';
 import { createMemoryBackend } from '../../src/volumes/backends/memory/memory.ts';
 import { BackendFaults } from '../support/faulty-backend.ts';
 import { until } from '../support/wait.ts';
-import { type Rig, memoryRig, serve } from './rigs.ts';
+import { memoryRig, serve, withServer } from './rigs.ts';
 import { type Hand, MIB, refused } from './world.ts';
-
-/** A server on a memory disk, for one test. */
-async function withServer(
-  flags: Readonly<Record<string, string>>,
-  body: (hand: Hand, rig: Rig, faults: BackendFaults) => Promise<void>,
-): Promise<void> {
-  await using rig = await memoryRig();
-  const faults = new BackendFaults();
-  await using server = await serve(rig, faults, flags);
-  await body(server.hand, rig, faults);
-}
 
 /** A volume whose image disappears while the server is down, and a server with these settings that starts after that. */
 async function afterLoss(
@@ -153,107 +142,5 @@ describe('a backend out of reach', () => {
       assert.equal((await hand.volume('under-way')).state, 'creating');
       held.release();
       await hand.completed(accepted.id);
-    }));
-});
-
-describe('from error', () => {
-  test('an absent image goes by itself over pending and creating to available', () =>
-    withServer({}, async (hand, rig) => {
-      const id = await hand.inError('absent');
-      rig.disk!.live.delete(id);
-      await hand.snapshots(id);
-      assert.equal((await hand.reconcile(id)).status, 'completed');
-      await hand.assertTrue(id, 'available');
-      const query = { volume_id: id, limit: 3 };
-      const { items } = await hand.client.call(contract.listEvents, { query });
-      assert.deepEqual(
-        items.toReversed().map(({ data }) => data['state']),
-        ['pending', 'creating', 'available'],
-      );
-    }));
-
-  test('snapshots that went with the image are not told any more', () =>
-    withServer({}, async (hand, rig) => {
-      const id = await hand.create('absent');
-      await hand.snapshot(id, 's1');
-      rig.disk!.live.delete(id);
-      await hand.runReconciler();
-      await hand.reconcile(id);
-      await hand.assertTrue(id, 'available');
-      assert.deepEqual(await hand.snapshots(id), []);
-    }));
-
-  test('an image that is attached makes the volume attached there, also when this store never heard of it', () =>
-    withServer({}, async (hand, rig) => {
-      const id = await hand.inError('attached');
-      const attachment = { attachmentId: 'att-of-before', nodeId: 'node-z', generation: 7, mode: 'rw' as const };
-      rig.disk!.change(rig.disk!.live.get(id)!, { attachment });
-      await hand.reconcile(id);
-      const volume = await hand.assertTrue(id, 'attached');
-      assert.equal(volume.node_id, 'node-z');
-      const detach = await hand.client.call(contract.detachVolume, { params: { volume: id }, body: {} });
-      await hand.completed(detach.id);
-      await hand.attach(id, 'node-a');
-      assert.ok((await hand.assertTrue(id, 'attached')).attachments[0]!.generation > 7);
-    }));
-
-  test('a volume that is attached can be deleted only after its attachment is gone in the real system', () =>
-    withServer({}, async (hand, rig, faults) => {
-      const id = await hand.create('attached');
-      await hand.attach(id, 'node-a');
-      faults.refuse('detach');
-      const detach = await hand.client.call(contract.detachVolume, { params: { volume: id }, body: {} });
-      await hand.ended(detach.id);
-      faults.clear();
-      await hand.delete(id);
-      assert.equal(rig.disk!.trash.get(id)?.attachment, null);
-      const restore = await hand.client.call(contract.restoreVolume, { params: { volume: id }, body: {} });
-      await hand.completed(restore.id);
-      await hand.assertTrue(id, 'available');
-      await hand.attach(id, 'node-b');
-    }));
-});
-
-describe('names and the trash', () => {
-  test('a name is free after a deletion; then a restore is 409, and works under a new name', () =>
-    withServer({}, async (hand) => {
-      const id = await hand.create('name');
-      await hand.delete(id);
-      await hand.create('name');
-      const restore = (body: { name?: string }) =>
-        hand.client.call(contract.restoreVolume, { params: { volume: id }, body });
-      await refused(409, restore({}));
-      await hand.completed((await restore({ name: 'new-name' })).id);
-      assert.equal((await hand.assertTrue(id, 'available')).name, 'new-name');
-    }));
-
-  test('a volume on its way out for good is not restored as an empty one', () =>
-    withServer({}, async (hand, _rig, faults) => {
-      const id = await hand.create('purged');
-      await hand.delete(id);
-      const held = faults.hold('purge', 'before');
-      const purge = await hand.client.call(contract.purgeVolume, { params: { volume: id } });
-      await held.reached;
-      await refused(409, hand.client.call(contract.restoreVolume, { params: { volume: id }, body: {} }));
-      held.release();
-      await hand.completed(purge.id);
-    }));
-
-  test('the trash is emptied in the end although a purge has failed', () =>
-    withServer({ 'volume-trash-retention': '1ms' }, async (hand, _rig, faults) => {
-      const id = await hand.create('expired');
-      faults.refuse('purge');
-      await hand.delete(id);
-      const empty = () => hand.client.call(contract.runKeeper, { params: { name: 'volume-trash' }, body: {} });
-      await until('a purge has failed', async () => {
-        await empty();
-        return (await hand.history(id)).includes('purge_failed');
-      });
-      faults.clear();
-      await until('the volume is purged', async () => {
-        await empty();
-        return (await hand.volume(id)).trash_expires_at === null;
-      });
-      assert.equal(await hand.facts(id), null);
     }));
 });

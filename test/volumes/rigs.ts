@@ -11,8 +11,8 @@ import { createCephBackend } from '../../src/volumes/backends/ceph/backend.ts';
 import { createFileBackend } from '../../src/volumes/backends/file/file.ts';
 import { MemoryDisk } from '../../src/volumes/backends/memory/disk.ts';
 import { createMemoryBackend } from '../../src/volumes/backends/memory/memory.ts';
-import { cephAvailable, startCeph } from '../support/ceph.ts';
-import type { BackendFaults } from '../support/faulty-backend.ts';
+import { type CephCluster, cephAvailable, startCeph } from '../support/ceph.ts';
+import { BackendFaults } from '../support/faulty-backend.ts';
 import { testFlags } from '../support/server.ts';
 import { temporaryDirectory } from '../support/temp.ts';
 import { Hand } from './world.ts';
@@ -82,10 +82,10 @@ export async function fileRig(): Promise<Rig> {
   });
 }
 
-export async function cephRig(): Promise<Rig> {
+export async function cephRig(): Promise<Rig & { readonly cluster: CephCluster }> {
   const cluster = await startCeph();
   const { conf, pool } = cluster;
-  return rigOf({
+  const rig = await rigOf({
     name: 'ceph',
     flags: () => ({ 'ceph-conf': conf, 'ceph-pool': pool }),
     backend: () => createCephBackend({ name: 'ceph', conf, pool }),
@@ -95,6 +95,7 @@ export async function cephRig(): Promise<Rig> {
     },
     stop: () => cluster.stop(),
   });
+  return { ...rig, cluster };
 }
 
 async function rigOf(parts: {
@@ -119,6 +120,17 @@ async function rigOf(parts: {
       await directory[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A server on a memory disk of its own, for one test. */
+export async function withServer(
+  flags: Readonly<Record<string, string>>,
+  body: (hand: Hand, rig: Rig, faults: BackendFaults) => Promise<void>,
+): Promise<void> {
+  await using rig = await memoryRig();
+  const faults = new BackendFaults();
+  await using server = await serve(rig, faults, flags);
+  await body(server.hand, rig, faults);
 }
 
 /** Runs the tests where Ceph is; elsewhere skips them, or fails when HOLDFAST_REQUIRE_REAL asks for the real thing. */

@@ -36,8 +36,8 @@ export function standardTests(name: string, makeRig: () => Promise<Rig>): void {
 
   for (const scenario of scenarios) {
     describe(`${scenario.name} on ${name}`, () => {
-      const testOf = (what: string, body: (subject: Subject) => Promise<void>) =>
-        test(what, async (context) => {
+      const testOf = (what: string, body: (subject: Subject) => Promise<void>): void =>
+        void test(what, async (context) => {
           const { needs } = scenario;
           if (needs !== undefined && !rig.backend.capabilities[needs]) {
             context.skip(`${name} has no ${needs}`);

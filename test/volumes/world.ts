@@ -81,6 +81,12 @@ export class Hand {
   /** Makes a volume that is in `error` although nothing is wrong with its image: its attach was refused for good. */
   async inError(name: string): Promise<string> {
     const volume = await this.create(name);
+    await this.breakAttach(volume);
+    return volume;
+  }
+
+  /** Brings an available volume into `error`, and leaves its image as it is. */
+  async breakAttach(volume: string): Promise<void> {
     await this.#withoutImage(volume, async () => {
       const accepted = await this.client.call(contract.attachVolume, {
         params: { volume },
@@ -89,7 +95,6 @@ export class Hand {
       assert.equal((await this.ended(accepted.id)).status, 'failed');
     });
     assert.equal((await this.volume(volume)).state, 'error');
-    return volume;
   }
 
   /** Waits until a volume is in this state. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import pg from 'pg';
 import { onEveryStore, type StoreEngine } from '../../../test/support/stores.ts';
 import { until } from '../../../test/support/wait.ts';
 import { FaultyStore, unavailable } from '../operations/test-store.ts';
 import { testMigration } from '../operations/test-transactions.ts';
 import { kernelMigration } from '../store/migrations/0001_kernel.ts';
 import { openStore } from '../store/open.ts';
+import { openTransaction } from '../store/raw-transaction.ts';
 import type { Store } from '../store/store.ts';
 import type { Event } from './event.ts';
 import { EventFollower, eventsTopic } from './follower.ts';
@@ -214,26 +214,22 @@ onEveryStore('events', (engine) => {
       await using scene = await Scene.open(engine);
       const told: Event[] = [];
       await scene.follower.listen(null, (event) => told.push(event));
-      const open = async (row: string) => {
-        const client = new pg.Client({ connectionString: scene.databaseUrl });
-        await client.connect();
-        await client.query(`begin; insert into test_rows (id, state, changes) values ('${row}', 'new', 1)`);
-        return client;
-      };
+      const open = (row: string) =>
+        openTransaction(scene.databaseUrl!, `insert into test_rows (id, state, changes) values ('${row}', 'new', 1)`);
       const append = (row: string) => `insert into events (resource, seq, type, data, actor, created_at)
         values ('row:${row}', 1, 'happened', '{}', 'test', 0)`;
       const [older, younger] = [await open('older'), await open('younger')];
-      await younger.query(append('younger'));
-      await older.query(`${append('older')}; commit`);
+      await younger.run(append('younger'));
+      await older.run(append('older'));
+      await older.end('commit');
       const reads = scene.reads;
       await until('the follower has looked several times', () => {
         scene.follower.wake();
         return scene.reads > reads + 10;
       });
-      await younger.query('commit');
+      await younger.end('commit');
       await until('both were told', () => told.length === 2);
       assert.deepEqual(ids(told), [1, 2]);
-      for (const client of [older, younger]) await client.end();
     });
 
     test('a long history full of gaps is told without a wait for each gap', async () => {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import pg from 'pg';
 import { freePort, type PostgresServer, postgresMissing, startPostgres } from '../../../test/support/postgres.ts';
 import { requireReal, type StoreEngine } from '../../../test/support/stores.ts';
 import { until } from '../../../test/support/wait.ts';
 import { HoldfastError } from '../errors/errors.ts';
 import { conformanceMigrations, oneSentence, openConformanceStore, rejection } from './conformance-support.ts';
 import { addOne, putRow, valueOf } from './conformance-transactions.ts';
+import { openTransaction } from './raw-transaction.ts';
 import { rudeProxy } from './rude-proxy.ts';
 import { openStore, type StoreSettings } from './open.ts';
 
@@ -127,16 +127,13 @@ describe('the store on PostgreSQL', { skip: missing !== null && !requireReal ? `
     await using opened = await openConformanceStore(engine, { timeoutMs: 300 });
     const { store, settings } = opened;
     await store.write(putRow, { id: 'a', value: 0 });
-    const holder = new pg.Client({ connectionString: settings.databaseUrl });
-    await holder.connect();
+    const holding = `update conformance_rows set value = 5 where id = 'a'`;
+    const holder = await openTransaction(settings.databaseUrl!, holding);
     try {
-      await holder.query('begin');
-      await holder.query(`update conformance_rows set value = 5 where id = 'a'`);
       const error = await rejection(store.write(addOne, { id: 'a' }), 'unavailable');
       assert.equal(error.details['outcome'], 'none');
-      await holder.query('rollback');
     } finally {
-      await holder.end();
+      await holder.end('rollback');
     }
     assert.equal(await store.write(addOne, { id: 'a' }), 1);
   });

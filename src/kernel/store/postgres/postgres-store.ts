@@ -165,6 +165,9 @@ export class PostgresStore implements Store {
 function createPool(options: PostgresOptions): pg.Pool {
   const pool = new pg.Pool({ ...clientConfig(options), max: poolSizeMax, idleTimeoutMillis: 30_000 });
   pool.on('error', (error) => options.onError?.(error));
+  // For the moment between the pool's listener and that of the borrower: a greeting and the server's last words may come
+  // in one packet, and an error that nobody listens to would end the process. The next statement meets it again.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 
