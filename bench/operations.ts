@@ -44,11 +44,11 @@ async function measure(name: string, settings: StoreSettings): Promise<void> {
   await engine.start();
   let count = 0;
   async function one(): Promise<void> {
-    const name = `row-${count++}`;
+    const key = `row-${count++}`;
     const { id } = await engine.accept(
       acceptBench,
-      { actor: 'bench', idempotency: { key: name, requestHash: name } },
-      { row: name },
+      { actor: 'bench', idempotency: { key, requestHash: key } },
+      { row: key },
     );
     await new Promise<void>((resolve) => {
       finished.set(id, resolve);
@@ -82,8 +82,8 @@ async function measure(name: string, settings: StoreSettings): Promise<void> {
 
 /** What starting one costs, with nobody waiting and with many. */
 async function measureWaiting(name: string, engine: Engine): Promise<void> {
-  const start = (row: string, kind: string) =>
-    engine.accept(acceptBench, { actor: 'bench', idempotency: null }, { row, kind });
+  const start = (resource: string, kind: string) =>
+    engine.accept(acceptBench, { actor: 'bench', idempotency: null }, { row: resource, kind });
   const median = async (label: string) => {
     const timesMs: number[] = [];
     for (let index = 0; index < 500; index++) {

@@ -149,11 +149,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     serveSwagger(app);
     const url = await listen(app, values.host, values.port);
     isReady = true;
-    // A backend that does not work is told at once, and is no reason not to serve the others.
-    void checkHealth(checks, healthTimeoutMs).then(({ parts }) => {
-      for (const [part, { status, detail }] of Object.entries(parts))
-        if (status !== 'healthy') log.warn({ part, status }, detail);
-    });
+    void warnOfTrouble(checks, healthTimeoutMs, log);
     stops.push({
       name: 'http',
       stop: async () => {
@@ -203,6 +199,14 @@ async function stopAll(
       .then(() => part.stop())
       .catch((error: unknown) => log.warn({ err: error, part: part.name }, 'a part did not stop cleanly'));
     if ((await Promise.race([work, deadline])) === 'late') log.warn({ part: part.name }, 'a part did not stop in time');
+  }
+}
+
+/** A backend that does not work is told at once, and is no reason not to serve the others. */
+async function warnOfTrouble(checks: readonly HealthCheck[], timeoutMs: number, log: Log): Promise<void> {
+  const { parts } = await checkHealth(checks, timeoutMs);
+  for (const [part, { status, detail }] of Object.entries(parts)) {
+    if (status !== 'healthy') log.warn({ part, status }, detail);
   }
 }
 

@@ -6,7 +6,8 @@ import { HoldfastError } from '../errors/errors.ts';
  */
 export function parseJson(text: string): unknown {
   if (text.trim() === '') return undefined;
-  if (/"__proto__"\s*:/.test(text)) throw new HoldfastError('invalid', 'The body must not have a field named "__proto__".');
+  if (/"__proto__"\s*:/.test(text))
+    throw new HoldfastError('invalid', 'The body must not have a field named "__proto__".');
   try {
     // Only a long number can be unsafe; the plain parser is several times faster.
     return /\d{16}/.test(text) ? JSON.parse(text, exactIntegers) : JSON.parse(text);

@@ -8,15 +8,19 @@ export interface Claim {
   readonly restMs: number;
 }
 
-/** Takes a keeper's lease, by the database's clock; `false` while another holds it or it ran just now. */
+/**
+ * Takes a keeper's lease, by the database's clock; `false` while another holds it or it ran just now. A holder that is no
+ * living replica any more holds nothing: after a crash the next start does not wait for the lease to run out.
+ */
 export const claimKeeper = transaction(import.meta.url, 'claimKeeper', async (tx, params: Claim): Promise<boolean> => {
   const { name, owner, leaseMs, restMs } = params;
   const now = tx.fragments.nowMs;
   await tx.run('insert into keepers (name, until, runs) values (?, 0, 0) on conflict (name) do nothing', [name]);
   const claimed = await tx.run(
     `update keepers set owner = ?, until = ${now} + ?, last_started_at = ${now}, runs = runs + 1
-     where name = ? and (until < ${now} or owner = ?) and coalesce(last_started_at, 0) <= ${now} - ?`,
-    [owner, leaseMs, name, owner, restMs],
+     where name = ? and coalesce(last_started_at, 0) <= ${now} - ?
+       and (until < ${now} or owner = ? or owner not in (select id from replicas where replicas.until > ${now}))`,
+    [owner, leaseMs, name, restMs, owner],
   );
   return claimed === 1;
 });

@@ -21,6 +21,8 @@ export class KeeperRunner {
   readonly #keepers = new Map<string, Keeper>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #running = new Map<string, Promise<void>>();
+  /** Signalled while they ran: what they were signalled for may have come after they looked. */
+  readonly #again = new Set<string>();
   readonly #stopping = new AbortController();
   #unsubscribe: () => void = () => {};
 
@@ -55,7 +57,7 @@ export class KeeperRunner {
         name,
         summary,
         periodMs,
-        isRunning: (row?.until ?? 0) > 0,
+        isRunning: (row?.until ?? 0) > Date.now(),
         runs: row?.runs ?? 0,
         lastStartedAtMs: row?.last_started_at ?? null,
         lastFinishedAtMs: row?.last_finished_at ?? null,
@@ -76,7 +78,8 @@ export class KeeperRunner {
 
   #signalled(name: string): void {
     const keeper = this.#keepers.get(name);
-    if (keeper !== undefined) this.#begin(keeper, 0);
+    if (this.#running.has(name)) this.#again.add(name);
+    else if (keeper !== undefined) this.#begin(keeper, 0);
   }
 
   #schedule(keeper: Keeper, afterMs: number): void {
@@ -92,7 +95,7 @@ export class KeeperRunner {
       .catch((error: unknown) => this.#observer.onError?.(error, `keeper ${keeper.name}`))
       .finally(() => {
         this.#running.delete(keeper.name);
-        this.#schedule(keeper, keeper.periodMs);
+        this.#schedule(keeper, this.#again.delete(keeper.name) ? 0 : keeper.periodMs);
       });
     this.#running.set(keeper.name, run);
   }
