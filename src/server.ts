@@ -229,7 +229,7 @@ function serverRoutes(parts: {
   readonly store: Store;
   isReady(): boolean;
 }): Route[] {
-  const document = openApiDocument(endpoints, version);
+  let document: Record<string, unknown> | undefined;
   return [
     route(healthContract.health, async () => {
       const health = await checkHealth(parts.checks, parts.healthTimeoutMs);
@@ -245,7 +245,7 @@ function serverRoutes(parts: {
       healthContract.metrics,
       async () => new Reply(await parts.metrics.text(), { 'content-type': parts.metrics.contentType }),
     ),
-    route(healthContract.openapi, () => document),
+    route(healthContract.openapi, () => (document ??= openApiDocument(endpoints, version))),
   ];
 }
 

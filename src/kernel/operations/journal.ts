@@ -37,18 +37,32 @@ const complete = `insert into operation_steps
     error = null, next_attempt_at = null, finished_at = excluded.finished_at
   where operation_steps.status <> 'completed'`;
 
+// The same and its check in one statement, for steps after which the domain's state stays. A repeat changes nothing new.
+const completeAlone = (lock: string) => `insert into operation_steps
+    (operation_id, name, position, status, attempts, output, error, next_attempt_at, started_at, finished_at)
+  select o.id, ?, ?, 'completed', ?, ?, null, null, ?, ? from operations o
+    where o.id = ? and o.owner = ? and o.fence = ? and o.status = 'executing' ${lock}
+  on conflict (operation_id, name) do update set status = 'completed', attempts = excluded.attempts, output = excluded.output,
+    error = null, next_attempt_at = null, finished_at = excluded.finished_at`;
+
 /** Journals a step's result together with the domain's state that follows from it. */
 export const completeStep = transaction(
   import.meta.url,
   'completeStep',
   async (tx, params: StepWrite & { readonly output: string }): Promise<JournalResult> => {
     const { own, name, position, attempts, output, startedAtMs, nowMs, commit } = params;
+    const { operationId, owner, fence } = own;
+    if (commit === null) {
+      const values = [name, position, attempts, output, startedAtMs, nowMs, operationId, owner, fence];
+      return (await tx.run(completeAlone(tx.fragments.forUpdate), values)) === 1 ? 'written' : 'lost';
+    }
     if (!(await isOwned(tx, own))) return 'lost';
-    const changed = await tx.run(complete, [own.operationId, name, position, attempts, output, startedAtMs, nowMs]);
+    const changed = await tx.run(complete, [operationId, name, position, attempts, output, startedAtMs, nowMs]);
     // Nothing changed: this very write was committed before and only its answer was lost, so its state is written too.
-    if (changed === 1 && commit !== null) await tx.call(commit);
+    if (changed === 1) await tx.call(commit);
     return 'written';
   },
+  ({ commit }) => commit === null,
 );
 
 const fail = `insert into operation_steps

@@ -22,7 +22,7 @@ export interface Operation {
   readonly isCancelRequested: boolean;
   /** How often another process had to take it over after a crash. */
   readonly takeovers: number;
-  /** Grows with each change. */
+  /** Grows with each change of the operation itself; its steps count their own. */
   readonly version: number;
   readonly createdAtMs: number;
   readonly startedAtMs: number | null;

@@ -81,11 +81,12 @@ function watch(store: Store, id: string, open: (onClose: () => void) => SseStrea
   async function send(): Promise<void> {
     const operation = await store.read((reader) => getOperation(reader, id));
     if (operation === null) return stream.end();
-    if (operation.version === sentVersion) return;
-    sentVersion = operation.version;
     const steps = await store.read((reader) => getSteps(reader, id));
+    const version = steps.reduce((sum, { attempts }) => sum + 1 + attempts, operation.version);
+    if (version === sentVersion) return;
+    sentVersion = version;
     const data = operationView(operation, steps);
-    stream.send({ id: String(operation.version), data });
+    stream.send({ id: String(version), data });
     if (operation.finishedAtMs === null) return;
     stream.send({ event: 'done', data });
     stream.end();

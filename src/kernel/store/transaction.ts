@@ -8,6 +8,8 @@ export interface Transaction<P, R> {
   readonly module: string;
   readonly name: string;
   readonly body: (tx: Tx, params: P) => Promise<R>;
+  /** Whether, with these parameters, the body is one statement, which needs no transaction around it. */
+  readonly isSingle: (params: P) => boolean;
 }
 
 /** A transaction with its parameters: data that can be kept, sent and run inside another transaction. */
@@ -27,8 +29,9 @@ export function transaction<P, R>(
   module: string,
   name: string,
   body: (tx: Tx, params: P) => Promise<R>,
+  isSingle: (params: P) => boolean = () => false,
 ): Transaction<P, R> {
-  return Object.freeze({ module, name, body });
+  return Object.freeze({ module, name, body, isSingle });
 }
 
 /** A transaction and its parameters as data, for a commit that happens later or elsewhere. */

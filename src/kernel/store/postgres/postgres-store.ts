@@ -116,11 +116,13 @@ export class PostgresStore implements Store {
     } catch (error) {
       throw postgresError(error, 'none');
     }
-    let isCommitting = false;
+    const isSingle = target.isSingle(params);
+    let isCommitting = isSingle;
     let broken: Error | undefined;
     const onError = (error: Error) => (broken = error); // without a listener a lost connection would end the process
     client.on('error', onError);
     try {
+      if (isSingle) return await target.body(this.#txOn(client), params);
       await client.query('begin');
       const result = await target.body(this.#txOn(client), params);
       isCommitting = true;
