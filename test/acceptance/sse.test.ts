@@ -87,7 +87,8 @@ describe('event streams', () => {
     const events: StreamEvent[] = [];
     for await (const event of server.client.stream(contract.watchOperation, { params: { id } })) events.push(event);
     assert.equal(events.at(-1)?.event, 'done');
-    assert.equal((events.at(-1)?.data as { status: string }).status, 'completed');
+    const last = events.at(-1)!.data as { status: string };
+    assert.equal(last.status, 'completed');
   });
 
   it('tells all events as one stream, from any point', async () => {
