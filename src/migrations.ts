@@ -1,6 +1,7 @@
 import { kernelMigration } from './kernel/store/migrations/0001_kernel.ts';
 import type { Migration } from './kernel/store/migrations/migration.ts';
+import { objectsMigration } from './objects/migrations/0003_objects.ts';
 import { volumesMigration } from './volumes/migrations/0002_volumes.ts';
 
 /** Every migration, in order. */
-export const migrations: readonly Migration[] = [kernelMigration, volumesMigration];
+export const migrations: readonly Migration[] = [kernelMigration, volumesMigration, objectsMigration];

@@ -1,0 +1,75 @@
+/** Buckets and what they demand of their objects; pure. */
+
+/** When a write is acknowledged: with the first copy, with more than half of them, or with all. */
+export const durabilities = ['one', 'quorum', 'all'] as const;
+export type Durability = (typeof durabilities)[number];
+
+/** `pack` fills backends in their order, `spread` prefers the one with most room. */
+export const placements = ['pack', 'spread'] as const;
+export type Placement = (typeof placements)[number];
+
+export type Versioning = 'off' | 'enabled' | 'suspended';
+
+export interface LockRule {
+  readonly mode: RetentionMode;
+  readonly days?: number;
+  readonly years?: number;
+}
+
+export type RetentionMode = 'GOVERNANCE' | 'COMPLIANCE';
+
+export interface CorsRule {
+  readonly id?: string;
+  readonly allowedOrigins: readonly string[];
+  readonly allowedMethods: readonly string[];
+  readonly allowedHeaders?: readonly string[];
+  readonly exposeHeaders?: readonly string[];
+  readonly maxAgeSeconds?: number;
+}
+
+/** All that can be set on a bucket. Absent is the default. */
+export interface BucketSettings {
+  /** How many copies each object has, on as many backends. */
+  readonly copies: number;
+  readonly durability: Durability;
+  readonly placement: Placement;
+  /** Labels that a backend must carry to hold this bucket's objects. */
+  readonly requiredLabels: Readonly<Record<string, string>>;
+  /** The label whose values are failure domains: no two copies share one while there is a choice. */
+  readonly failureDomain: string | null;
+  readonly versioning: Versioning;
+  readonly isLockEnabled: boolean;
+  readonly lockRule?: LockRule | null;
+  readonly cors?: readonly CorsRule[];
+  /** A bucket policy, as its JSON text. */
+  readonly policy?: string;
+  /** A lifecycle configuration, as its XML text. */
+  readonly lifecycle?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly isAccessBlocked?: boolean;
+}
+
+export interface Bucket {
+  readonly name: string;
+  /** The user that made it. */
+  readonly owner: string;
+  readonly settings: BucketSettings;
+  readonly version: number;
+  readonly createdAtMs: number;
+}
+
+export const defaultBucketSettings: BucketSettings = {
+  copies: 1,
+  durability: 'all',
+  placement: 'pack',
+  requiredLabels: {},
+  failureDomain: null,
+  versioning: 'off',
+  isLockEnabled: false,
+};
+
+/** How many copies must stand before a write is acknowledged. */
+export function copiesBeforeAck(settings: Pick<BucketSettings, 'copies' | 'durability'>): number {
+  if (settings.durability === 'one') return 1;
+  return settings.durability === 'all' ? settings.copies : Math.floor(settings.copies / 2) + 1;
+}

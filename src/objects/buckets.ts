@@ -1,0 +1,77 @@
+import type { Clock } from '../kernel/ids.ts';
+import { type Store, isStoreTrouble } from '../kernel/store/store.ts';
+import type { Bucket, BucketSettings } from './bucket.ts';
+import { objectError } from './errors.ts';
+import type { Buckets } from './gateway.ts';
+import { createBucket, deleteBucket, updateBucket } from './ledger/change-bucket.ts';
+import { findBucket, listBuckets } from './queries/queries.ts';
+
+/** How long a bucket read from a shared store is told again; other gateways may change it meanwhile. */
+const cacheMs = 1_000;
+/** How long it is told while the store cannot be reached. */
+const staleMsMax = 60_000;
+const entriesMax = 10_000;
+const updateAttemptsMax = 10;
+
+/** Buckets in the store, with a small memory of them, since every request asks for one. */
+export function createBuckets(store: Store, clock: Clock): Buckets {
+  const cache = new Map<string, { readonly bucket: Bucket; readonly atMs: number }>();
+  const remember = (bucket: Bucket) => {
+    if (cache.size >= entriesMax) cache.clear();
+    cache.set(bucket.name, { bucket, atMs: performance.now() });
+  };
+  /** All changes in this process pass through here; only those of other gateways are seen late. */
+  const remembered = (name: string): Bucket | null => {
+    const found = cache.get(name);
+    return found !== undefined && performance.now() - found.atMs < cacheMs ? found.bucket : null;
+  };
+  const get = async (name: string): Promise<Bucket> => {
+    const known = remembered(name);
+    if (known !== null) return known;
+    try {
+      const bucket = await store.read((reader) => findBucket(reader, name));
+      if (bucket === null) {
+        cache.delete(name);
+        throw objectError('NoSuchBucket', { bucket: name });
+      }
+      remember(bucket);
+      return bucket;
+    } catch (error) {
+      const last = cache.get(name);
+      const isUsable = last !== undefined && performance.now() - last.atMs < staleMsMax;
+      if (isStoreTrouble(error) && isUsable) return last.bucket;
+      throw error;
+    }
+  };
+  return {
+    get,
+    async create(name, owner, settings) {
+      const bucket = await store.write(createBucket, { name, settings, actor: owner, nowMs: clock.nowMs() });
+      remember(bucket);
+      return bucket;
+    },
+    async list({ after = '', prefix = '', limit }) {
+      return store.read((reader) => listBuckets(reader, { after, prefix, limit }));
+    },
+    update: (name, change, actor) => update(name, change, actor),
+    async delete(name, actor) {
+      cache.delete(name);
+      await store.write(deleteBucket, { name, actor, nowMs: clock.nowMs() });
+      cache.delete(name);
+    },
+  };
+
+  async function update(name: string, change: (settings: BucketSettings) => BucketSettings, actor: string) {
+    for (let attempt = 1; attempt <= updateAttemptsMax; attempt++) {
+      cache.delete(name);
+      const current = await get(name);
+      const settings = change(current.settings);
+      const { version } = current;
+      const changedBucket = await store.write(updateBucket, { name, settings, version, actor, nowMs: clock.nowMs() });
+      if (changedBucket === null) continue;
+      remember(changedBucket);
+      return changedBucket;
+    }
+    throw objectError('OperationAborted');
+  }
+}

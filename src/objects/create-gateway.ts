@@ -1,0 +1,40 @@
+import type { Clock, IdSource } from '../kernel/ids.ts';
+import type { Store } from '../kernel/store/store.ts';
+import type { ObjectBackendRegistry } from './backends/registry.ts';
+import { createBuckets } from './buckets.ts';
+import type { ObjectGateway } from './gateway.ts';
+import type { Copy } from './object.ts';
+import { createObjects } from './objects.ts';
+import { Locator } from './reading/locator.ts';
+import { createUploads } from './uploads.ts';
+import { ContentWriter } from './writing/content-writer.ts';
+
+export interface GatewayOptions {
+  readonly store: Store;
+  readonly registry: ObjectBackendRegistry;
+  readonly newId: IdSource;
+  readonly clock: Clock;
+  /** The replica under which intents of this process are known as those of somebody alive. */
+  owner(): string;
+  /** How long a slow backend holds up a write that enough others have taken. */
+  readonly stallMs: number;
+  /** Told of a copy that is not what the ledger says. */
+  onBadCopy(copy: Copy, reason: string): void;
+  onError(error: unknown, about: string): void;
+}
+
+/** The gateway with what its keepers need of it. */
+export interface RunningGateway extends ObjectGateway {
+  readonly writer: ContentWriter;
+  readonly locator: Locator;
+}
+
+/** Puts the gateway together. */
+export function createObjectGateway(options: GatewayOptions): RunningGateway {
+  const { store, registry, newId, clock, owner, stallMs, onBadCopy, onError } = options;
+  const buckets = createBuckets(store, clock);
+  const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onError });
+  const locator = new Locator(store);
+  const parts = { store, registry, buckets, writer, locator, newId, clock, onBadCopy };
+  return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator };
+}

@@ -1,0 +1,104 @@
+import type { Tx } from '../../kernel/store/store.ts';
+import type { BucketSettings } from '../bucket.ts';
+import { type Conditions, requireWritable } from '../conditions.ts';
+import type { ObjectAttributes, ObjectLock, ObjectVersion, Tags } from '../object.ts';
+import { lockColumn, tagsColumn } from '../rows.ts';
+import type { ObjectRow } from '../tables.ts';
+import { releaseContent } from './dispose.ts';
+import { noteObject } from './events.ts';
+import { requireBucketRow } from './find.ts';
+
+/** A version to be made the latest of its key. */
+export interface NewVersion {
+  readonly bucket: string;
+  readonly key: string;
+  /** Its id where the bucket keeps versions. */
+  readonly versionId: string;
+  /** `null` makes a delete marker. */
+  readonly contentId: string | null;
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly attributes: ObjectAttributes;
+  readonly tags: Tags;
+  readonly lock: ObjectLock | null;
+  readonly actor: string;
+  readonly nowMs: number;
+}
+
+const latest = `select * from objects where bucket = ? and object_key = ? and is_latest = 1`;
+const newest = `select coalesce(max(seq), 0) as seq from objects where bucket = ? and object_key = ?`;
+const insert = `insert into objects (bucket, object_key, version_id, seq, is_latest, is_marker, content_id, size_bytes, etag,
+  attributes, tags, lock_state, owner, modified_at) values (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+/** Excludes other writers of a key. The first statement of every transaction that changes one. */
+export function lockKey(tx: Tx, bucket: string, key: string): Promise<void> {
+  return tx.lock(`object:${bucket}/${key}`);
+}
+
+/**
+ * Makes a version the latest of its key, in the caller's transaction: locks the key, asks the conditions again, displaces
+ * what it replaces and queues its bytes for deletion, and writes the event. Throws `NoSuchBucket`, `PreconditionFailed`.
+ */
+export async function placeVersion(tx: Tx, version: NewVersion, conditions: Conditions): Promise<ObjectVersion> {
+  const { bucket, key, nowMs } = version;
+  await lockKey(tx, bucket, key);
+  const settings = await requireBucketRow(tx, bucket);
+  const [current] = await tx.rows<ObjectRow>(latest, [bucket, key]);
+  const standing = current === undefined || current.is_marker === 1 ? null : current;
+  requireWritable(conditions, standing && { etag: standing.etag, modifiedAtMs: standing.modified_at });
+  const placed = await insertLatest(tx, version, settings, current);
+  await noteObject(tx, {
+    type: placed.isMarker ? 'object.marked_deleted' : 'object.created',
+    version: placed,
+    actor: version.actor,
+    nowMs,
+  });
+  return placed;
+}
+
+async function insertLatest(
+  tx: Tx,
+  version: NewVersion,
+  settings: BucketSettings,
+  current: ObjectRow | undefined,
+): Promise<ObjectVersion> {
+  const { bucket, key, contentId, nowMs } = version;
+  const versionId = settings.versioning === 'enabled' ? version.versionId : 'null';
+  const displaced = versionId === 'null' ? await displaceNullVersion(tx, bucket, key, current) : null;
+  const [last] = current === undefined ? [{ seq: 0 }] : await tx.rows<{ seq: number }>(newest, [bucket, key]);
+  await tx.run('update objects set is_latest = 0 where bucket = ? and object_key = ? and is_latest = 1', [bucket, key]);
+  const isMarker = contentId === null;
+  await tx.run(insert, [
+    bucket,
+    key,
+    versionId,
+    Number(last!.seq) + 1,
+    isMarker ? 1 : 0,
+    contentId,
+    version.sizeBytes,
+    version.etag,
+    JSON.stringify(version.attributes),
+    tagsColumn(version.tags),
+    lockColumn(version.lock),
+    version.actor,
+    nowMs,
+  ]);
+  // After the insert, because a version may be replaced by one that shares its content.
+  if (displaced !== null) await releaseContent(tx, displaced, 'overwritten', nowMs);
+  const { sizeBytes, etag, attributes, tags, lock, actor: owner } = version;
+  const identity = { bucket, key, versionId, isLatest: true, isMarker, contentId };
+  return { ...identity, sizeBytes, etag, attributes, tags, lock, owner, modifiedAtMs: nowMs };
+}
+
+/** Without versioning a key has one version, named `null`; a new one takes its place. Gives the content it had. */
+async function displaceNullVersion(
+  tx: Tx,
+  bucket: string,
+  key: string,
+  current: ObjectRow | undefined,
+): Promise<string | null> {
+  if (current === undefined) return null;
+  const statement = `delete from objects where bucket = ? and object_key = ? and version_id = 'null' returning content_id`;
+  const [row] = await tx.rows<Pick<ObjectRow, 'content_id'>>(statement, [bucket, key]);
+  return row?.content_id ?? null;
+}

@@ -1,0 +1,103 @@
+import { transaction } from '../../kernel/store/transaction.ts';
+import type { CopyRow, ShortfallRow } from '../tables.ts';
+import { dispose, disposalOf } from './dispose.ts';
+
+export interface ClaimShortfalls {
+  readonly owner: string;
+  readonly limit: number;
+  readonly nowMs: number;
+  readonly leaseMs: number;
+}
+
+/** Takes contents that want copies for a while. */
+export const claimShortfalls = transaction(
+  import.meta.url,
+  'claimShortfalls',
+  async (tx, { owner, limit, nowMs, leaseMs }: ClaimShortfalls): Promise<ShortfallRow[]> => {
+    const due = `select content_id, part from shortfalls where due_at <= ? and claimed_until <= ?
+      order by due_at, content_id, part limit ? ${tx.fragments.forUpdateSkipLocked}`;
+    const rows = await tx.rows<ShortfallRow>(due, [nowMs, nowMs, limit]);
+    const claimed: ShortfallRow[] = [];
+    for (const { content_id, part } of rows) {
+      const statement =
+        'update shortfalls set claimed_by = ?, claimed_until = ? where content_id = ? and part = ? returning *';
+      claimed.push(...(await tx.rows<ShortfallRow>(statement, [owner, nowMs + leaseMs, content_id, part])));
+    }
+    return claimed;
+  },
+);
+
+export interface SettleShortfall {
+  readonly contentId: string;
+  readonly part: number;
+  readonly owner: string;
+  /** `null`: there are enough copies. */
+  readonly retry: { readonly error: string; readonly dueAtMs: number } | null;
+}
+
+/** Ends the work on a shortfall, or puts it back for later with the reason. */
+export const settleShortfall = transaction(
+  import.meta.url,
+  'settleShortfall',
+  async (tx, { contentId, part, owner, retry }: SettleShortfall): Promise<void> => {
+    if (retry === null) {
+      const statement = 'delete from shortfalls where content_id = ? and part = ? and claimed_by = ?';
+      await tx.run(statement, [contentId, part, owner]);
+      return;
+    }
+    await tx.run(
+      `update shortfalls set attempts = attempts + 1, last_error = ?, due_at = ?, claimed_by = null, claimed_until = 0
+       where content_id = ? and part = ? and claimed_by = ?`,
+      [retry.error, retry.dueAtMs, contentId, part, owner],
+    );
+  },
+  () => true,
+);
+
+export interface DropCopy {
+  readonly contentId: string;
+  readonly part: number;
+  readonly backend: string;
+  /** How many copies on backends that take writes must remain. */
+  readonly remaining: number;
+  readonly nowMs: number;
+}
+
+/** Lets go of a copy when enough others stand on active backends; never the last one. Gives whether it did. */
+export const dropCopy = transaction(
+  import.meta.url,
+  'dropCopy',
+  async (tx, { contentId, part, backend, remaining, nowMs }: DropCopy): Promise<boolean> => {
+    await tx.lock(`content:${contentId}`);
+    const [others] = await tx.rows<{ count: number | string }>(
+      `select count(*) as count from copies c join object_backends b on b.name = c.backend
+       where c.content_id = ? and c.part = ? and c.backend <> ? and b.state = 'active'`,
+      [contentId, part, backend],
+    );
+    if (Number(others!.count) < Math.max(1, remaining)) return false;
+    const rows = await tx.rows<CopyRow>(
+      'delete from copies where content_id = ? and part = ? and backend = ? returning *',
+      [contentId, part, backend],
+    );
+    await dispose(
+      tx,
+      rows.map((row) => disposalOf(row, 'moved')),
+      nowMs,
+    );
+    return rows.length > 0;
+  },
+);
+
+const oweDraining = `insert into shortfalls (content_id, part, bucket, due_at, attempts, claimed_until, created_at)
+  select c.content_id, c.part, '', ?, 0, 0, ? from copies c join object_backends b on b.name = c.backend
+  where b.state = 'draining' and not exists (select 1 from shortfalls s where s.content_id = c.content_id
+    and s.part = c.part) order by c.backend, c.storage_key limit ? on conflict (content_id, part) do nothing`;
+
+/** Queues copies that stand on draining backends for being made elsewhere. Gives how many are new. */
+export const queueDraining = transaction(
+  import.meta.url,
+  'queueDraining',
+  async (tx, { limit, nowMs }: { readonly limit: number; readonly nowMs: number }): Promise<number> =>
+    tx.run(oweDraining, [nowMs, nowMs, limit]),
+  () => true,
+);

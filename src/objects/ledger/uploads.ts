@@ -1,0 +1,99 @@
+import type { Tx } from '../../kernel/store/store.ts';
+import { transaction } from '../../kernel/store/transaction.ts';
+import { objectError } from '../errors.ts';
+import type { ContentPart, Upload } from '../object.ts';
+import { lockColumn, tagsColumn } from '../rows.ts';
+import type { CopyRow, UploadRow } from '../tables.ts';
+import { type WrittenPart, enterCopies } from './copies.ts';
+import { dispose, disposalOf } from './dispose.ts';
+import { requireBucketRow } from './find.ts';
+import type { WriteEnd } from './intents.ts';
+
+const insertUpload = `insert into uploads (upload_id, bucket, object_key, owner, state, attributes, tags, lock_state, checksum,
+  created_at) values (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?)`;
+
+/** Begins a multipart upload. Throws `NoSuchBucket`. */
+export const createUpload = transaction(import.meta.url, 'createUpload', async (tx, upload: Upload): Promise<void> => {
+  await requireBucketRow(tx, upload.bucket);
+  await tx.run(insertUpload, [
+    upload.uploadId,
+    upload.bucket,
+    upload.key,
+    upload.owner,
+    JSON.stringify(upload.attributes),
+    tagsColumn(upload.tags),
+    lockColumn(upload.lock),
+    upload.checksum === null ? null : JSON.stringify(upload.checksum),
+    upload.createdAtMs,
+  ]);
+});
+
+export interface CommitPart {
+  readonly uploadId: string;
+  readonly bucket: string;
+  readonly written: WrittenPart;
+  readonly write: WriteEnd;
+  readonly copiesWanted: number;
+  readonly part: ContentPart;
+}
+
+const upsertPart = `insert into object_parts (content_id, part, size_bytes, etag, crc32, checksums, modified_at)
+  values (?, ?, ?, ?, ?, ?, ?) on conflict (content_id, part) do update set size_bytes = excluded.size_bytes,
+  etag = excluded.etag, crc32 = excluded.crc32, checksums = excluded.checksums, modified_at = excluded.modified_at`;
+
+/** Commits a part; one that was uploaded before under its number is displaced. Throws `NoSuchUpload`. */
+export const commitPart = transaction(import.meta.url, 'commitPart', async (tx, commit: CommitPart): Promise<void> => {
+  const { uploadId, bucket, written, write, copiesWanted, part } = commit;
+  const nowMs = part.modifiedAtMs;
+  await requireOpenUpload(tx, uploadId);
+  await displacePart(tx, written.contentId, written.part, nowMs);
+  await enterCopies(tx, written, write, { bucket, copiesWanted, nowMs });
+  await tx.run(upsertPart, [
+    written.contentId,
+    part.part,
+    part.sizeBytes,
+    part.etag,
+    part.crc32,
+    JSON.stringify(part.checksums),
+    nowMs,
+  ]);
+});
+
+/** The row of an open upload, locked. Throws `NoSuchUpload`. */
+export async function requireOpenUpload(tx: Tx, uploadId: string): Promise<UploadRow> {
+  await tx.lock(`content:${uploadId}`);
+  const [row] = await tx.rows<UploadRow>(`select * from uploads where upload_id = ? and state = 'open'`, [uploadId]);
+  if (row === undefined) throw objectError('NoSuchUpload', { upload_id: uploadId });
+  return row;
+}
+
+async function displacePart(tx: Tx, contentId: string, part: number, nowMs: number): Promise<void> {
+  const rows = await tx.rows<CopyRow>('delete from copies where content_id = ? and part = ? returning *', [
+    contentId,
+    part,
+  ]);
+  await tx.run('delete from shortfalls where content_id = ? and part = ?', [contentId, part]);
+  await dispose(
+    tx,
+    rows.map((row) => disposalOf(row, 'overwritten')),
+    nowMs,
+  );
+}
+
+/** Gives an upload up with all its parts. Throws `NoSuchUpload`, also when it was completed. */
+export const abortUpload = transaction(
+  import.meta.url,
+  'abortUpload',
+  async (tx, { uploadId, nowMs }: { readonly uploadId: string; readonly nowMs: number }): Promise<void> => {
+    await requireOpenUpload(tx, uploadId);
+    const rows = await tx.rows<CopyRow>('delete from copies where content_id = ? returning *', [uploadId]);
+    await tx.run('delete from object_parts where content_id = ?', [uploadId]);
+    await tx.run('delete from shortfalls where content_id = ?', [uploadId]);
+    await tx.run('delete from uploads where upload_id = ?', [uploadId]);
+    await dispose(
+      tx,
+      rows.map((row) => disposalOf(row, 'aborted upload')),
+      nowMs,
+    );
+  },
+);

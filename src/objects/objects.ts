@@ -1,0 +1,118 @@
+import type { Clock, IdSource } from '../kernel/ids.ts';
+import type { Store } from '../kernel/store/store.ts';
+import type { ObjectBackendRegistry } from './backends/registry.ts';
+import { copyObject } from './writing/copy-object.ts';
+import type { Buckets, Objects, OpenObject, PutRequest, ReadRequest } from './gateway.ts';
+import { objectError } from './errors.ts';
+import { requireKey } from './keys.ts';
+import { changeObject } from './ledger/change-object.ts';
+import { removeObject } from './ledger/remove-object.ts';
+import type { Copy, ObjectVersion } from './object.ts';
+import { listObjectVersions, listObjects } from './queries/listing.ts';
+import { partsOf } from './queries/queries.ts';
+import type { Locator } from './reading/locator.ts';
+import { type ReadCopyOptions, readCopy } from './reading/read-copy.ts';
+import { piecesOf, readParts } from './reading/read-parts.ts';
+import type { ContentWriter } from './writing/content-writer.ts';
+import { putObject } from './writing/put-object.ts';
+
+/** How many parts an object can have. */
+export const partsMax = 10_000;
+const lockAttemptsMax = 10;
+
+export interface ObjectsOptions {
+  readonly store: Store;
+  readonly registry: ObjectBackendRegistry;
+  readonly buckets: Buckets;
+  readonly writer: ContentWriter;
+  readonly locator: Locator;
+  readonly newId: IdSource;
+  readonly clock: Clock;
+  onBadCopy(copy: Copy, reason: string): void;
+}
+
+/** Objects: what is put, read, copied, listed and removed. */
+export function createObjects(options: ObjectsOptions): Objects {
+  const { store, buckets, locator, newId, clock } = options;
+  return {
+    async put(request: PutRequest) {
+      requireKey(request.key);
+      const version = await putObject(options, request);
+      locator.forget(request.bucket, request.key);
+      return version;
+    },
+    async stat(ref) {
+      return (await locator.find(ref)).version;
+    },
+    open: (request) => openObject(options, request),
+    async parts({ contentId }, page) {
+      return contentId === null ? [] : store.read((reader) => partsOf(reader, contentId, page));
+    },
+    async remove({ bucket, key, versionId }, { actor, conditions, bypassGovernance }) {
+      requireKey(key);
+      locator.forget(bucket, key);
+      const cause = { markerId: newId('v'), actor, nowMs: clock.nowMs() };
+      return store.write(removeObject, { bucket, key, versionId, conditions, bypassGovernance, ...cause });
+    },
+    async copy(request) {
+      requireKey(request.key);
+      const version = await copyObject(options, request);
+      locator.forget(request.bucket, request.key);
+      return version;
+    },
+    async list(request) {
+      await buckets.get(request.bucket);
+      return store.read((reader) => listObjects(reader, request));
+    },
+    async listVersions(request) {
+      await buckets.get(request.bucket);
+      return store.read((reader) => listObjectVersions(reader, request));
+    },
+    async setTags({ bucket, key, versionId }, tags, actor) {
+      return store.write(changeObject, { bucket, key, versionId, tags, actor, nowMs: clock.nowMs() });
+    },
+    async setLock(ref, change, { actor }) {
+      for (let attempt = 1; ; attempt++) {
+        const { version } = await locator.find(ref);
+        const to = change(version.lock ?? { retention: null, isLegalHold: false });
+        const lock = { from: version.lock, to };
+        const { bucket, key, versionId } = version;
+        try {
+          return await store.write(changeObject, { bucket, key, versionId, lock, actor, nowMs: clock.nowMs() });
+        } catch (error) {
+          const isRaced = (error as { details?: { s3?: unknown } }).details?.s3 === 'OperationAborted';
+          if (!isRaced || attempt === lockAttemptsMax) throw error;
+        }
+      }
+    },
+  };
+}
+
+async function openObject(options: ObjectsOptions, request: ReadRequest): Promise<OpenObject> {
+  const { store, registry, locator, onBadCopy } = options;
+  const { version, copies, isStale } = await locator.find(request);
+  if (version.isMarker) throw markerError(version, request.versionId !== undefined);
+  request.check?.(version);
+  const { contentId } = version;
+  const isInParts = isMultipart(version);
+  const parts = isInParts
+    ? await store.read((reader) => partsOf(reader, contentId!, { after: 0, limit: partsMax }))
+    : [];
+  const range = request.range(version, parts);
+  const reading: ReadCopyOptions = { registry, signal: request.signal, onBadCopy };
+  const open = isInParts
+    ? await readParts(store, contentId!, piecesOf(parts, range), reading)
+    : await readCopy(copies, range, reading);
+  return { version, range, isStale, content: open.content, cancel: open.cancel };
+}
+
+/** Whether the content stands in parts, as what was uploaded in parts does. */
+export function isMultipart(version: ObjectVersion): boolean {
+  return version.etag.includes('-');
+}
+
+/** What reading a delete marker is answered: nothing there, or, asked for by its version, not something to read. */
+function markerError(version: ObjectVersion, isByVersion: boolean) {
+  const details = { marker: version.versionId, key: version.key };
+  return isByVersion ? objectError('MethodNotAllowed', details) : objectError('NoSuchKey', details);
+}

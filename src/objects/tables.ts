@@ -1,0 +1,117 @@
+/** Rows of this feature's tables, as statements give them. Times are integer milliseconds, documents JSON text. */
+
+export interface BackendRow {
+  name: string;
+  kind: string;
+  config: string;
+  secrets: string | null;
+  labels: string;
+  state: string;
+  position: number;
+  quota_bytes: number | null;
+  object_bytes_max: number | null;
+  month_requests_max: number | null;
+  month_ingress_bytes_max: number | null;
+  month_egress_bytes_max: number | null;
+  version: number;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface BucketRow {
+  name: string;
+  owner: string;
+  settings: string;
+  version: number;
+  created_at: number;
+}
+
+export interface ObjectRow {
+  bucket: string;
+  object_key: string;
+  version_id: string;
+  seq: number;
+  is_latest: number;
+  is_marker: number;
+  content_id: string | null;
+  size_bytes: number;
+  etag: string;
+  attributes: string;
+  tags: string | null;
+  lock_state: string | null;
+  owner: string;
+  modified_at: number;
+}
+
+export interface UploadRow {
+  upload_id: string;
+  bucket: string;
+  object_key: string;
+  owner: string;
+  state: string;
+  attributes: string;
+  tags: string | null;
+  lock_state: string | null;
+  checksum: string | null;
+  result: string | null;
+  created_at: number;
+  finished_at: number | null;
+}
+
+export interface CopyRow {
+  content_id: string;
+  part: number;
+  backend: string;
+  storage_key: string;
+  size_bytes: number;
+  stored_bytes: number;
+  crc32: number;
+  created_at: number;
+}
+
+export interface PartRow {
+  content_id: string;
+  part: number;
+  size_bytes: number;
+  etag: string;
+  crc32: number;
+  checksums: string;
+  modified_at: number;
+}
+
+export interface IntentRow {
+  write_id: string;
+  backend: string;
+  storage_key: string;
+  stored_bytes: number;
+  owner: string;
+  created_at: number;
+}
+
+export interface CleanupRow {
+  id: number;
+  backend: string;
+  storage_key: string;
+  stored_bytes: number;
+  reason: string;
+  state: string;
+  due_at: number;
+  attempts: number;
+  last_error: string | null;
+  is_uncertain: number;
+  claimed_by: string | null;
+  claimed_until: number;
+  created_at: number;
+}
+
+export interface ShortfallRow {
+  content_id: string;
+  part: number;
+  bucket: string;
+  due_at: number;
+  attempts: number;
+  last_error: string | null;
+  claimed_by: string | null;
+  claimed_until: number;
+  created_at: number;
+}

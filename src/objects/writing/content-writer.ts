@@ -1,0 +1,191 @@
+import type { Clock, IdSource } from '../../kernel/ids.ts';
+import { type Store, isStoreTrouble } from '../../kernel/store/store.ts';
+import type { ObjectBackendRegistry } from '../backends/registry.ts';
+import { type BucketSettings, copiesBeforeAck } from '../bucket.ts';
+import { type BlobDescription, descriptionBytes } from '../content/description.ts';
+import { type ContentDigests, hashBuffer } from '../content/hasher.ts';
+import { objectError } from '../errors.ts';
+import type { IncomingContent } from '../gateway.ts';
+import { claimRoom } from '../ledger/claim.ts';
+import { type WrittenPart, joinCopy } from '../ledger/copies.ts';
+import { type WriteEnd, abandonWrite } from '../ledger/intents.ts';
+import { CapacityView } from './capacity.ts';
+import { type Delivery, deliver } from './deliver.ts';
+
+export interface ContentWriterOptions {
+  readonly store: Store;
+  readonly registry: ObjectBackendRegistry;
+  readonly newId: IdSource;
+  readonly clock: Clock;
+  /** Under which this process's intents are known as those of somebody alive. */
+  owner(): string;
+  /** How long a slow backend holds up a write that others have taken. */
+  readonly stallMs: number;
+  onError(error: unknown, about: string): void;
+}
+
+/** What to write and for whom. */
+export interface WriteTarget {
+  readonly description: BlobDescription;
+  readonly settings: BucketSettings;
+}
+
+/** What stands on backends and is not committed yet. */
+export interface Written {
+  readonly write: WriteEnd;
+  readonly written: WrittenPart;
+  readonly digests: ContentDigests;
+  readonly copiesWanted: number;
+}
+
+/** How many sets of backends a content that can be read again is tried on. */
+const attemptsMax = 3;
+
+/**
+ * Writes contents: intent first, then bytes, then the caller's commit. What fails is given up in the store, and what
+ * cannot be given up now is found by the reaper, by its intents.
+ */
+export class ContentWriter {
+  readonly #options: ContentWriterOptions;
+  readonly #capacity: CapacityView;
+  readonly #underWay = new Set<string>();
+  readonly #late = new Set<Promise<void>>();
+
+  constructor(options: ContentWriterOptions) {
+    this.#options = options;
+    this.#capacity = new CapacityView(options.store, options.registry);
+  }
+
+  /** Writes that this process knows; intents of others under its name are left-overs. */
+  get underWay(): readonly string[] {
+    return [...this.#underWay];
+  }
+
+  /**
+   * Writes a content and commits it. `commit` runs once enough copies stand for the bucket's durability; what it throws is
+   * thrown, and the bytes are given up. Throws `InsufficientStorage`, `ServiceUnavailable`, and what the content throws.
+   */
+  async write<R>(incoming: IncomingContent, target: WriteTarget, commit: (written: Written) => Promise<R>): Promise<R> {
+    const { content, sizeBytes } = incoming;
+    if (Buffer.isBuffer(content) && content.length !== sizeBytes) throw objectError('IncompleteBody');
+    // What is in one buffer is hashed before anything is claimed, so that a wrong content costs nothing.
+    const digests = Buffer.isBuffer(content) ? hashBuffer(content, incoming) : null;
+    const failed: string[] = [];
+    for (let attempt = 1; ; attempt++) {
+      const result = await this.#attempt({ incoming, digests }, target, commit, failed);
+      if (result.isDone) return result.value;
+      // What is in one buffer can be sent again; a stream is gone.
+      failed.push(...result.failed);
+      if (attempt === attemptsMax || !result.isRepeatable) throw result.error;
+    }
+  }
+
+  /** Waits for copies that were still being written when their write was acknowledged. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#late);
+  }
+
+  async #attempt<R>(
+    given: { readonly incoming: IncomingContent; readonly digests: ContentDigests | null },
+    target: WriteTarget,
+    commit: (written: Written) => Promise<R>,
+    avoid: readonly string[],
+  ): Promise<{ isDone: true; value: R } | { isDone: false; error: unknown; failed: string[]; isRepeatable: boolean }> {
+    const { description, settings } = target;
+    const writeId = this.#options.newId('w');
+    const storageKey = `${description.bucket}/${writeId}`;
+    const needed = copiesBeforeAck(settings);
+    this.#underWay.add(writeId);
+    try {
+      const backends = await this.#claim(writeId, storageKey, target, needed, avoid);
+      const delivery = deliver({ ...given, description, storageKey, needed, ...this.#ways(backends) });
+      let outcome;
+      try {
+        outcome = await delivery.enough;
+      } catch (error) {
+        await this.#giveUp(writeId, delivery);
+        const isRepeatable = delivery.isRepeatable() && delivery.failed().length > 0;
+        return { isDone: false, error, failed: delivery.failed(), isRepeatable };
+      }
+      const { contentId, part, sizeBytes } = description;
+      const written = { contentId, part, sizeBytes, crc32: outcome.crc32 };
+      const write = { writeId, kept: delivery.kept(), failed: delivery.failed() };
+      const value = await this.#commit(writeId, delivery, () =>
+        commit({ write, written, digests: outcome, copiesWanted: settings.copies }),
+      );
+      this.#join(delivery, write, written);
+      return { isDone: true, value };
+    } finally {
+      this.#underWay.delete(writeId);
+    }
+  }
+
+  #ways(backends: readonly string[]) {
+    const { registry, stallMs } = this.#options;
+    return { stallMs, backends: backends.map((name) => ({ name, backend: registry.get(name)!.backend })) };
+  }
+
+  async #claim(
+    writeId: string,
+    storageKey: string,
+    { description, settings }: WriteTarget,
+    needed: number,
+    avoid: readonly string[],
+  ): Promise<string[]> {
+    const { store, clock, owner } = this.#options;
+    const { sizeBytes } = description;
+    const storedBytes = sizeBytes + descriptionBytes(description);
+    const candidates = (await this.#capacity.rank(settings, storedBytes)).filter((name) => !avoid.includes(name));
+    if (candidates.length === 0)
+      throw objectError('ServiceUnavailable', {}, 'No backend takes writes for this bucket now.');
+    const claim = { writeId, storageKey, storedBytes, sizeBytes, candidates, count: settings.copies };
+    const claimed = await store.write(claimRoom, { ...claim, owner: owner(), nowMs: clock.nowMs() });
+    if (claimed.length >= needed) return claimed;
+    if (claimed.length > 0) await store.write(abandonWrite, { writeId, reason: 'failed write', nowMs: clock.nowMs() });
+    const room = `${claimed.length} of the ${needed} backends that this write needs have room for ${sizeBytes} bytes.`;
+    throw objectError(candidates.length < needed ? 'ServiceUnavailable' : 'InsufficientStorage', {}, `Only ${room}`);
+  }
+
+  /** A commit that was refused gives the bytes up; one whose end is unknown leaves that to the reaper. */
+  async #commit<R>(writeId: string, delivery: Delivery, commit: () => Promise<R>): Promise<R> {
+    try {
+      return await commit();
+    } catch (error) {
+      if (!isStoreTrouble(error)) await this.#giveUp(writeId, delivery);
+      else delivery.abort();
+      throw error;
+    }
+  }
+
+  async #giveUp(writeId: string, delivery: Delivery): Promise<void> {
+    const { store, clock, onError } = this.#options;
+    delivery.abort();
+    try {
+      await store.write(abandonWrite, { writeId, reason: 'failed write', nowMs: clock.nowMs() });
+    } catch (error) {
+      onError(error, 'a failed write is left to the reaper');
+    }
+  }
+
+  /** Enters the copies that were not finished when the write was acknowledged. */
+  #join(delivery: Delivery, { writeId, kept, failed }: WriteEnd, written: WrittenPart): void {
+    const { store, clock, onError } = this.#options;
+    const late = delivery.all().filter((name) => !kept.includes(name) && !failed.includes(name));
+    if (late.length === 0) return;
+    this.#underWay.add(writeId);
+    const joining = Promise.all(
+      late.map(async (backend) => {
+        if (!(await delivery.ended(backend))) return;
+        await store.write(joinCopy, { written, writeId, backend, nowMs: clock.nowMs() });
+      }),
+    )
+      .then(() => store.write(abandonWrite, { writeId, reason: 'failed write', nowMs: clock.nowMs() }))
+      .then(() => {})
+      .catch((error: unknown) => onError(error, 'a late copy is left to the reaper'))
+      .finally(() => {
+        this.#underWay.delete(writeId);
+        this.#late.delete(joining);
+      });
+    this.#late.add(joining);
+  }
+}

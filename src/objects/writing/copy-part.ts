@@ -1,0 +1,33 @@
+import { checkRead } from '../conditions.ts';
+import type { ByteRange } from '../content/content.ts';
+import { objectError } from '../errors.ts';
+import type { IncomingContent, Uploads } from '../gateway.ts';
+import type { ContentPart } from '../object.ts';
+import { type CopyObjectOptions, openSource } from './copy-object.ts';
+
+type PartSource = Parameters<Uploads['copyPart']>[2];
+
+/** Writes a range of an object as a part. */
+export async function copyPart(
+  options: CopyObjectOptions,
+  { ref, range, conditions }: PartSource,
+  signal: AbortSignal,
+  put: (incoming: IncomingContent) => Promise<ContentPart>,
+): Promise<ContentPart> {
+  const { version } = await options.locator.find(ref);
+  if (version.isMarker) throw objectError('NoSuchKey', { key: ref.key });
+  if (checkRead(conditions, version) !== 'ok') throw objectError('PreconditionFailed');
+  requireInside(range, version.sizeBytes);
+  const open = await openSource(options, version, range, signal);
+  try {
+    return await put({ sizeBytes: range?.length ?? version.sizeBytes, content: open.content, signal });
+  } finally {
+    open.cancel();
+  }
+}
+
+/** The range of a part must lie inside the source. */
+function requireInside(range: ByteRange | null, sizeBytes: number): void {
+  if (range === null || range.offset + range.length <= sizeBytes) return;
+  throw objectError('InvalidArgument', { size_bytes: sizeBytes }, 'The range lies outside of the source.');
+}

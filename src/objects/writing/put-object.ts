@@ -1,0 +1,57 @@
+import type { Clock, IdSource } from '../../kernel/ids.ts';
+import type { Store } from '../../kernel/store/store.ts';
+import { requireWritable } from '../conditions.ts';
+import type { Buckets, PutRequest } from '../gateway.ts';
+import { commitObject } from '../ledger/commit-object.ts';
+import type { ObjectVersion } from '../object.ts';
+import { findVersionByContent, locate } from '../queries/queries.ts';
+import type { ContentWriter } from './content-writer.ts';
+import { orFound } from './unknown-commit.ts';
+
+export interface PutObjectOptions {
+  readonly store: Store;
+  readonly buckets: Buckets;
+  readonly writer: ContentWriter;
+  readonly newId: IdSource;
+  readonly clock: Clock;
+}
+
+/** Writes an object whole. */
+export async function putObject(options: PutObjectOptions, request: PutRequest): Promise<ObjectVersion> {
+  const { store, buckets, writer, newId, clock } = options;
+  const { bucket, key, attributes, tags, lock, actor, sizeBytes, conditions } = request;
+  const { settings } = await buckets.get(bucket);
+  await checkEarly(options, request);
+  const contentId = newId('c');
+  const description = { bucket, key, contentId, part: 1, sizeBytes, attributes, createdAtMs: clock.nowMs() };
+  return writer.write(request, { description, settings }, ({ write, written, digests, copiesWanted }) => {
+    const { md5: etag, checksums } = digests;
+    const version = {
+      bucket,
+      key,
+      versionId: newId('v'),
+      contentId,
+      sizeBytes,
+      etag,
+      attributes: { ...attributes, checksums },
+      tags,
+      lock,
+      actor,
+      nowMs: clock.nowMs(),
+    };
+    return orFound(store.write(commitObject, { version, written, write, copiesWanted, conditions }), () =>
+      store.read((reader) => findVersionByContent(reader, bucket, key, contentId)),
+    );
+  });
+}
+
+/**
+ * Looks at the conditions before any byte is read: the commit asks them again, under the lock, and only that counts. A
+ * condition that held here and fails there is told as the race that it was (409), as S3 does.
+ */
+async function checkEarly({ store }: PutObjectOptions, { bucket, key, conditions }: PutRequest): Promise<void> {
+  if (conditions.ifMatch === undefined && conditions.ifNoneMatch === undefined) return;
+  const located = await store.read((reader) => locate(reader, bucket, key, undefined));
+  const standing = located === null || located.version.isMarker ? null : located.version;
+  requireWritable(conditions, standing);
+}
