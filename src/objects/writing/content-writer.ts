@@ -43,22 +43,35 @@ const attemptsMax = 3;
 
 /**
  * Writes contents: intent first, then bytes, then the caller's commit. What fails is given up in the store, and what
- * cannot be given up now is found by the reaper, by its intents.
+ * cannot be given up now is given up later: by this process, or by the reaper when it has died.
  */
 export class ContentWriter {
   readonly #options: ContentWriterOptions;
-  readonly #capacity: CapacityView;
+  readonly capacity: CapacityView;
   readonly #underWay = new Set<string>();
   readonly #late = new Set<Promise<void>>();
+  /** Writes that could not be given up in the store when they failed. */
+  readonly #leftovers = new Set<string>();
 
   constructor(options: ContentWriterOptions) {
     this.#options = options;
-    this.#capacity = new CapacityView(options.store, options.registry);
+    this.capacity = new CapacityView(options.store, options.registry);
   }
 
-  /** Writes that this process knows; intents of others under its name are left-overs. */
-  get underWay(): readonly string[] {
-    return [...this.#underWay];
+  get underWayCount(): number {
+    return this.#underWay.size;
+  }
+
+  /**
+   * Gives up, now that the store answers, what could not be given up when it failed. A write whose commit was not
+   * answered is among them: if it was committed it has no intents left, and if it is not by now, it never will be.
+   */
+  async giveUpLeftovers(): Promise<void> {
+    const { store, clock } = this.#options;
+    for (const writeId of this.#leftovers) {
+      await store.write(abandonWrite, { writeId, reason: 'failed write', nowMs: clock.nowMs() });
+      this.#leftovers.delete(writeId);
+    }
   }
 
   /**
@@ -135,7 +148,7 @@ export class ContentWriter {
     const { store, clock, owner } = this.#options;
     const { sizeBytes } = description;
     const storedBytes = sizeBytes + descriptionBytes(description);
-    const candidates = (await this.#capacity.rank(settings, storedBytes)).filter((name) => !avoid.includes(name));
+    const candidates = (await this.capacity.rank(settings, storedBytes)).filter((name) => !avoid.includes(name));
     if (candidates.length === 0)
       throw objectError('ServiceUnavailable', {}, 'No backend takes writes for this bucket now.');
     const claim = { writeId, storageKey, storedBytes, sizeBytes, candidates, count: settings.copies };
@@ -146,13 +159,16 @@ export class ContentWriter {
     throw objectError(candidates.length < needed ? 'ServiceUnavailable' : 'InsufficientStorage', {}, `Only ${room}`);
   }
 
-  /** A commit that was refused gives the bytes up; one whose end is unknown leaves that to the reaper. */
+  /** A commit that was refused gives the bytes up; one whose end is unknown leaves that for later. */
   async #commit<R>(writeId: string, delivery: Delivery, commit: () => Promise<R>): Promise<R> {
     try {
       return await commit();
     } catch (error) {
       if (!isStoreTrouble(error)) await this.#giveUp(writeId, delivery);
-      else delivery.abort();
+      else {
+        delivery.abort();
+        this.#leftovers.add(writeId);
+      }
       throw error;
     }
   }
@@ -163,7 +179,8 @@ export class ContentWriter {
     try {
       await store.write(abandonWrite, { writeId, reason: 'failed write', nowMs: clock.nowMs() });
     } catch (error) {
-      onError(error, 'a failed write is left to the reaper');
+      this.#leftovers.add(writeId);
+      onError(error, 'a failed write is given up later');
     }
   }
 
@@ -181,7 +198,10 @@ export class ContentWriter {
     )
       .then(() => store.write(abandonWrite, { writeId, reason: 'failed write', nowMs: clock.nowMs() }))
       .then(() => {})
-      .catch((error: unknown) => onError(error, 'a late copy is left to the reaper'))
+      .catch((error: unknown) => {
+        this.#leftovers.add(writeId);
+        onError(error, 'a late copy is given up later');
+      })
       .finally(() => {
         this.#underWay.delete(writeId);
         this.#late.delete(joining);

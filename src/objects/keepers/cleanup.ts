@@ -1,0 +1,71 @@
+import type { Clock } from '../../kernel/ids.ts';
+import type { Keeper } from '../../kernel/keepers/keeper.ts';
+import type { Store } from '../../kernel/store/store.ts';
+import type { ObjectBackendRegistry } from '../backends/registry.ts';
+import { claimCleanup, failCleanup, finishCleanup } from '../ledger/cleanup.ts';
+import type { CleanupRow } from '../tables.ts';
+import { backoffMs, inParallel } from './batches.ts';
+
+const batchSize = 200;
+const batchesMax = 50;
+const leaseMs = 120_000;
+const callTimeoutMs = 30_000;
+const firstWaitMs = 5_000;
+const lastWaitMs = 6 * 3_600_000;
+
+export interface CleanupOptions {
+  readonly store: Store;
+  readonly registry: ObjectBackendRegistry;
+  readonly clock: Clock;
+  owner(): string;
+  readonly periodMs: number;
+  /** After how long bytes of a write that nobody saw end are looked for once more. */
+  readonly secondLookMs: number;
+}
+
+/** Deletes bytes that nothing refers to any more. What is gone already is deleted. */
+export function cleanupKeeper(options: CleanupOptions): Keeper {
+  const { store, clock, owner, periodMs, secondLookMs } = options;
+  return {
+    name: 'object-cleanup',
+    summary: 'Deletes bytes of objects that were overwritten, removed or never finished.',
+    periodMs,
+    run: async (signal) => {
+      let deleted = 0;
+      let failed = 0;
+      for (let batch = 0; batch < batchesMax && !signal.aborted; batch++) {
+        const claim = { owner: owner(), limit: batchSize, nowMs: clock.nowMs(), leaseMs };
+        const rows = await store.write(claimCleanup, claim);
+        const done: number[] = [];
+        await inParallel(rows, signal, async (row) => {
+          if (await deleteOne(options, claim.owner, row, signal)) done.push(row.id);
+          else failed++;
+        });
+        const finish = { ids: done.sort((a, b) => a - b), owner: claim.owner, nowMs: clock.nowMs(), secondLookMs };
+        if (done.length > 0) await store.write(finishCleanup, finish);
+        deleted += done.length;
+        if (rows.length < batchSize) break;
+      }
+      return `${deleted} deleted, ${failed} failed`;
+    },
+  };
+}
+
+async function deleteOne(
+  { store, registry, clock }: CleanupOptions,
+  owner: string,
+  row: CleanupRow,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    const known = registry.get(row.backend);
+    if (known === null) throw new Error(`the backend ${row.backend} is not known`);
+    await known.backend.delete(row.storage_key, AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]));
+    return true;
+  } catch (error) {
+    const dueAtMs = clock.nowMs() + backoffMs(row.attempts, firstWaitMs, lastWaitMs);
+    const message = error instanceof Error ? error.message : String(error);
+    await store.write(failCleanup, { id: row.id, owner, error: message.slice(0, 500), dueAtMs });
+    return false;
+  }
+}
