@@ -74,7 +74,7 @@ describe('configuration', () => {
     const all = Object.values(settings);
     for (const { env, flag, description } of all) {
       assert.match(description, /^[A-Z].*\.$/, env);
-      assert.match(flag, /^[a-z]+(-[a-z]+)*$/, env);
+      assert.match(flag, /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, env);
     }
     assert.equal(new Set(all.map(({ env }) => env)).size, all.length);
     assert.equal(new Set(all.map(({ flag }) => flag)).size, all.length);

@@ -23,6 +23,33 @@ export const settings = {
     { env: 'DATABASE_TIMEOUT', flag: 'database-timeout', description: 'Deadline of one transaction.' },
     '5s',
   ),
+  secretKey: optional({
+    env: 'HOLDFAST_SECRET_KEY',
+    flag: 'secret-key',
+    isSecret: true,
+    description: 'The key that seals secrets in the store: 32 bytes as base64.',
+  }),
+  secretKeyFile: optional({
+    env: 'HOLDFAST_SECRET_KEY_FILE',
+    flag: 'secret-key-file',
+    description: 'A file with that key; by default secret.key in the data directory, made at the first start.',
+  }),
+
+  s3Port: integer(
+    { env: 'HOLDFAST_S3_PORT', flag: 's3-port', description: 'Port of the S3 endpoint; 0 picks a free one.' },
+    9_000,
+    0,
+    65_535,
+  ),
+  s3Domains: list({
+    env: 'HOLDFAST_S3_DOMAINS',
+    flag: 's3-domains',
+    description: 'Base domains under which buckets are host names (virtual-host style).',
+  }),
+  s3Region: string(
+    { env: 'HOLDFAST_S3_REGION', flag: 's3-region', description: 'The region that S3 clients are told.' },
+    'us-east-1',
+  ),
 
   storageBackend: choice(
     { env: 'STORAGE_BACKEND', flag: 'storage-backend', description: 'Where volumes are made by default.' },
