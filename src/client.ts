@@ -121,7 +121,10 @@ export class Client {
 
 function pathOf<E extends Endpoint>(endpoint: E, request: RequestOf<E>): string {
   const params = (request.params ?? {}) as Record<string, string>;
-  const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_match, name: string) => encodeURIComponent(params[name]!));
+  // A rest of a path keeps its slashes: they are part of its name, and of the address that people know.
+  const path = endpoint.path.replaceAll(/\{(\w+)(\+?)\}/g, (_match, name: string, rest: string) =>
+    rest === '' ? encodeURIComponent(params[name]!) : params[name]!.split('/').map(encodeURIComponent).join('/'),
+  );
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries((request.query ?? {}) as Record<string, unknown>)) {
     if (value !== undefined) query.set(name, String(value));

@@ -3,11 +3,19 @@ import type { Endpoint } from './kernel/http/contract.ts';
 import { healthContract } from './kernel/http/health.ts';
 import { keeperContract } from './kernel/keepers/contract.ts';
 import { operationContract } from './kernel/operations/contract.ts';
+import { accessContract } from './objects/access/contract.ts';
+import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
+import { objectBackendContract } from './objects/backends/contract.ts';
 import { volumeContract } from './volumes/contract.ts';
 
 /** The whole API: the server, the client and the document are made of it. */
 export const contract = {
   ...volumeContract,
+  ...bucketContract,
+  ...objectContract,
+  ...objectBackendContract,
+  ...accessContract,
+  ...gatewayContract,
   ...operationContract,
   ...eventContract,
   ...keeperContract,

@@ -1,7 +1,15 @@
 import { kernelMigration } from './kernel/store/migrations/0001_kernel.ts';
 import type { Migration } from './kernel/store/migrations/migration.ts';
 import { objectsMigration } from './objects/migrations/0003_objects.ts';
+import { accessMigration } from './objects/migrations/0004_access.ts';
+import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
 import { volumesMigration } from './volumes/migrations/0002_volumes.ts';
 
 /** Every migration, in order. */
-export const migrations: readonly Migration[] = [kernelMigration, volumesMigration, objectsMigration];
+export const migrations: readonly Migration[] = [
+  kernelMigration,
+  volumesMigration,
+  objectsMigration,
+  accessMigration,
+  usageFlushesMigration,
+];

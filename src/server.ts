@@ -24,6 +24,8 @@ import { type Log, createLog } from './kernel/telemetry/log.ts';
 import { createMetrics } from './kernel/telemetry/metrics.ts';
 import { createTracing } from './kernel/telemetry/tracing.ts';
 import { migrations } from './migrations.ts';
+import type { ObjectBackend } from './objects/backends/backend.ts';
+import { createObjectParts } from './objects/parts.ts';
 import { version } from './version.ts';
 import type { VolumeBackend } from './volumes/backends/backend.ts';
 import type { BackendRegistry } from './volumes/backends/registry.ts';
@@ -37,6 +39,8 @@ import { VolumeService } from './volumes/service.ts';
 export interface RunningServer {
   /** Such as `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** The S3 endpoint, such as `http://127.0.0.1:9000`. */
+  readonly s3Url: string;
   readonly description: { readonly store: string; readonly backend: string };
   /** Stops in reverse order within SHUTDOWN_TIMEOUT; what was under way is given back. */
   stop(): Promise<void>;
@@ -46,6 +50,8 @@ export interface ServerOptions {
   readonly log?: Log;
   /** Puts something between the server and each backend: tests make them fail, hang, or end the process. */
   readonly wrapBackend?: (backend: VolumeBackend) => VolumeBackend;
+  /** The same for backends of objects. */
+  readonly wrapObjectBackend?: (name: string, backend: ObjectBackend) => ObjectBackend;
 }
 
 /**
@@ -122,6 +128,18 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     keepers.register(trashKeeper(store, engine, clock));
     const retention = { operationsMs: values.operationsRetentionMs, eventsMs: values.eventsRetentionMs };
     keepers.register(retentionKeeper(store, clock, retention));
+    const objects = await createObjectParts({
+      values,
+      store,
+      clock,
+      newId,
+      log,
+      metrics,
+      owner: () => engine.replicaId,
+      ...(options.wrapObjectBackend === undefined ? {} : { wrapBackend: options.wrapObjectBackend }),
+    });
+    stops.push({ name: 'objects', stop: () => objects.stop() });
+    for (const keeper of objects.keepers) keepers.register(keeper);
     keepers.start();
     stops.push({ name: 'keepers', stop: () => keepers.stop() });
 
@@ -139,6 +157,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
         tracer: values.otelExporter === 'none' ? null : tracing.tracer,
       },
       [
+        ...objects.routes,
         ...volumeRoutes({ service, store, backends, follower, streams, healthTimeoutMs }),
         ...operationRoutes(store, engine, streams),
         ...eventRoutes(store, follower, streams),
@@ -148,6 +167,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     );
     serveSwagger(app);
     const url = await listen(app, values.host, values.port);
+    const s3Url = await objects.listen(values.host, values.s3Port);
     isReady = true;
     void warnOfTrouble(checks, healthTimeoutMs, log);
     stops.push({
@@ -158,7 +178,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
         await app.close();
       },
     });
-    return { url, description: { store: store.description, backend: backends.defaultName }, stop };
+    return { url, s3Url, description: { store: store.description, backend: backends.defaultName }, stop };
   } catch (error) {
     await stop();
     throw error;

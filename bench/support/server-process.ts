@@ -27,7 +27,7 @@ export async function startProcess(
 ): Promise<ServerProcess> {
   const beganAt = performance.now();
   const child = spawn(process.execPath, args, {
-    env: { ...process.env, ...env },
+    env: { ...process.env, HOLDFAST_S3_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const url = await firstUrl(child);

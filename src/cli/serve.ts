@@ -9,10 +9,11 @@ export async function serve(config: Config, output: Output): Promise<void> {
   const beganAt = performance.now();
   const server = await startServer(config, { log });
   const readyMs = Math.round(performance.now() - beganAt);
-  log.info({ url: server.url, ...server.description, readyMs }, 'ready');
+  log.info({ url: server.url, s3Url: server.s3Url, ...server.description, readyMs }, 'ready');
   if (output.isTerminal) {
     output.line(`\n  Holdfast is ready (${readyMs} ms)`);
     output.line(`  API      ${server.url}/api/v1`);
+    output.line(`  S3       ${server.s3Url}`);
     output.line(`  Try it   ${server.url}/swagger/index.html`);
     output.line(`  Health   ${server.url}/healthz`);
     output.line(`  Store    ${server.description.store}`);
@@ -20,7 +21,7 @@ export async function serve(config: Config, output: Output): Promise<void> {
     output.line(`  Stop with Ctrl-C\n`);
   } else {
     output.line(
-      `Holdfast is ready: API ${server.url}/api/v1, documentation ${server.url}/swagger/index.html, health ${server.url}/healthz`,
+      `Holdfast is ready: API ${server.url}/api/v1, S3 ${server.s3Url}, documentation ${server.url}/swagger/index.html, health ${server.url}/healthz`,
     );
   }
   const signal = await new Promise<NodeJS.Signals>((resolve) => {

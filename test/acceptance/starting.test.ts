@@ -37,7 +37,7 @@ describe('the command line and the process', () => {
   it('says in one sentence why it cannot start, and exits with an error', async () => {
     const config = join(directory.path, 'wrong.toml');
     await writeFile(config, 'prot = 80\n');
-    const data = { HOLDFAST_DATA_DIR: join(directory.path, 'refused'), HOLDFAST_PORT: '0' };
+    const data = { HOLDFAST_DATA_DIR: join(directory.path, 'refused'), HOLDFAST_PORT: '0', HOLDFAST_S3_PORT: '0' };
     const cases: readonly (readonly [Record<string, string>, RegExp])[] = [
       [{ ...data, HOLDFAST_HOST: '0.0.0.0' }, /Listening on 0\.0\.0\.0 needs a token/],
       [{ ...data, DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }, /The store is unavailable: .*ECONNREFUSED/],
@@ -107,7 +107,7 @@ describe('the command line and the process', () => {
     assert.match((await holdfast(['migrate', 'status'], env)).stdout, /0001_kernel\s+missing/);
     assert.match((await holdfast(['migrate', 'up'], env)).stdout, /Applied: 0001_kernel, 0002_volumes/);
     assert.match((await holdfast(['migrate', 'down'], env)).stdout, /Taken back: 0002_volumes/);
-    assert.match((await holdfast(['doctor'], { ...env, HOLDFAST_PORT: '0' })).stdout, /node\s+ok/);
+    assert.match((await holdfast(['doctor'], { ...env, HOLDFAST_PORT: '0', HOLDFAST_S3_PORT: '0' })).stdout, /node\s+ok/);
     assert.match((await holdfast(['completion', 'bash'])).stdout, /volume create/);
     const demo = await holdfast(['demo'], { HOLDFAST_PORT: '1' });
     assert.equal(demo.code, 0, demo.stderr);

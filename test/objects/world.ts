@@ -152,6 +152,7 @@ function fixedRegistry(backends: readonly TestBackend[]): ObjectBackendRegistry 
     version: 1,
     backend,
     isOpenFor: () => true,
+    isOver: () => false,
     latencyMs: 1,
   }));
   return {

@@ -8,6 +8,7 @@ const bin = join(import.meta.dirname, '../../bin/holdfast.js');
 /** The real server in a process of its own, as a user starts it. */
 export interface ServeProcess {
   readonly url: string;
+  readonly s3Url: string;
   readonly client: Client;
   readonly pid: number;
   /** What it has printed so far. */
@@ -20,7 +21,7 @@ export interface ServeProcess {
 
 /** Starts `holdfast serve` with these flags and resolves when it is ready. Throws what it printed when it ends instead. */
 export async function serveProcess(flags: Readonly<Record<string, string>>): Promise<ServeProcess> {
-  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
+  const args = Object.entries({ 's3-port': '0', ...flags }).flatMap(([name, value]) => [`--${name}`, value]);
   const child = spawn(process.execPath, [bin, 'serve', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: cleanEnv(),
@@ -36,6 +37,7 @@ export async function serveProcess(flags: Readonly<Record<string, string>>): Pro
   };
   return {
     url,
+    s3Url: /S3 (http:\S+?),/.exec(text)?.[1] ?? '',
     client: new Client({ url }),
     pid: child.pid!,
     output: () => text,

@@ -47,6 +47,7 @@ export async function testServer(
 export function testFlags(directory: string): Record<string, string> {
   return {
     port: '0',
+    's3-port': '0',
     'data-dir': directory,
     'storage-backend': 'memory',
     'log-level': 'silent',

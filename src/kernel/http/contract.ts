@@ -13,10 +13,10 @@ export interface Endpoint<
 > {
   /** The operationId, unique. */
   readonly id: string;
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
   /** Another method that means the same. */
   readonly alsoMethod?: 'POST' | 'PUT';
-  /** With `{name}` for parameters. */
+  /** With `{name}` for parameters; `{name+}` takes the rest of the path, slashes included, and is read from the wire. */
   readonly path: string;
   readonly summary: string;
   readonly tag: string;
@@ -27,8 +27,10 @@ export interface Endpoint<
   /** The status of success. */
   readonly status: 200 | 202 | 201 | 204;
   readonly reply: Reply;
-  /** `sse`: a stream of events whose data has the reply's schema. `text`: not JSON. */
-  readonly media?: 'sse' | 'text';
+  /** `sse`: a stream of events whose data has the reply's schema. `text`: not JSON. `bytes`: whatever the handler sends. */
+  readonly media?: 'sse' | 'text' | 'bytes';
+  /** `bytes`: the body is not parsed, whatever its type; the handler reads it from `raw.raw`. */
+  readonly requestMedia?: 'bytes';
   /** Whether an `Idempotency-Key` header is honoured: operations that start something. */
   readonly isIdempotent?: boolean;
 }

@@ -31,13 +31,12 @@ export function codeOf(kind: ErrorKind): ErrorCode {
 export function renderError(error: unknown): { status: number; body: ErrorBody } {
   const data = toErrorData(error);
   const { status, code } = rendering[data.kind];
-  // The server's own refusals (413, 415) keep their status.
-  const refused = data.details?.['http_status'];
+  // What knows its status better than its kind does: the server's own refusals (413, 415), and codes of protocols.
+  const { http_status: own, ...details } = data.details ?? {};
   const isOurs = error instanceof HoldfastError;
   const message = isOurs ? data.message : 'Something went wrong inside the server; its log tells more.';
-  const hasDetails = data.details !== undefined && Object.keys(data.details).length > 0;
-  const body = { error: message, code, ...(hasDetails ? { details: data.details! } : {}) };
-  return { status: data.kind === 'invalid' && typeof refused === 'number' ? refused : status, body };
+  const body = { error: message, code, ...(Object.keys(details).length > 0 ? { details } : {}) };
+  return { status: typeof own === 'number' ? own : status, body };
 }
 
 /** A failed validation as one sentence that names the field. */

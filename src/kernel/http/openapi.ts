@@ -6,7 +6,7 @@ import { errorSchema } from './schemas.ts';
 export function openApiDocument(endpoints: readonly Endpoint[], version: string): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const endpoint of endpoints) {
-    const path = (paths[endpoint.path] ??= {});
+    const path = (paths[endpoint.path.replaceAll('+}', '}')] ??= {});
     path[endpoint.method.toLowerCase()] = operation(endpoint, endpoint.id);
     if (endpoint.alsoMethod !== undefined) {
       path[endpoint.alsoMethod.toLowerCase()] = operation(
@@ -33,6 +33,8 @@ export function openApiDocument(endpoints: readonly Endpoint[], version: string)
   };
 }
 
+const mediaTypes = { sse: 'text/event-stream', text: 'text/plain', bytes: '*/*' } as const;
+
 function operation(endpoint: Endpoint, operationId: string): Record<string, unknown> {
   const { summary, tag, role, params, query, body, status, reply, media, isIdempotent } = endpoint;
   const parameters = [...parametersOf(params, 'path'), ...parametersOf(query, 'query')];
@@ -46,7 +48,7 @@ function operation(endpoint: Endpoint, operationId: string): Record<string, unkn
       schema: { type: 'string', maxLength: 255 },
     });
   }
-  const type = media === 'sse' ? 'text/event-stream' : media === 'text' ? 'text/plain' : 'application/json';
+  const type = media === undefined ? 'application/json' : mediaTypes[media];
   const content = { [type]: { schema: plain(reply) } };
   return {
     operationId,
@@ -55,6 +57,9 @@ function operation(endpoint: Endpoint, operationId: string): Record<string, unkn
     description: role === 'public' ? 'Needs no token.' : `Needs the role ${role}.`,
     ...(role === 'public' ? { security: [] } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
+    ...(endpoint.requestMedia === 'bytes' && endpoint.method === 'PUT'
+      ? { requestBody: { required: true, content: { '*/*': { schema: { type: 'string', format: 'binary' } } } } }
+      : {}),
     ...(body === undefined
       ? {}
       : { requestBody: { required: isRequired(body), content: { 'application/json': { schema: plain(body) } } } }),

@@ -119,8 +119,18 @@ export function createHttpServer(options: HttpOptions, routes: readonly Route[])
     options.metrics.onRequest(operation, reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
-  for (const one of routes) register(app, options, one);
+  for (const one of routes) {
+    if (one.endpoint.requestMedia !== 'bytes') register(app, options, one);
+    else void app.register(async (scope) => registerBytes(scope, options, one));
+  }
   return app;
+}
+
+/** A route whose body is left alone: no parser, no limit; the handler reads it at its own pace. */
+function registerBytes(scope: FastifyInstance, options: HttpOptions, one: Route): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  register(scope, options, one);
 }
 
 function register(app: FastifyInstance, { authorizer, tracer }: HttpOptions, { endpoint, handle }: Route): void {
@@ -129,10 +139,10 @@ function register(app: FastifyInstance, { authorizer, tracer }: HttpOptions, { e
   if (params !== undefined) schema['params'] = params;
   if (query !== undefined) schema['querystring'] = query;
   if (body !== undefined) schema['body'] = body;
-  if (media === undefined && status !== 204) schema['response'] = { [status]: reply as TSchema };
+  if (media === undefined && status !== 204 && method !== 'HEAD') schema['response'] = { [status]: reply as TSchema };
   app.route({
     method: alsoMethod === undefined ? method : [method, alsoMethod],
-    url: path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    url: routePath(path),
     schema,
     config: { operation: endpoint.id },
     // Before the body is read: an unauthorized caller learns nothing of what would be valid.
@@ -153,7 +163,7 @@ function register(app: FastifyInstance, { authorizer, tracer }: HttpOptions, { e
     handler: async (request, response) => {
       const answer =
         tracer === null ? await answered(request, response, null) : await traced(request, response, tracer);
-      if (media === 'sse') return response;
+      if (media === 'sse' || media === 'bytes') return response;
       if (answer instanceof SerializedReply) {
         return response.code(status).header('content-type', 'application/json; charset=utf-8').send(answer.text);
       }
@@ -189,6 +199,11 @@ function register(app: FastifyInstance, { authorizer, tracer }: HttpOptions, { e
     };
     return handle(parts as unknown as Call<Endpoint>);
   }
+}
+
+/** The router's form of a path: what follows a `{name+}` is told apart by the handler. */
+function routePath(path: string): string {
+  return path.replace(/\{\w+\+\}.*$/, '*').replaceAll(/\{(\w+)\}/g, ':$1');
 }
 
 interface Authorized {

@@ -49,6 +49,8 @@ export interface S3Context {
   readonly key: string;
   /** One header, its values joined. */
   header(name: string): string | undefined;
+  /** All headers whose names begin with this, in lower case. */
+  headersFrom(prefix: string): Iterable<readonly [string, string]>;
   /** Throws `AccessDenied` unless the caller may do this as well, by default on the bucket and key of the request. */
   require(action: S3Action, on?: Partial<Pick<AccessRequest, 'bucket' | 'key' | 'context'>>): Promise<void>;
   /** The time of the request, in ms since 1970. */
@@ -60,8 +62,11 @@ export interface S3Context {
    * one has come whole when this resolves; a client that waits to be told to send a large one is told when it is read.
    */
   incoming(): Promise<IncomingContent>;
-  /** The body as a parsed XML document, at most `bytesMax` long; its digests are checked. Throws `MalformedXML`. */
-  xml(bytesMax: number): Promise<XmlElement>;
+  /**
+   * The body as a parsed XML document, at most `bytesMax` long; its digests are checked. Throws `MalformedXML`.
+   * @param checksumsOf what checksum headers are about: with `object`, not about the body, which they do not check then.
+   */
+  xml(bytesMax: number, checksumsOf?: 'body' | 'object'): Promise<XmlElement>;
   /** The body as text, the same way. */
   text(bytesMax: number): Promise<string>;
 }

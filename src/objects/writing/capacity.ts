@@ -22,7 +22,9 @@ export class CapacityView {
 
   /** Names of backends that take writes now, best first. */
   async rank(settings: BucketSettings, storedBytes: number): Promise<string[]> {
-    const known = this.#registry.all.filter((one) => one.state === 'active' && one.isOpenFor('write'));
+    const known = this.#registry.all.filter(
+      (one) => one.state === 'active' && one.isOpenFor('write') && !one.isOver('requests') && !one.isOver('ingress'),
+    );
     if (settings.placement === 'spread' && known.length > 1) await this.#look();
     const candidates = known.map(({ name, position, labels, quotaBytes, backend }) => {
       const usedBytes = this.#usedBytes.get(name) ?? 0;

@@ -112,7 +112,6 @@ describe('a policy', () => {
       withOne({ Resource: 'arn:aws:s3:::other/*' }),
       withOne({ Resource: 'arn:aws:s3:::photosx' }),
       withOne({ Resource: ['arn:aws:s3:::photos/*', 'arn:aws:s3:::other/*'] }),
-      // eslint-disable-next-line no-template-curly-in-string -- it is what policies write
       withOne({ Resource: 'arn:aws:s3:::photos/${aws:username}/*' }),
       withOne({ Condition: { StringFits: { 's3:prefix': 'a' } } }),
       withOne({ Extra: 1 }),

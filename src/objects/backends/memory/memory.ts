@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import { type ByteRange, type Content, chunksOf, smallContentBytes } from '../../content/content.ts';
+import { type ByteRange, type Content, smallContentBytes } from '../../content/content.ts';
 import type {
   BlobFacts,
   BlobPage,

@@ -1,0 +1,153 @@
+import type { Command } from 'commander';
+import type { BodyOf } from '../kernel/http/contract.ts';
+import { objectBackendContract as contract } from '../objects/backends/contract.ts';
+import { type BackendFlags, limitsOf, pairs, secretsOf } from './backend-options.ts';
+import { backendFacts, backendLines, probeLines } from './backend-output.ts';
+import { connect } from './connection.ts';
+import { exitCodes } from './exit-codes.ts';
+import { json } from './output.ts';
+
+interface ChangeFlags extends BackendFlags {
+  readonly unset?: readonly string[];
+  readonly unsetSecret?: readonly string[];
+  readonly force?: boolean;
+}
+
+/** `holdfast backend …` */
+export function registerBackendCommands(backend: Command): void {
+  registerReading(backend);
+  registerAdding(backend);
+  registerChanging(backend);
+  registerEnding(backend);
+}
+
+function registerReading(backend: Command): void {
+  backend
+    .command('list')
+    .description('list the places where objects stand')
+    .action(async (_options: unknown, command: Command) => {
+      const { client, output, isJson } = connect(command.optsWithGlobals());
+      const reply = await client.call(contract.listObjectBackends);
+      if (isJson) return output.line(json(reply));
+      for (const line of backendLines(reply.items)) output.line(line);
+    });
+  backend
+    .command('show <name>')
+    .description('show one backend')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { client, output, isJson } = connect(command.optsWithGlobals());
+      const reply = await client.call(contract.getObjectBackend, { params: { backend: name } });
+      if (isJson) return output.line(json(reply));
+      for (const line of backendFacts(reply)) output.line(line);
+    });
+  backend
+    .command('test <name>')
+    .description('write, read, list and delete a blob there')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { client, output, isJson } = connect(command.optsWithGlobals());
+      const reply = await client.call(contract.testObjectBackend, { params: { backend: name }, body: {} });
+      if (isJson) output.line(json(reply));
+      else for (const line of probeLines(reply)) output.line(line);
+      if (!reply.ok) process.exitCode = exitCodes.failed;
+    });
+}
+
+function registerAdding(backend: Command): void {
+  settable(backend.command('add <name> <kind>').description('add a place, such as: add disk1 filesystem --set path=/srv/a'))
+    .option('--position <n>', 'order of filling')
+    .action(async (name: string, kind: string, flags: BackendFlags, command: Command) => {
+      const { client, output, isJson } = connect(command.optsWithGlobals());
+      const body = { name, kind, ...(await bodyOf(flags)) } as BodyOf<typeof contract.addObjectBackend>;
+      const reply = await client.call(contract.addObjectBackend, { body });
+      if (isJson) output.line(json(reply));
+      else output.line(`Backend ${name} (${kind}) is added: ${reply.health.detail}`);
+    });
+}
+
+function registerChanging(backend: Command): void {
+  settable(backend.command('change <name>').description('change settings, labels or limits'))
+    .option('--position <n>', 'order of filling')
+    .option('--unset <key...>', 'take settings away')
+    .option('--unset-secret <key...>', 'take secrets away')
+    .option('--force', 'also when copies are not found with the new settings')
+    .action(async (name: string, flags: ChangeFlags, command: Command) => {
+      const { client, output, isJson } = connect(command.optsWithGlobals());
+      const given = await bodyOf(flags);
+      const body = {
+        ...given,
+        ...without('config', given.config, flags.unset),
+        ...without('secrets', given.secrets, flags.unsetSecret),
+        ...(flags.force === true ? { force: true } : {}),
+      } as BodyOf<typeof contract.changeObjectBackend>;
+      const reply = await client.call(contract.changeObjectBackend, { params: { backend: name }, body });
+      if (isJson) output.line(json(reply));
+      else output.line(`Backend ${name} is changed (version ${reply.version}).`);
+    });
+}
+
+function registerEnding(backend: Command): void {
+  backend
+    .command('drain <name>')
+    .description('let a place take nothing new')
+    .option('--cancel', 'let it take new objects again')
+    .action(async (name: string, options: { cancel?: boolean }, command: Command) => {
+      const { client, output, isJson } = connect(command.optsWithGlobals());
+      const params = { backend: name };
+      const reply =
+        options.cancel === true
+          ? await client.call(contract.undrainObjectBackend, { params })
+          : await client.call(contract.drainObjectBackend, { params, body: {} });
+      if (isJson) output.line(json(reply));
+      else output.line(`Backend ${name} is ${reply.state}.`);
+    });
+  backend
+    .command('remove <name>')
+    .description('forget a place where nothing stands any more')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { client, output, isJson } = connect(command.optsWithGlobals());
+      await client.call(contract.removeObjectBackend, { params: { backend: name } });
+      if (isJson) output.line(json({ name }));
+      else output.line(`Backend ${name} is removed.`);
+    });
+}
+
+function settable(command: Command): Command {
+  return command
+    .option('--set <key=value...>', 'settings of its kind')
+    .option('--secret <key=value...>', 'secrets; without a value from HOLDFAST_SECRET_<KEY> or a line of the input')
+    .option('--label <key=value...>', 'for placement')
+    .option('--quota <size>', 'most bytes to stand there, or "none"')
+    .option('--max-object-size <size>', 'largest object that goes there, or "none"')
+    .option('--monthly-requests <n>', 'most requests a month, or "none"')
+    .option('--monthly-ingress <size>', 'most bytes written a month, or "none"')
+    .option('--monthly-egress <size>', 'most bytes read a month, or "none"')
+    .option('--skip-test', 'without writing, reading and deleting a blob there first');
+}
+
+interface SettingsBody {
+  readonly config?: Readonly<Record<string, string>>;
+  readonly secrets?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+async function bodyOf(flags: BackendFlags): Promise<SettingsBody> {
+  const config = pairs('--set', flags.set);
+  const secrets = await secretsOf(flags.secret, process.env, process.stdin);
+  const labels = pairs('--label', flags.label);
+  return {
+    ...limitsOf(flags),
+    ...(config === undefined ? {} : { config }),
+    ...(secrets === undefined ? {} : { secrets }),
+    ...(labels === undefined ? {} : { labels }),
+  };
+}
+
+/** A field of the body in which some keys are taken away. */
+function without(
+  field: 'config' | 'secrets',
+  given: Readonly<Record<string, string>> | undefined,
+  gone: readonly string[] | undefined,
+): Record<string, Record<string, string | null>> {
+  if (gone === undefined) return {};
+  return { [field]: { ...given, ...Object.fromEntries(gone.map((key) => [key, null])) } };
+}

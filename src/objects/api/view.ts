@@ -1,0 +1,60 @@
+import type { Bucket, BucketSettings } from '../bucket.ts';
+import type { CheckReport } from '../checking/report.ts';
+import type { ObjectVersion } from '../object.ts';
+
+/** Values of the domain as the API shows them. */
+export function bucketView({ name, owner, settings, version, createdAtMs }: Bucket) {
+  return {
+    name,
+    owner,
+    copies: settings.copies,
+    durability: settings.durability,
+    placement: settings.placement,
+    required_labels: settings.requiredLabels,
+    failure_domain: settings.failureDomain,
+    versioning: settings.versioning,
+    object_lock: settings.isLockEnabled,
+    version,
+    created_at: new Date(createdAtMs).toISOString(),
+  };
+}
+
+export function objectView(version: ObjectVersion) {
+  return {
+    bucket: version.bucket,
+    key: version.key,
+    version_id: version.versionId,
+    size_bytes: BigInt(version.sizeBytes),
+    etag: version.etag,
+    content_type: version.attributes.contentType,
+    metadata: version.attributes.metadata,
+    modified_at: new Date(version.modifiedAtMs).toISOString(),
+  };
+}
+
+export function checkView(report: CheckReport) {
+  return {
+    objects: report.objects,
+    copies: report.copies,
+    blobs: report.blobs,
+    owed_copies: report.owedCopies,
+    waiting_deletions: report.waitingDeletions,
+    dead_letters: report.deadLetters,
+    findings: [...report.findings],
+    is_truncated: report.isTruncated,
+  };
+}
+
+/** Fields of a request that are there, as settings. */
+export function settingsFrom(wish: {
+  readonly copies?: number | undefined;
+  readonly durability?: string | undefined;
+  readonly placement?: string | undefined;
+  readonly required_labels?: Record<string, string> | undefined;
+  readonly failure_domain?: string | null | undefined;
+  readonly versioning?: string | undefined;
+}): Partial<BucketSettings> {
+  const { copies, durability, placement, required_labels: requiredLabels, failure_domain: failureDomain, versioning } = wish;
+  const given = { copies, durability, placement, requiredLabels, failureDomain, versioning };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<BucketSettings>;
+}

@@ -1,0 +1,35 @@
+import { HoldfastError } from '../../../kernel/errors/errors.ts';
+import { transaction } from '../../../kernel/store/transaction.ts';
+import type { BackendRow } from '../../tables.ts';
+import { type Doing, noteBackend } from './events.ts';
+
+export interface SetBackendState {
+  readonly name: string;
+  readonly state: 'active' | 'draining';
+  readonly doing: Doing;
+}
+
+/**
+ * Ends or begins taking new bytes. The state is a column of the row that every claim of room asks in its own statement, so
+ * no write that was admitted later lands on a draining backend, whichever process admits it. Repeating it is success.
+ * Throws `not_found`.
+ */
+export const setBackendState = transaction(
+  import.meta.url,
+  'setBackendState',
+  async (tx, { name, state, doing }: SetBackendState): Promise<BackendRow> => {
+    const statement = `select * from object_backends where name = ? ${tx.fragments.forUpdate}`;
+    const [row] = await tx.rows<BackendRow>(statement, [name]);
+    if (row === undefined) throw new HoldfastError('not_found', `There is no backend ${name.slice(0, 100)}.`);
+    if (row.state === state) return row;
+    const version = row.version + 1;
+    await tx.run('update object_backends set state = ?, version = ?, updated_at = ? where name = ?', [
+      state,
+      version,
+      doing.nowMs,
+      name,
+    ]);
+    await noteBackend(tx, name, state, doing);
+    return { ...row, state, version, updated_at: doing.nowMs };
+  },
+);

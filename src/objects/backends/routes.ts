@@ -1,0 +1,56 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+import type { Endpoint } from '../../kernel/http/contract.ts';
+import { type Route, route } from '../../kernel/http/server.ts';
+import type { BackendRow } from '../tables.ts';
+import { objectBackendContract } from './contract.ts';
+import { type DetailSources, detailOf } from './management/details.ts';
+import { HealthMemo } from './management/health.ts';
+import { findBackend, listBackends } from './management/queries.ts';
+import type { BackendService } from './management/service.ts';
+import { backendsMax } from './store-registry.ts';
+import { backendView, probeView } from './view.ts';
+
+export interface ObjectBackendRouteOptions extends Omit<DetailSources, 'health'> {
+  readonly service: BackendService;
+  /** Deadline of asking a backend for its health. */
+  readonly healthTimeoutMs: number;
+}
+
+/** The API of the places where objects stand. */
+export function objectBackendRoutes(options: ObjectBackendRouteOptions): Route<Endpoint>[] {
+  const { service, store, healthTimeoutMs } = options;
+  const sources: DetailSources = { ...options, health: new HealthMemo(healthTimeoutMs) };
+  const shown = async (row: BackendRow) => backendView(await detailOf(row, sources));
+  return [
+    route(objectBackendContract.listObjectBackends, async () => {
+      const rows = await store.read((reader) => listBackends(reader, 2 * backendsMax));
+      return { items: await Promise.all(rows.map(shown)) };
+    }),
+    route(objectBackendContract.getObjectBackend, async ({ params }) => {
+      const row = await store.read((reader) => findBackend(reader, params.backend));
+      if (row === null) throw new HoldfastError('not_found', `There is no backend ${params.backend}.`);
+      return shown(row);
+    }),
+    route(objectBackendContract.addObjectBackend, async ({ body, caller }) => {
+      const { config = {}, secrets = {}, labels = {}, position = null, skip_test: isTestSkipped = false } = body;
+      return shown(await service.add({ ...body, config, secrets, labels, position, isTestSkipped }, caller.name));
+    }),
+    route(objectBackendContract.changeObjectBackend, async ({ params, body, caller }) => {
+      const { skip_test: isTestSkipped = false, force: isForced = false } = body;
+      return shown(await service.change(params.backend, { ...body, isTestSkipped, isForced }, caller.name));
+    }),
+    route(objectBackendContract.removeObjectBackend, async ({ params, caller }) => {
+      await service.remove(params.backend, caller.name);
+      return null;
+    }),
+    route(objectBackendContract.drainObjectBackend, async ({ params, caller }) =>
+      shown(await service.setState(params.backend, 'draining', caller.name)),
+    ),
+    route(objectBackendContract.undrainObjectBackend, async ({ params, caller }) =>
+      shown(await service.setState(params.backend, 'active', caller.name)),
+    ),
+    route(objectBackendContract.testObjectBackend, async ({ params }) =>
+      probeView(params.backend, await service.test(params.backend)),
+    ),
+  ];
+}

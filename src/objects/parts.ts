@@ -1,0 +1,146 @@
+import type { Values } from '../kernel/config/settings.ts';
+import type { HealthCheck } from '../kernel/http/health.ts';
+import type { Route } from '../kernel/http/server.ts';
+import type { Clock, IdSource } from '../kernel/ids.ts';
+import type { Keeper } from '../kernel/keepers/keeper.ts';
+import { openSealer } from '../kernel/secrets/open.ts';
+import type { Store } from '../kernel/store/store.ts';
+import type { Log } from '../kernel/telemetry/log.ts';
+import type { Metrics } from '../kernel/telemetry/metrics.ts';
+import { accessRoutes } from './access/routes.ts';
+import { AccessService } from './access/service.ts';
+import { StoreAccess } from './access/store-access.ts';
+import { bucketRoutes } from './api/bucket-routes.ts';
+import { objectRoutes } from './api/object-routes.ts';
+import { createPresigner } from './api/presigner.ts';
+import type { ObjectBackend } from './backends/backend.ts';
+import { objectBackendKinds } from './backends/kinds.ts';
+import { BackendService } from './backends/management/service.ts';
+import { objectBackendRoutes } from './backends/routes.ts';
+import { type ManagedRegistry, openObjectBackendRegistry } from './backends/store-registry.ts';
+import { UsageBook } from './backends/usage.ts';
+import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
+import { cleanupKeeper } from './keepers/cleanup.ts';
+import { intentKeeper } from './keepers/intents.ts';
+import { replicatorKeeper } from './keepers/replicator.ts';
+import { reportBadCopy } from './ledger/report-bad-copy.ts';
+import { createS3Server } from './s3/server.ts';
+
+/** What the server gives to this feature. */
+export interface ObjectPartsOptions {
+  readonly values: Values;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly newId: IdSource;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** The replica that this process is. */
+  owner(): string;
+  readonly wrapBackend?: (name: string, backend: ObjectBackend) => ObjectBackend;
+}
+
+/** This feature as the server takes it in. */
+export interface ObjectParts {
+  readonly keepers: readonly Keeper[];
+  readonly routes: readonly Route[];
+  readonly checks: readonly HealthCheck[];
+  /** Begins to serve S3; gives its address. */
+  listen(host: string, port: number): Promise<string>;
+  /** Stops serving S3, lets what is under way end, and closes the backends. */
+  stop(): Promise<void>;
+}
+
+/** How long a slow backend holds up a write that enough others have taken. */
+const stallMs = 10_000;
+const keeperPeriodMs = 15_000;
+const cleanupPeriodMs = 5_000;
+/** After how long bytes of a write that nobody saw end are looked for once more. */
+const secondLookMs = 10 * 60_000;
+const leftoverPeriodMs = 5_000;
+
+/** Puts the object gateway together; nothing listens yet. */
+export async function createObjectParts(options: ObjectPartsOptions): Promise<ObjectParts> {
+  const { values, store, clock, newId, log, metrics, owner, wrapBackend } = options;
+  const sealer = await openSealer(store, values);
+  const warn = (error: unknown, about: string) => log.warn({ err: error }, about);
+  const access = new StoreAccess({ store, sealer, clock, onError: (error) => warn(error, 'a key use was not noted') });
+  const usage = new UsageBook({ store, clock, newId, onError: (error) => warn(error, 'usage was not written') });
+  await usage.start();
+  const kinds = objectBackendKinds();
+  const wrap = wrapBackend === undefined ? {} : { wrapBackend };
+  const observe = metrics.onBackendCall;
+  const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, onError: warn, observe, ...wrap });
+  const gateway = createGateway(options, registry);
+  const { writer } = gateway;
+  const leftovers = setInterval(() => {
+    writer.giveUpLeftovers().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
+  }, leftoverPeriodMs).unref();
+  const s3 = createS3Server({
+    gateway,
+    access,
+    clock,
+    log,
+    region: values.s3Region,
+    baseDomains: values.s3Domains,
+    onKeyUse: (accessKey) => access.noteUse(accessKey),
+    metrics: { onRequest: (command, status, seconds) => metrics.onRequest(`s3:${command}`, status, seconds) },
+  });
+  let s3Port = values.s3Port;
+  const service = new AccessService({ store, sealer, newId, clock });
+  const s3Url = (host: string) => `http://${host.replace(/:\d+$/, '')}:${s3Port}`;
+  const presign = createPresigner({ store, access, service, clock, region: values.s3Region, s3Url });
+  const backendService = new BackendService({ store, sealer, kinds, registry, usage, clock, ...wrap });
+  const { healthTimeoutMs } = values;
+  return {
+    keepers: createKeepers(options, registry, gateway),
+    routes: [
+      ...accessRoutes({ store, sealer, newId, clock }),
+      ...objectBackendRoutes({ service: backendService, store, sealer, registry, usage, healthTimeoutMs }),
+      ...bucketRoutes({ gateway, store, registry, clock }),
+      ...objectRoutes(gateway, presign),
+    ],
+    checks: [],
+    listen: async (host, port) => {
+      const { url } = await s3.listen(host, port);
+      s3Port = Number(new URL(url).port);
+      return url;
+    },
+    stop: async () => {
+      clearInterval(leftovers);
+      await s3.close();
+      await writer.settle();
+      await access.close();
+      await registry.close();
+      await usage.close();
+    },
+  };
+}
+
+function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): RunningGateway {
+  const { store, clock, newId, log, owner } = options;
+  return createObjectGateway({
+    store,
+    registry,
+    newId,
+    clock,
+    owner,
+    stallMs,
+    onBadCopy: (copy, reason) => {
+      log.warn({ copy, reason }, 'a copy is not what was written');
+      const { contentId, part, backend, storageKey } = copy;
+      const bad = { contentId, part, backend, storageKey, reason, nowMs: clock.nowMs() };
+      store.write(reportBadCopy, bad).catch((error: unknown) => log.warn({ err: error }, 'a bad copy was not noted'));
+    },
+    onError: (error, about) => log.warn({ err: error }, about),
+  });
+}
+
+function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, { writer }: RunningGateway): Keeper[] {
+  const { store, clock, newId, owner } = options;
+  const { capacity } = writer;
+  return [
+    cleanupKeeper({ store, registry, clock, owner, periodMs: cleanupPeriodMs, secondLookMs }),
+    intentKeeper(store, clock, keeperPeriodMs),
+    replicatorKeeper({ store, registry, capacity, newId, clock, owner }, keeperPeriodMs),
+  ];
+}

@@ -1,0 +1,28 @@
+import type { ContentPart } from '../../object.ts';
+import type { S3Command } from '../command.ts';
+import { answerFailedReading, checkReading, headOf, parseReading, rangeOf } from '../reading.ts';
+import { statSubject } from './subject.ts';
+
+const partsMax = 10_000;
+
+export const headObject: S3Command = {
+  name: 'HeadObject',
+  method: 'HEAD',
+  resource: 'object',
+  selectedBy: [],
+  alsoTakes: ['versionId', 'partNumber'],
+  action: ({ query }) => (query.has('versionId') ? 's3:GetObjectVersion' : 's3:GetObject'),
+  handle: async (context) => {
+    const { gateway } = context;
+    const reading = parseReading(context);
+    try {
+      const version = await statSubject(context);
+      checkReading(reading, version);
+      const parts: readonly ContentPart[] =
+        reading.partNumber === null ? [] : await gateway.objects.parts(version, { after: 0, limit: partsMax });
+      return headOf(context, reading, version, { range: rangeOf(reading, version, parts), parts });
+    } catch (error) {
+      return answerFailedReading(context, error);
+    }
+  },
+};

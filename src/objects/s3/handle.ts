@@ -1,0 +1,167 @@
+import type { Clock } from '../../kernel/ids.ts';
+import type { Log } from '../../kernel/telemetry/log.ts';
+import type { Access } from '../access/access.ts';
+import type { Bucket } from '../bucket.ts';
+import { objectError } from '../errors.ts';
+import type { ObjectGateway } from '../gateway.ts';
+import { requireKnownHeader } from './amz-headers.ts';
+import { type Authenticate, type Authenticated, createAuthenticate } from './authenticate.ts';
+import type { S3Command, S3Reply } from './command.ts';
+import { RequestContext } from './context.ts';
+import { errorReply } from './error-reply.ts';
+import type { Exchange } from './exchange.ts';
+import type { Limits } from './limits.ts';
+import { addCorsHeaders, answerPreflight } from './preflight.ts';
+import { type Route, type Router, createRouter } from './router.ts';
+import { sendReply, sendWork } from './send.ts';
+import { type Target, parseTarget } from './target.ts';
+
+export interface HandleOptions {
+  readonly gateway: ObjectGateway;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly region: string;
+  readonly baseDomains: readonly string[];
+  readonly commands: readonly S3Command[];
+  readonly limits: Limits;
+  /** Told of each access key that signed a request rightly. */
+  readonly onKeyUse?: (accessKey: string) => void;
+}
+
+/** Answers one request, from its headers to the end of its exchange; `refusal` is why it is refused at once. Never throws. */
+export type Handle = (exchange: Exchange, refusal: Error | null) => Promise<void>;
+
+interface Face extends HandleOptions {
+  readonly router: Router;
+  readonly authenticate: Authenticate;
+}
+
+export function createHandle(options: HandleOptions): Handle {
+  const router = createRouter(options.commands);
+  const authenticate = createAuthenticate(options.access);
+  const face: Face = { ...options, router, authenticate };
+  return async (exchange, refusal) => {
+    try {
+      if (refusal !== null) throw refusal;
+      await answer(face, exchange);
+    } catch (error) {
+      await answerError(face, exchange, error);
+    }
+    try {
+      await exchange.finish();
+    } catch (error) {
+      options.log.error({ err: error }, 'an exchange did not end well');
+      exchange.response.destroy();
+    }
+  };
+}
+
+async function answer(face: Face, exchange: Exchange): Promise<void> {
+  const { request } = exchange;
+  const method = request.method ?? '';
+  if (request.headers.host === undefined && request.httpVersion === '1.1') {
+    throw objectError('BadRequest', {}, 'The Host header is needed.');
+  }
+  const target = parseTarget(request.url ?? '', request.headers.host, face.baseDomains);
+  exchange.resource = target.rawPath;
+  if (method === 'OPTIONS') {
+    exchange.commandName = 'Preflight';
+    return reply(face, exchange, await answerPreflight(face.gateway, exchange, target));
+  }
+  const { headers } = request;
+  const route = face.router(method, target, (name) => headers[name] !== undefined);
+  const { command } = route;
+  exchange.commandName = command.name;
+  if (headers.origin !== undefined) await loadForCors(face, exchange, target, command);
+  const authenticated = await authenticate(face, exchange, target, route);
+  if (target.resource !== 'service' && command.isWithoutBucket !== true) {
+    exchange.bucket ??= await face.gateway.buckets.get(target.bucketName);
+    requireOwner(exchange.bucket, headers['x-amz-expected-bucket-owner']);
+  }
+  const { gateway, access, region } = face;
+  const { requestId, bucket, body } = exchange;
+  const context = new RequestContext({
+    gateway,
+    access,
+    region,
+    nowMs: face.clock.nowMs(),
+    request,
+    requestId,
+    target,
+    route,
+    authenticated,
+    bucket,
+    body,
+    signal: () => exchange.signal(),
+  });
+  const { action } = command;
+  if (action !== null) await context.require(typeof action === 'function' ? action(context) : action);
+  await reply(face, exchange, await command.handle(context));
+}
+
+async function authenticate(face: Face, exchange: Exchange, target: Target, route: Route): Promise<Authenticated> {
+  const { rawPath, rawQuery } = target;
+  const { rawHeaders, method = '', headers } = exchange.request;
+  const signed = { method, rawPath, rawQuery, rawHeaders };
+  const authenticated = await face.authenticate(signed, face.clock.nowMs());
+  if (authenticated.authorization.kind !== 'anonymous') face.onKeyUse?.(authenticated.authorization.accessKey);
+  const isWrite = method !== 'GET' && method !== 'HEAD';
+  for (const name in headers) {
+    if (name.startsWith('x-amz-')) requireKnownHeader(name, headers[name] as string, isWrite);
+  }
+  for (const [name, value] of route.hoisted) requireKnownHeader(name, value, true);
+  return authenticated;
+}
+
+/** A refusal carries the headers for browsers as well, else a page could not see it. */
+async function loadForCors(face: Face, exchange: Exchange, { bucketName }: Target, command: S3Command): Promise<void> {
+  if (bucketName === '' || command.isWithoutBucket === true) return;
+  exchange.bucket = await face.gateway.buckets.get(bucketName);
+  addCorsHeaders(exchange);
+}
+
+function requireOwner(bucket: Bucket, expected: string | string[] | undefined): void {
+  if (expected !== undefined && expected !== bucket.owner) {
+    throw objectError('AccessDenied', {}, 'The bucket does not belong to the expected owner.');
+  }
+}
+
+async function reply(face: Face, exchange: Exchange, given: S3Reply): Promise<void> {
+  const { resource, requestId, hostId } = exchange;
+  const { work } = given;
+  if (work === undefined) {
+    exchange.prepareAnswer();
+    return sendReply(exchange, given);
+  }
+  exchange.prepareAnswer();
+  return sendWork(exchange, work(), face.limits.patienceMs, (error) => {
+    logFailure(face, exchange, error, 200);
+    return errorReply(error, resource, requestId, hostId).element;
+  });
+}
+
+async function answerError(face: Face, exchange: Exchange, error: unknown): Promise<void> {
+  const { response, resource, requestId, hostId } = exchange;
+  if (exchange.isGone) return;
+  const { status, headers, element } = errorReply(error, resource, requestId, hostId);
+  logFailure(face, exchange, error, status);
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  exchange.prepareAnswer();
+  try {
+    await sendReply(exchange, { status, headers, body: element });
+  } catch (sending) {
+    face.log.error({ err: sending, request: requestId }, 'an error could not be told');
+    response.destroy();
+  }
+}
+
+/** Faults of ours are logged with their cause; refusals are the client's affair. */
+function logFailure({ log }: Face, exchange: Exchange, error: unknown, status: number): void {
+  if (status < 500 && status !== 200) return;
+  const { requestId, commandName, resource } = exchange;
+  log.error({ err: error, request: requestId, command: commandName, resource }, 'an S3 request failed');
+}
