@@ -53,6 +53,11 @@ export class Client {
     return this.#options.url;
   }
 
+  /** What it was made of, for the client of bytes beside it. */
+  get options(): ClientOptions {
+    return this.#options;
+  }
+
   /**
    * Calls an endpoint. Throws {@link ApiError} for an answer that is an error, and `unavailable` when there is none.
    * Integers beyond 2^53 come as decimal text.
@@ -132,7 +137,8 @@ function pathOf<E extends Endpoint>(endpoint: E, request: RequestOf<E>): string 
   return query.size === 0 ? path : `${path}?${query}`;
 }
 
-function toErrorBody(text: string, status: number): ErrorBody {
+/** The body of an error, also where what answered was not our server. */
+export function toErrorBody(text: string, status: number): ErrorBody {
   try {
     const body = JSON.parse(text) as Partial<ErrorBody>;
     if (typeof body.error === 'string' && body.code !== undefined) return body as ErrorBody;

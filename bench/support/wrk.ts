@@ -37,7 +37,8 @@ export async function wrk(
 
 function scriptOf(requests: readonly WrkRequest[]): string {
   const lines = requests.map(({ method, path, headers, bodyBytes }) => {
-    const table = Object.entries(headers).map(([name, value]) => `["${name}"]="${value}"`);
+    // wrk adds a `Host` of its own beside any other spelling.
+    const table = Object.entries(headers).map(([name, value]) => `["${name === 'host' ? 'Host' : name}"]="${value}"`);
     const body = bodyBytes === 0 ? 'nil' : `string.rep("x", ${bodyBytes})`;
     return `requests[#requests + 1] = wrk.format("${method}", "${path}", {${table.join(', ')}}, ${body})`;
   });

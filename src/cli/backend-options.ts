@@ -81,7 +81,8 @@ async function readSecrets(keys: readonly string[], input: NodeJS.ReadableStream
     for (const key of keys) {
       if ((input as { isTTY?: boolean }).isTTY === true) process.stderr.write(`${key}: `);
       const next = await values.next();
-      if (next.done === true) throw wrong('--secret', key, `has no value: set ${secretVariable(key)} or give it on a line`);
+      if (next.done === true)
+        throw wrong('--secret', key, `has no value: set ${secretVariable(key)} or give it on a line`);
       secrets[key] = next.value;
     }
   } finally {

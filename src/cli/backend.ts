@@ -53,7 +53,9 @@ function registerReading(backend: Command): void {
 }
 
 function registerAdding(backend: Command): void {
-  settable(backend.command('add <name> <kind>').description('add a place, such as: add disk1 filesystem --set path=/srv/a'))
+  settable(
+    backend.command('add <name> <kind>').description('add a place, such as: add disk1 filesystem --set path=/srv/a'),
+  )
     .option('--position <n>', 'order of filling')
     .action(async (name: string, kind: string, flags: BackendFlags, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());

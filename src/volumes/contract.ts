@@ -83,8 +83,9 @@ export const backendSchema = Type.Object({
   capabilities: Type.Record(Type.String(), Type.Boolean()),
   status: Type.Enum(['healthy', 'unhealthy']),
   detail: Type.String(),
-  free_bytes: nullable(bytesOutput),
-  total_bytes: nullable(bytesOutput),
+  // Plain numbers: a union with null cannot carry exact integers beyond 2^53, and no disk is that large.
+  free_bytes: nullable(Type.Integer()),
+  total_bytes: nullable(Type.Integer()),
 });
 
 const tag = 'volumes';

@@ -17,9 +17,14 @@ export async function backendStatus(
       freeBytes = null,
       totalBytes = null,
     } = await within(backend.health(AbortSignal.timeout(timeoutMs)), timeoutMs);
-    return { ...facts, status: 'healthy', detail, free_bytes: freeBytes, total_bytes: totalBytes };
+    const space = { free_bytes: toNumber(freeBytes), total_bytes: toNumber(totalBytes) };
+    return { ...facts, status: 'healthy', detail, ...space };
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     return { ...facts, status: 'unhealthy', detail, free_bytes: null, total_bytes: null };
   }
+}
+
+function toNumber(bytes: bigint | null): number | null {
+  return bytes === null ? null : Number(bytes);
 }

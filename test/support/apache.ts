@@ -63,6 +63,7 @@ export async function startApache(): Promise<Apache> {
     const args = ['-d', home, '-f', join(home, 'apache.conf'), '-DFOREGROUND'];
     // A group of its own, so that the workers end with it even when it is killed.
     const child = spawn(binary, args, { stdio: 'ignore', detached: true });
+    child.on('error', () => undefined);
     server = child;
     await until('Apache answers', () => hasEnded(child) || answers(port), START_TIMEOUT_MS);
     if (hasEnded(child)) throw new Error(`Apache did not start: ${await logTail(home)}`);

@@ -78,5 +78,9 @@ function requireEnough(registry: ObjectBackendRegistry, { copies, requiredLabels
   );
   if (copies <= Math.max(1, fitting.length)) return;
   const message = `${copies} copies need as many backends with these labels, and there are ${fitting.length}.`;
-  throw objectError('InvalidArgument', { field: 'copies', provided_value: copies, maximum_value: fitting.length }, message);
+  throw objectError(
+    'InvalidArgument',
+    { field: 'copies', provided_value: copies, maximum_value: fitting.length },
+    message,
+  );
 }

@@ -133,7 +133,8 @@ export const objectContract = {
     id: 'put_object',
     method: 'PUT',
     path: objectPath,
-    summary: 'Writes an object; `Content-Type` and `X-Meta-…` headers are kept, `If-Match` and `If-None-Match` decided atomically',
+    summary:
+      'Writes an object; `Content-Type` and `X-Meta-…` headers are kept, `If-Match` and `If-None-Match` decided atomically',
     params: objectParams,
     query: Type.Object({}, closed),
     status: 201,
@@ -222,4 +223,3 @@ export const gatewayContract = {
     reply: Type.Object({ requeued: Type.Integer() }),
   }),
 };
-

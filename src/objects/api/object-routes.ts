@@ -112,7 +112,13 @@ async function incomingOf(request: FastifyRequest, reply: FastifyReply): Promise
   });
   // Node answers `Expect: 100-continue` by itself on this port, after the headers and before any check.
   const body = new BodyReader(request.raw, { timeoutMs: bodyTimeoutMs, onStart: () => {} });
-  return readIncoming({ body, framing: null, sha256: undefined, header: headerReader(request), signal: control.signal });
+  return readIncoming({
+    body,
+    framing: null,
+    sha256: undefined,
+    header: headerReader(request),
+    signal: control.signal,
+  });
 }
 
 /** Answers GET and HEAD. From the first byte on an error breaks the connection: a clean end would be a lie. */

@@ -54,7 +54,16 @@ export function settingsFrom(wish: {
   readonly failure_domain?: string | null | undefined;
   readonly versioning?: string | undefined;
 }): Partial<BucketSettings> {
-  const { copies, durability, placement, required_labels: requiredLabels, failure_domain: failureDomain, versioning } = wish;
+  const {
+    copies,
+    durability,
+    placement,
+    required_labels: requiredLabels,
+    failure_domain: failureDomain,
+    versioning,
+  } = wish;
   const given = { copies, durability, placement, requiredLabels, failureDomain, versioning };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<BucketSettings>;
+  return Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  ) as Partial<BucketSettings>;
 }

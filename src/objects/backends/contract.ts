@@ -12,6 +12,8 @@ const labels = Type.Record(Type.String({ minLength: 1, maxLength: 63 }), Type.St
   maxProperties: 32,
   description: 'For placement, such as a zone or a tier.',
 });
+/** Values of the store's own columns, which are within 2^53. A union of the serializer knows no bigger integers. */
+const nullableBytes = nullable(Type.Integer({ format: 'int64', description: 'A whole number of bytes.' }));
 const position = Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'Order of filling for `pack`.' });
 const bytesLimit = Type.Optional(nullable(bytesInput));
 const limits = {
@@ -21,7 +23,9 @@ const limits = {
   month_ingress_bytes_max: bytesLimit,
   month_egress_bytes_max: bytesLimit,
 };
-const skipTest = Type.Optional(Type.Boolean({ description: 'Without writing, reading and deleting a blob there first.' }));
+const skipTest = Type.Optional(
+  Type.Boolean({ description: 'Without writing, reading and deleting a blob there first.' }),
+);
 
 export const objectBackendSchema = Type.Object({
   name: Type.String(),
@@ -32,8 +36,8 @@ export const objectBackendSchema = Type.Object({
   secrets: Type.Array(Type.String(), { description: 'The names of its secrets; their values are never shown.' }),
   labels: Type.Record(Type.String(), Type.String()),
   position: Type.Integer(),
-  quota_bytes: nullable(bytesOutput),
-  object_bytes_max: nullable(bytesOutput),
+  quota_bytes: nullableBytes,
+  object_bytes_max: nullableBytes,
   used_bytes: Type.Unsafe<bigint>({
     ...bytesOutput,
     description: 'All that may stand there: copies, writes under way and what waits for deletion.',
@@ -50,8 +54,8 @@ export const objectBackendSchema = Type.Object({
     ingress_bytes: bytesOutput,
     egress_bytes: bytesOutput,
     requests_max: nullable(Type.Integer()),
-    ingress_bytes_max: nullable(bytesOutput),
-    egress_bytes_max: nullable(bytesOutput),
+    ingress_bytes_max: nullableBytes,
+    egress_bytes_max: nullableBytes,
     over: Type.Array(Type.Enum(['requests', 'ingress', 'egress']), { description: 'Limits that are reached.' }),
   }),
   breaker: Type.Object({
@@ -63,8 +67,8 @@ export const objectBackendSchema = Type.Object({
   health: Type.Object({
     status: Type.Enum(['healthy', 'unhealthy']),
     detail: Type.String(),
-    free_bytes: nullable(bytesOutput),
-    total_bytes: nullable(bytesOutput),
+    free_bytes: nullableBytes,
+    total_bytes: nullableBytes,
     checked_at: timeSchema,
   }),
   version: Type.Integer(),

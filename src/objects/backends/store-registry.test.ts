@@ -24,10 +24,16 @@ onEveryStore('the registry of backends', (engine) => {
       await rig.service.add(memoryAt('b', { position: 2, labels: { zone: 'west' } }), 'ann');
       await rig.service.add(memoryAt('a', { position: 1, quota_bytes: '1000', object_bytes_max: 10 }), 'ann');
       await rig.service.add(memoryAt('c'), 'ann');
-      assert.deepEqual(rig.registry.all.map(({ name }) => name), ['a', 'b', 'c']);
+      assert.deepEqual(
+        rig.registry.all.map(({ name }) => name),
+        ['a', 'b', 'c'],
+      );
     }
     const again = await openBackends(store, { places });
-    assert.deepEqual(again.registry.all.map(({ name, position }) => `${name} ${position}`), ['a 1', 'b 2', 'c 3']);
+    assert.deepEqual(
+      again.registry.all.map(({ name, position }) => `${name} ${position}`),
+      ['a 1', 'b 2', 'c 3'],
+    );
     const [a, b] = [again.registry.get('a')!, again.registry.get('b')!];
     assert.deepEqual([a.quotaBytes, a.objectBytesMax, a.state, a.kind], [1000, 10, 'active', 'memory']);
     assert.deepEqual(b.labels, { zone: 'west' });
@@ -124,7 +130,12 @@ describe('the registries of two processes on one store', () => {
   test('hear of each other', async () => {
     // Two handles on one embedded store stand for two processes on a shared one.
     await using directory = await temporaryDirectory();
-    const settings = { databaseUrl: undefined, dataDirectory: directory.path, timeoutMs: 5_000, migrations: backendMigrations };
+    const settings = {
+      databaseUrl: undefined,
+      dataDirectory: directory.path,
+      timeoutMs: 5_000,
+      migrations: backendMigrations,
+    };
     const [ours, theirs] = [await openStore(settings, { owner: true }), await openStore(settings, { owner: false })];
     const places = new MemoryPlaces();
     const [a, b] = [await openBackends(ours, { places }), await openBackends(theirs, { places })];
@@ -143,13 +154,21 @@ describe('the registries of two processes on one store', () => {
 
   test('failure 19: a backend whose breaker is open is probed until it works, without any traffic', async () => {
     await using directory = await temporaryDirectory();
-    const settings = { databaseUrl: undefined, dataDirectory: directory.path, timeoutMs: 5_000, migrations: backendMigrations };
+    const settings = {
+      databaseUrl: undefined,
+      dataDirectory: directory.path,
+      timeoutMs: 5_000,
+      migrations: backendMigrations,
+    };
     const store = await openStore(settings, { owner: true });
     const rig = await openBackends(store, { policy: { ...defaultBreakerPolicy, waitMs: 50, waitMaxMs: 100 } });
     try {
       await rig.service.add(memoryAt('disk'), 'ann');
       const { faults } = rig.places.at('disk');
-      faults.push({ verb: 'head', effect: 'unreachable', times: 5 }, { verb: 'health', effect: 'unreachable', times: 2 });
+      faults.push(
+        { verb: 'head', effect: 'unreachable', times: 5 },
+        { verb: 'health', effect: 'unreachable', times: 2 },
+      );
       const known = rig.registry.get('disk')!;
       for (let turn = 0; turn < 5; turn++) await assert.rejects(known.backend.head('a', anySignal()));
       assert.equal(known.breaker.state, 'open');

@@ -4,7 +4,12 @@ import type { Reader, Store } from '../../kernel/store/store.ts';
 import type { BackendRow } from '../tables.ts';
 import type { ObjectBackend, ObjectBackendKind } from './backend.ts';
 import { type BreakerPolicy, defaultBreakerPolicy } from './breaker.ts';
-import { type GuardTimeouts, type GuardedBackend, type ObjectBackendObserver, defaultGuardTimeouts } from './guarded.ts';
+import {
+  type GuardTimeouts,
+  type GuardedBackend,
+  type ObjectBackendObserver,
+  defaultGuardTimeouts,
+} from './guarded.ts';
 import { ManagedBackend, type ManagedOptions } from './managed.ts';
 import type { ObjectBackendRegistry } from './registry.ts';
 import type { UsageBook } from './usage.ts';
@@ -93,7 +98,8 @@ class StoreRegistry implements ManagedRegistry {
   }
 
   start(): void {
-    const refresh = () => void this.refresh().catch((error: unknown) => this.#options.onError(error, 'reading backends'));
+    const refresh = () =>
+      void this.refresh().catch((error: unknown) => this.#options.onError(error, 'reading backends'));
     const probe = () => {
       for (const backend of this.#all) void backend.probe();
     };
@@ -118,7 +124,9 @@ class StoreRegistry implements ManagedRegistry {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#running;
     for (const backend of this.#all) this.#retire(backend, backend.name, closeGraceMs);
-    await Promise.all([...this.#retiring].map(([backend, closing]) => Promise.all([backend.close(closeGraceMs), closing])));
+    await Promise.all(
+      [...this.#retiring].map(([backend, closing]) => Promise.all([backend.close(closeGraceMs), closing])),
+    );
   }
 
   async #read(): Promise<void> {

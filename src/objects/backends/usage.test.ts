@@ -26,7 +26,8 @@ function openBook(store: Store): BookRig {
 }
 
 async function rowsOf(store: Store): Promise<unknown[]> {
-  const statement = 'select backend, month, requests, ingress_bytes, egress_bytes from backend_usage order by backend, month';
+  const statement =
+    'select backend, month, requests, ingress_bytes, egress_bytes from backend_usage order by backend, month';
   const rows = await store.read((reader) => reader.rows<Record<string, unknown>>(statement, []));
   return rows.map((row) => Object.values(row));
 }
@@ -150,7 +151,11 @@ onEveryStore('usage of backends', (engine) => {
 
   test('failure 4: flushes of many rows in any order never wait for each other in a circle', async () => {
     const store = await openFresh(engine, backendMigrations);
-    const rows: UsageRow[] = Array.from({ length: 12 }, (_, index) => ({ backend: `disk${index}`, month: '2026-11', ...one }));
+    const rows: UsageRow[] = Array.from({ length: 12 }, (_, index) => ({
+      backend: `disk${index}`,
+      month: '2026-11',
+      ...one,
+    }));
     const flushes = Array.from({ length: 40 }, (_, index) =>
       store.write(flushUsage, {
         flusher: `process-${index}`,

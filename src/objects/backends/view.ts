@@ -15,8 +15,8 @@ export function backendView(detail: BackendDetail): Static<typeof objectBackendS
     secrets: [...detail.secretNames],
     labels: JSON.parse(row.labels) as Record<string, string>,
     position: row.position,
-    quota_bytes: bytes(row.quota_bytes),
-    object_bytes_max: bytes(row.object_bytes_max),
+    quota_bytes: row.quota_bytes,
+    object_bytes_max: row.object_bytes_max,
     used_bytes: books.usedBytes,
     orphan_bytes: books.orphanBytes,
     claimed_bytes: books.claimedBytes,
@@ -27,8 +27,8 @@ export function backendView(detail: BackendDetail): Static<typeof objectBackendS
     health: {
       status: health.isHealthy ? 'healthy' : 'unhealthy',
       detail: health.detail,
-      free_bytes: bytes(health.freeBytes),
-      total_bytes: bytes(health.totalBytes),
+      free_bytes: health.freeBytes,
+      total_bytes: health.totalBytes,
       checked_at: new Date(health.checkedAtMs).toISOString(),
     },
     version: row.version,
@@ -58,12 +58,8 @@ function usageView({ row, usage, over }: BackendDetail): Static<typeof objectBac
     ingress_bytes: BigInt(usage.ingressBytes),
     egress_bytes: BigInt(usage.egressBytes),
     requests_max: row.month_requests_max,
-    ingress_bytes_max: bytes(row.month_ingress_bytes_max),
-    egress_bytes_max: bytes(row.month_egress_bytes_max),
+    ingress_bytes_max: row.month_ingress_bytes_max,
+    egress_bytes_max: row.month_egress_bytes_max,
     over: [...over],
   };
-}
-
-function bytes(value: number | null): bigint | null {
-  return value === null ? null : BigInt(value);
 }

@@ -70,21 +70,12 @@ export class WatchedCall {
   }
 
   #race<T>(work: Promise<T>, graceMs: number): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const waiter = { reject, tidyMs: graceMs };
-      this.#waiters.add(waiter);
-      if (this.signal.aborted) this.#dismiss(waiter);
-      work.then(
-        (value) => {
-          this.#waiters.delete(waiter);
-          resolve(value);
-        },
-        (error: unknown) => {
-          this.#waiters.delete(waiter);
-          reject(error as Error);
-        },
-      );
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const waiter = { reject, tidyMs: graceMs };
+    this.#waiters.add(waiter);
+    if (this.signal.aborted) this.#dismiss(waiter);
+    work.then(resolve, reject);
+    return promise.finally(() => this.#waiters.delete(waiter));
   }
 
   #arm(afterMs: number): void {

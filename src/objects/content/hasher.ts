@@ -77,14 +77,21 @@ function settle(
   if (announced.sha256 !== undefined && announced.sha256 !== plain.sha256) {
     throw objectError('XAmzContentSHA256Mismatch');
   }
-  const expected = new Map<ChecksumAlgorithm, string | undefined>();
-  for (const one of announced.checksums ?? []) expected.set(one.algorithm, one.expected);
-  for (const one of announced.trailingChecksums?.() ?? []) expected.set(one.algorithm, one.expected);
+  // What was said up front and what was said at the end must both be right.
+  const expected = new Map<ChecksumAlgorithm, string[]>();
+  for (const one of announced.checksums ?? []) {
+    expected.set(one.algorithm, one.expected === undefined ? [] : [one.expected]);
+  }
+  for (const one of announced.trailingChecksums?.() ?? []) {
+    const values = expected.get(one.algorithm);
+    if (values === undefined) throw objectError('MalformedTrailerError');
+    values.push(one.expected);
+  }
   const checksums: ObjectChecksum[] = [];
   for (const [algorithm, wanted] of expected) {
     const digest = algorithm === 'CRC32' ? uint32(plain.crc32) : digestOf(algorithm);
     const value = digest.toString('base64');
-    if (wanted !== undefined && wanted !== value) {
+    if (wanted.some((one) => one !== value)) {
       throw objectError(
         'BadDigest',
         { algorithm },

@@ -66,8 +66,8 @@ function objects({ key, integer }: ColumnTypes): string[] {
     `create index uploads_open on uploads (bucket, object_key, upload_id) where state = 'open'`,
     `create index uploads_finished on uploads (finished_at) where finished_at is not null`,
     `create table copies (
-      content_id ${key} not null, part ${integer} not null, backend ${key} not null, storage_key ${key} not null,
-      size_bytes ${integer} not null, stored_bytes ${integer} not null, crc32 ${integer} not null,
+      content_id ${key} not null, part ${integer} not null, backend ${key} not null references object_backends (name),
+      storage_key ${key} not null, size_bytes ${integer} not null, stored_bytes ${integer} not null, crc32 ${integer} not null,
       created_at ${integer} not null, primary key (content_id, part, backend))`,
     `create unique index copies_place on copies (backend, storage_key)`,
     `create table object_parts (
@@ -79,10 +79,11 @@ function objects({ key, integer }: ColumnTypes): string[] {
 
 function books({ key, integer, counter }: ColumnTypes): string[] {
   return [
+    // The references keep a backend from being removed while a write to it begins.
     // An intent is the record of bytes that may come to stand on a backend, and the claim on the room they need.
     `create table intents (
-      write_id ${key} not null, backend ${key} not null, storage_key ${key} not null, stored_bytes ${integer} not null,
-      owner ${key} not null, created_at ${integer} not null, primary key (write_id, backend))`,
+      write_id ${key} not null, backend ${key} not null references object_backends (name),
+      storage_key ${key} not null, stored_bytes ${integer} not null, owner ${key} not null, created_at ${integer} not null, primary key (write_id, backend))`,
     `create index intents_age on intents (created_at)`,
     `create table cleanup (
       id ${counter}, backend ${key} not null, storage_key ${key} not null, stored_bytes ${integer} not null,

@@ -79,7 +79,13 @@ export class Exchange implements Outlet {
     const { request, response, body } = this;
     this.#isBroken = true;
     body.fail(objectError('IncompleteBody'));
-    response.once('finish', () => request.socket.destroySoon());
+    if (response.writableFinished) request.socket.destroySoon();
+    else response.once('finish', () => request.socket.destroySoon());
+  }
+
+  /** Whether all of it has passed: what comes next on the connection is not of this request. */
+  get isOver(): boolean {
+    return this.response.writableFinished && this.body.isEnded;
   }
 
   /** Decides, before the answer, whether another request can follow it on this connection. */

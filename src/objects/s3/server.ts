@@ -73,7 +73,7 @@ export function createS3Server(options: S3ServerOptions): S3Server {
   server.on('checkExpectation', (request, response) => take(request, response, false));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     const exchange = exchanges.get(socket as Socket);
-    if (exchange !== undefined && !exchange.response.writableFinished) exchange.breakOff();
+    if (exchange !== undefined && !exchange.isOver) exchange.breakOff();
     else refuseBroken(error, socket, ids.next(), ids.hostId);
   });
   return {

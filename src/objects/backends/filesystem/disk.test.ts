@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdir, readdir, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -134,6 +134,27 @@ describe('the disk of a filesystem backend', () => {
       for (const name of [names.alive, names.old]) await utimes(join(path, name), longAgo, longAgo);
       assert.equal(await sweepTemporary(path), 3);
       assert.deepEqual((await readdir(path)).toSorted(), [names.alive, names.strange].toSorted());
+    }));
+
+  it('that hangs holds up neither the caller nor others, without sync_small_reads (failure 25)', () =>
+    withTemporary(async (path) => {
+      const backend = openFilesystem(path, { sync_small_reads: 'false' });
+      await putBytes(backend, 'b/hung', Buffer.from('x'));
+      const [file = ''] = await blobFiles(path);
+      await putBytes(backend, 'b/other', Buffer.from('other'));
+      // Nobody writes into this pipe, so the system does not come back from its opening.
+      await rm(file);
+      execFileSync('mkfifo', [file]);
+      const deadline = AbortSignal.timeout(50);
+      try {
+        const reading = backend.get('b/hung', null, deadline);
+        assert.equal((await backend.get('b/other', null, inTime()))?.sizeBytes, 5);
+        await putBytes(backend, 'b/third', Buffer.from('third'));
+        await assert.rejects(reading, (error) => error === deadline.reason);
+      } finally {
+        await (await open(file, 'r+')).close();
+      }
+      await backend.close();
     }));
 
   it('has room for puts while deletes remove directories that they empty', () =>

@@ -17,7 +17,10 @@ const freshMs = 10_000;
 /** Asks backends how they are, each at most every few seconds, however many people look. */
 export class HealthMemo {
   readonly #timeoutMs: number;
-  readonly #known = new WeakMap<ManagedBackend, { readonly version: number; readonly health: Promise<BackendHealth>; askedAtMs: number }>();
+  readonly #known = new WeakMap<
+    ManagedBackend,
+    { readonly version: number; readonly health: Promise<BackendHealth>; askedAtMs: number }
+  >();
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs;

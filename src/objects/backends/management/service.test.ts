@@ -4,6 +4,7 @@ import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import { eventsOf } from '../../../kernel/events/queries.ts';
 import type { Store } from '../../../kernel/store/store.ts';
 import { onEveryStore } from '../../../../test/support/stores.ts';
+import { claimRoom } from '../../ledger/claim.ts';
 import { isKind } from '../conformance/suite.ts';
 import { type BackendRig, freshBackends, memoryAt, runStatement } from '../test-backends.ts';
 import { anySignal } from '../test-guard.ts';
@@ -18,7 +19,10 @@ function change(rig: BackendRig, name: string, what: Partial<BackendChange>) {
 
 async function typesOf(store: Store, name: string): Promise<string[]> {
   const events = await store.read((reader) => eventsOf(reader, `object-backend:${name}`, 0, 100));
-  assert.deepEqual(events.map(({ seq }) => seq), events.map((_event, index) => index + 1));
+  assert.deepEqual(
+    events.map(({ seq }) => seq),
+    events.map((_event, index) => index + 1),
+  );
   return events.map(({ type, actor }) => `${type} by ${actor}`);
 }
 
@@ -64,14 +68,23 @@ onEveryStore('managing backends', (engine) => {
     const calls = rig.places.at('good').calls.length;
     await assert.rejects(rig.service.add(memoryAt('good'), 'ann'), isKind('conflict', { field: 'name' }));
     assert.equal(rig.places.at('good').calls.length, calls);
-    await assert.rejects(rig.service.add(memoryAt('x', { kind: 'tape' }), 'ann'), isKind('invalid', { allowed_values: ['memory'] }));
-    await assert.rejects(rig.service.add(memoryAt('x', { config: {} }), 'ann'), isKind('invalid', { field: 'config.place' }));
+    await assert.rejects(
+      rig.service.add(memoryAt('x', { kind: 'tape' }), 'ann'),
+      isKind('invalid', { allowed_values: ['memory'] }),
+    );
+    await assert.rejects(
+      rig.service.add(memoryAt('x', { config: {} }), 'ann'),
+      isKind('invalid', { field: 'config.place' }),
+    );
     for (const name of ['', 'A', '-a', 'a-', 'a/b', 'a'.repeat(64)]) {
       await assert.rejects(rig.service.add(memoryAt('x', { name }), 'ann'), isKind('invalid', { field: 'name' }));
     }
     const tooLarge = memoryAt('x', { quota_bytes: '9223372036854775807' });
     await assert.rejects(rig.service.add(tooLarge, 'ann'), isKind('invalid', { field: 'quota_bytes' }));
-    assert.deepEqual(rig.registry.all.map(({ name }) => name), ['good']);
+    assert.deepEqual(
+      rig.registry.all.map(({ name }) => name),
+      ['good'],
+    );
     await rig.service.add(memoryAt('impossible', { isTestSkipped: true }), 'ann');
     assert.equal(rig.registry.get('impossible')!.problem, 'There is no such place.');
   });
@@ -139,7 +152,10 @@ onEveryStore('managing backends', (engine) => {
     }
     const elsewhere = { config: { place: 'elsewhere' } };
     await assert.rejects(change(rig, 'disk', elsewhere), isKind('conflict', { reason: 'moved' }));
-    await assert.rejects(change(rig, 'disk', { ...elsewhere, isTestSkipped: true }), isKind('conflict', { reason: 'moved' }));
+    await assert.rejects(
+      change(rig, 'disk', { ...elsewhere, isTestSkipped: true }),
+      isKind('conflict', { reason: 'moved' }),
+    );
     await change(rig, 'disk', { config: { speed: 'slow' } });
     assert.match(JSON.stringify((await change(rig, 'disk', { config: { speed: null } })).config), /fast/);
     for (const [key, { bytes }] of rig.places.at('disk').blobs) {
@@ -157,7 +173,19 @@ onEveryStore('managing backends', (engine) => {
     assert.equal((await rig.service.setState('disk', 'draining', 'ann')).state, 'draining');
     assert.equal((await rig.service.setState('disk', 'draining', 'ann')).version, 2, 'again is no change');
     assert.equal(rig.registry.get('disk')!.state, 'draining');
+    const claim = {
+      writeId: 'w1',
+      storageKey: 'k1',
+      storedBytes: 5,
+      sizeBytes: 5,
+      candidates: ['disk'],
+      count: 1,
+      owner: 'me',
+      nowMs: 1,
+    };
+    assert.deepEqual(await rig.store.write(claimRoom, claim), [], 'no write is admitted');
     await rig.service.setState('disk', 'active', 'bob');
+    assert.deepEqual(await rig.store.write(claimRoom, claim), ['disk']);
     assert.equal(rig.registry.get('disk')!.state, 'active');
     await assert.rejects(rig.service.setState('nothing', 'draining', 'ann'), isKind('not_found'));
     assert.deepEqual(await typesOf(rig.store, 'disk'), [
@@ -222,7 +250,12 @@ onEveryStore('managing backends', (engine) => {
       copies: { count: 1, isExact: true },
     });
     const nothing = await rig.store.read((reader) => booksOf(reader, 'nothing'));
-    assert.deepEqual(nothing, { usedBytes: 0n, orphanBytes: 0n, claimedBytes: 0n, copies: { count: 0, isExact: true } });
+    assert.deepEqual(nothing, {
+      usedBytes: 0n,
+      orphanBytes: 0n,
+      claimedBytes: 0n,
+      copies: { count: 0, isExact: true },
+    });
   });
 
   test('a test that is asked for runs whatever the breaker says, and tells where it failed', async () => {
@@ -235,16 +268,22 @@ onEveryStore('managing backends', (engine) => {
     assert.equal(known.breaker.state, 'open');
     const good = await rig.service.test('disk');
     assert.ok(good.isOk);
-    assert.deepEqual(good.steps.map(({ step }) => step), ['health', 'write', 'read', 'list', 'delete']);
+    assert.deepEqual(
+      good.steps.map(({ step }) => step),
+      ['health', 'write', 'read', 'list', 'delete'],
+    );
     faults.push({ verb: 'list', effect: 'fail', times: 1 });
     const bad = await rig.service.test('disk');
-    assert.deepEqual(bad.steps.map(({ step, error }) => [step, error === null]), [
-      ['health', true],
-      ['write', true],
-      ['read', true],
-      ['list', false],
-      ['delete', true],
-    ]);
+    assert.deepEqual(
+      bad.steps.map(({ step, error }) => [step, error === null]),
+      [
+        ['health', true],
+        ['write', true],
+        ['read', true],
+        ['list', false],
+        ['delete', true],
+      ],
+    );
     assert.equal(rig.places.at('disk').blobs.size, 0);
     await assert.rejects(rig.service.test('nothing'), isKind('not_found'));
   });

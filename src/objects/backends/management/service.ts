@@ -243,6 +243,7 @@ export class BackendService {
 
 function checkName(name: string): void {
   if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) return;
-  const message = 'A backend name has 1 to 63 lower-case letters, digits and "-", and begins and ends with none of the last.';
+  const message =
+    'A backend name has 1 to 63 lower-case letters, digits and "-", and begins and ends with none of the last.';
   throw new HoldfastError('invalid', message, { field: 'name', provided_value: name.slice(0, 100) });
 }

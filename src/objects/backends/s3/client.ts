@@ -150,7 +150,7 @@ export class S3Client {
   }
 
   async #refusalOf(reply: HttpReply, call: S3Call): Promise<HoldfastError> {
-    const text = call.method === 'HEAD' ? '' : await errorText(reply);
+    const text = await errorText(reply);
     const { code, region } = parseErrorBody(text);
     const refusal = this.#refusal(reply, call);
     const isStranger = code === null && text.trim() !== '';

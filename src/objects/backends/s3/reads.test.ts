@@ -127,8 +127,14 @@ describe('reads from an S3 server that', () => {
   });
 
   test('closes kept connections: a request is sent again, once', async () => {
-    await using peer = await startPeer((_, response) => answer(response, 404, errorXml('NoSuchKey')));
-    for (let turn = 0; turn < 20; turn++) assert.equal(await peer.backend.get('key', null, deadline()), null);
+    await using peer = await startPeer((request, response) => {
+      if (request.url === '/bucket') return answer(response, 200);
+      answer(response, 404, request.method === 'GET' ? errorXml('NoSuchKey') : '');
+    });
+    for (let turn = 0; turn < 20; turn++) {
+      assert.equal(await peer.backend.get('key', null, deadline()), null);
+      assert.equal(await peer.backend.head('key', deadline()), null);
+    }
     assert.equal(peer.connections(), 1, 'refusals do not cost their connection');
     peer.hangUp();
     assert.equal(await peer.backend.get('key', null, deadline()), null);

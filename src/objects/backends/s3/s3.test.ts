@@ -28,9 +28,9 @@ withRadosgw('s3 on a real radosgw', () => {
 
   // Every host is below a name that no resolver knows, and blobs of more than 5 MiB go in parts.
   objectBackendConformance(
-    's3 in virtual-host style, below a prefix, in parts',
+    's3 in virtual-host style, in parts',
     async () => {
-      const config = { path_style: 'false', prefix: 'a b/ü+%/', multipart_part_bytes: String(5 * MIB) };
+      const config = { path_style: 'false', multipart_part_bytes: String(5 * MIB) };
       const endpoint = `http://${gateway.dnsName}:${gateway.port}`;
       const bucket = await newBucket();
       return { backend: backendOn(gateway, { ...config, endpoint, bucket }, { lookup: loopback }) };
@@ -113,6 +113,24 @@ withRadosgw('s3 on a real radosgw', () => {
       assert.equal(await backend.copy('nothing', 'till', deadline()), 'absent');
     };
     await withBackend({}, work, { copyLimits });
+  });
+
+  test('two prefixes in one bucket are two backends that do not see each other', async () => {
+    await withBackend({ prefix: 'a b/ü+%' }, async (backend, bucket) => {
+      const other = backendOn(gateway, { bucket, prefix: 'a b/ü+%/' });
+      const keysOf = async (one: S3Backend, after?: string): Promise<string[]> => {
+        const page = { prefix: '', limit: 1000, ...(after === undefined ? {} : { after }) };
+        return (await one.list(page, deadline())).blobs.map(({ key }) => key);
+      };
+      for (const key of ['1', '2', '3']) await backend.put(key, Buffer.from(key), { sizeBytes: 1, signal: deadline() });
+      assert.deepEqual(await keysOf(backend, '1'), ['2', '3']);
+      assert.deepEqual(await keysOf(other), []);
+      assert.equal(await other.head('1', deadline()), null);
+      assert.equal(await backend.copy('1', '4', deadline()), 'copied');
+      assert.deepEqual((await backend.get('4', null, deadline()))?.content, Buffer.from('1'));
+      assert.match(await gateway.call('GET', `/${bucket}?list-type=2`), /<Key>a b\/ü\+%4<\/Key>/);
+      await other.close();
+    });
   });
 
   test('health names bucket and place; wrong credentials and a missing bucket are told as such', async () => {

@@ -1,9 +1,9 @@
-import { objectError } from '../../errors.ts';
 import type { S3Command } from '../command.ts';
 import { withoutLock } from '../lock-rules.ts';
 import { writeLegalHold } from '../lock-xml.ts';
 import { statSubject, versionHeaders } from './subject.ts';
 
+/** A version that never had a hold has none, and says so as one whose hold was lifted. */
 export const getObjectLegalHold: S3Command = {
   name: 'GetObjectLegalHold',
   method: 'GET',
@@ -14,7 +14,7 @@ export const getObjectLegalHold: S3Command = {
   handle: async (context) => {
     if (!context.bucket.settings.isLockEnabled) throw withoutLock();
     const version = await statSubject(context);
-    if (version.lock === null) throw objectError('NoSuchObjectLockConfiguration', { key: context.key });
-    return { status: 200, headers: versionHeaders(context, version), body: writeLegalHold(version.lock.isLegalHold) };
+    const isLegalHold = version.lock?.isLegalHold ?? false;
+    return { status: 200, headers: versionHeaders(context, version), body: writeLegalHold(isLegalHold) };
   },
 };

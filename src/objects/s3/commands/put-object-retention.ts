@@ -1,3 +1,4 @@
+import { isBypassing } from '../bypass.ts';
 import type { S3Command } from '../command.ts';
 import { withRetention, withoutLock } from '../lock-rules.ts';
 import { lockXmlBytesMax, parseRetention } from '../lock-xml.ts';
@@ -14,12 +15,12 @@ export const putObjectRetention: S3Command = {
     if (!context.bucket.settings.isLockEnabled) throw withoutLock();
     const { nowMs } = context;
     const retention = parseRetention(await context.xml(lockXmlBytesMax), nowMs);
-    const isBypassing = context.header('x-amz-bypass-governance-retention')?.toLowerCase() === 'true';
-    if (isBypassing) await context.require('s3:BypassGovernanceRetention');
+    const isBypassed = isBypassing(context);
+    if (isBypassed) await context.require('s3:BypassGovernanceRetention');
     const version = await context.gateway.objects.setLock(
       versionRef(context),
-      (lock) => withRetention(lock, retention, { nowMs, isBypassing }),
-      { actor: context.actor, bypassGovernance: isBypassing },
+      (lock) => withRetention(lock, retention, { nowMs, isBypassing: isBypassed }),
+      { actor: context.actor, bypassGovernance: isBypassed },
     );
     return { status: 200, headers: versionHeaders(context, version) };
   },

@@ -1,0 +1,86 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+
+const nameBytesMax = 255;
+
+/**
+ * Where the objects of a listing go as files below a directory. Keys are opaque, file names are not: a key that cannot be a
+ * path is refused by its name, or encoded so that `decodeURIComponent` of the path gives the key back, which also keeps any
+ * two keys apart. Keys must come in byte order, as listings give them: then the objects that later keys could take for
+ * directories are few, each the beginning of the next.
+ */
+export class TargetNames {
+  readonly #isEncoding: boolean;
+  /** Keys that became files and below which keys may still come. */
+  readonly #files: string[] = [];
+
+  constructor(isEncoding: boolean) {
+    this.#isEncoding = isEncoding;
+  }
+
+  /** The path of the next key, with `/` between its parts. Throws `invalid` with the reason why there is none. */
+  next(key: string): string {
+    this.#forget(key);
+    const clashes = this.#files.filter((file) => key.startsWith(`${file}/`));
+    const path = this.#isEncoding ? encodedPath(key, clashes) : plainPath(key, clashes);
+    for (const name of path.split('/')) {
+      if (Buffer.byteLength(name) > nameBytesMax) {
+        throw refusal(`a part of its name is longer than the ${nameBytesMax} bytes of a file name`);
+      }
+    }
+    this.#files.push(key);
+    return path;
+  }
+
+  /** `/` sorts above all that could still come between a file and what is below it. */
+  #forget(key: string): void {
+    for (let file = this.#files.at(-1); file !== undefined; file = this.#files.at(-1)) {
+      if (key.startsWith(file) && key.charAt(file.length) <= '/') return;
+      this.#files.pop();
+    }
+  }
+}
+
+function plainPath(key: string, clashes: readonly string[]): string {
+  if (clashes.length > 0) throw refusal(`"${clashes[0]}" is an object and would have to be a directory too`);
+  if (key.startsWith('/')) throw refusal('it begins with a slash');
+  for (const part of key.split('/')) {
+    if (part === '') throw refusal('it has a part without a name');
+    if (part === '.' || part === '..') throw refusal(`it has a part "${part}"`);
+  }
+  return key;
+}
+
+function encodedPath(key: string, clashes: readonly string[]): string {
+  const parts = key.split('/');
+  const names: string[] = [];
+  let slashes = '';
+  let length = -1;
+  for (const [index, part] of parts.entries()) {
+    length += part.length + 1;
+    const isLast = index === parts.length - 1;
+    if (part !== '') {
+      const isClash = !isLast && clashes.some((file) => file.length === length);
+      names.push(slashes + (isClash ? withEndEncoded(part) : encodedName(part)));
+      slashes = '';
+    } else if (!isLast) slashes += '%2F';
+    else if (slashes !== '' || names.length === 0) names.push(slashes);
+    else names[names.length - 1] += '%2F';
+  }
+  return names.join('/');
+}
+
+function encodedName(part: string): string {
+  if (part === '.' || part === '..') return part.replaceAll('.', '%2E');
+  return part.replaceAll('%', '%25');
+}
+
+/** The name of a directory beside a file that has the plain name. */
+function withEndEncoded(part: string): string {
+  const end = [...part].at(-1)!;
+  const bytes = [...Buffer.from(end)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`);
+  return encodedName(part.slice(0, part.length - end.length)) + bytes.join('');
+}
+
+function refusal(reason: string): HoldfastError {
+  return new HoldfastError('invalid', `${reason}; --encode-names would give it another name`);
+}

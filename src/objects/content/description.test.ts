@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  type BlobDescription,
+  decodeDescription,
+  descriptionBytes,
+  descriptionBytesMax,
+  encodeDescription,
+} from './description.ts';
+
+const text = fc.string({ unit: 'binary' }).filter((one) => one.isWellFormed());
+const names = fc.dictionary(text, text, { maxKeys: 4, noNullPrototype: true });
+const descriptions: fc.Arbitrary<BlobDescription> = fc.record({
+  bucket: text,
+  key: text,
+  contentId: text,
+  part: fc.integer({ min: 1, max: 10_000 }),
+  sizeBytes: fc.maxSafeNat(),
+  attributes: fc.record({ contentType: text, headers: names, metadata: names }, { noNullPrototype: true }),
+  createdAtMs: fc.integer({ min: 0, max: 4_102_444_800_000 }),
+});
+const digests = fc.record({
+  md5: fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 32, maxLength: 32 }),
+  crc32: fc.integer({ min: 0, max: 0xffff_ffff }),
+});
+
+describe('the description at the end of a blob', () => {
+  test('is read as it was written, whatever stands before it', () => {
+    fc.assert(
+      fc.property(descriptions, digests, fc.uint8Array({ maxLength: 50 }), (description, sums, before) => {
+        const blob = Buffer.concat([before, encodeDescription(description, sums)]);
+        assert.deepEqual(decodeDescription(blob), { ...description, ...sums });
+      }),
+    );
+  });
+
+  test('is as long as was claimed before the digests were known', () => {
+    fc.assert(
+      fc.property(descriptions, digests, (description, sums) => {
+        assert.equal(encodeDescription(description, sums).length, descriptionBytes(description));
+      }),
+    );
+  });
+
+  test('garbage has none', () => {
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => decodeDescription(Buffer.from(bytes)) === null));
+    const tail = (length: number) => {
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32BE(length);
+      return Buffer.concat([bytes, Buffer.from('HFD1')]);
+    };
+    for (const json of [
+      '',
+      '{',
+      'null',
+      '[]',
+      '1',
+      '{}',
+      '{"bucket":"b"}',
+      '{"bucket":1,"key":"k","part":1,"md5":""}',
+    ]) {
+      assert.equal(decodeDescription(Buffer.concat([Buffer.from(json), tail(json.length)])), null, json);
+    }
+    assert.equal(decodeDescription(Buffer.concat([Buffer.from('{}'), tail(3)])), null, 'longer than what there is');
+    const long = Buffer.alloc(descriptionBytesMax + 1, 0x20);
+    assert.equal(decodeDescription(Buffer.concat([long, tail(long.length)])), null, 'too long');
+  });
+
+  test('is not taken for one when its end was cut or changed', () => {
+    fc.assert(
+      fc.property(descriptions, digests, fc.integer({ min: 1, max: 12 }), (description, sums, cutBytes) => {
+        const blob = encodeDescription(description, sums);
+        assert.equal(decodeDescription(blob.subarray(0, -cutBytes)), null);
+        const changed = Buffer.from(blob);
+        changed[blob.length - 1]! ^= 1;
+        assert.equal(decodeDescription(changed), null);
+      }),
+    );
+  });
+});
