@@ -5,8 +5,7 @@ import { HoldfastError } from './kernel/errors/errors.ts';
 import type { ErrorBody } from './kernel/http/errors.ts';
 import { parseJson } from './kernel/http/json.ts';
 
-/** How long a connection may stay without any progress, in milliseconds. */
-const idleTimeoutMs = 120_000;
+const defaultIdleTimeoutMs = 120_000;
 /** The largest JSON answer that is read: a page of a thousand objects with all their metadata fits. */
 const jsonBytesMax = 67_108_864;
 const retryAfterSecondsMax = 3_600;
@@ -34,6 +33,8 @@ export interface ByteRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: OutgoingBytes;
   readonly signal?: AbortSignal | undefined;
+  /** How long the connection may stay without any progress, in milliseconds. */
+  readonly idleTimeoutMs?: number;
 }
 
 /**
@@ -82,7 +83,7 @@ export class ByteClient {
     const text = await readText(response).catch(() => '');
     // An early answer leaves the rest of the body unsent, so that this connection is of no use any more.
     if (!outgoing.writableEnded) outgoing.destroy();
-    throw new Refused(status, toErrorBody(text, status), retryAfterMs(response.headers['retry-after']));
+    throw new Refused(status, toErrorBody(text, status), parseRetryAfter(response.headers['retry-after']));
   }
 
   /** Sends a request with an optional JSON body, and reads the JSON answer. Throws as {@link send} does. */
@@ -119,7 +120,7 @@ export class ByteClient {
     }
   }
 
-  #open({ method, path, headers, body, signal }: ByteRequest): ClientRequest {
+  #open({ method, path, headers, body, signal, idleTimeoutMs = defaultIdleTimeoutMs }: ByteRequest): ClientRequest {
     const { token } = this.#options;
     const { protocol, hostname, port } = this.#base;
     const open = protocol === 'https:' ? tlsRequest : plainRequest;
@@ -170,7 +171,10 @@ async function sendBody(
     isOver = true;
     wake();
   };
-  request.once('response', end).once('close', end).on('drain', () => wake());
+  request
+    .once('response', end)
+    .once('close', end)
+    .on('drain', () => wake());
   try {
     for await (const chunk of body?.chunks ?? []) {
       if (isOver) return;
@@ -204,6 +208,8 @@ async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
 }
 
 /** `Retry-After` in seconds (RFC 9110, 10.2.3); its form as a date is not one that our server uses. */
-function retryAfterMs(header: string | undefined): number | null {
-  return header !== undefined && /^\d{1,9}$/.test(header) ? Math.min(Number(header), retryAfterSecondsMax) * 1000 : null;
+function parseRetryAfter(header: string | undefined): number | null {
+  return header !== undefined && /^\d{1,9}$/.test(header)
+    ? Math.min(Number(header), retryAfterSecondsMax) * 1000
+    : null;
 }

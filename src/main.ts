@@ -13,7 +13,7 @@ interface CommandLine {
 function createCommandLine(): CommandLine {
   const program = new Command('holdfast');
   program
-    .description('A control plane for durable data: block volumes behind one API.')
+    .description('A control plane for durable data: block volumes and objects behind one API.')
     .version(version)
     .option('--json', 'output for programs')
     .option('--url <url>', 'the server (HOLDFAST_URL)')
@@ -24,9 +24,19 @@ function createCommandLine(): CommandLine {
   registerServerCommands(program);
   registerStoreCommands(program);
   const volume = program.command('volume').description('block volumes');
+  const bucket = program.command('bucket').description('buckets of objects, and what they demand');
+  const object = program.command('object').description('objects in buckets');
+  const backend = program.command('backend').description('places where objects stand');
+  const key = program.command('key').description('access keys of S3 clients');
+  const gateway = program.command('gateway').description('the object gateway as a whole');
   const operation = program.command('operation').description('durable operations');
   const groups = {
     volume: async () => (await import('./cli/volume.ts')).registerVolumeCommands(volume),
+    bucket: async () => (await import('./cli/bucket.ts')).registerBucketCommands(bucket),
+    object: async () => (await import('./cli/object/commands.ts')).registerObjectCommands(object),
+    backend: async () => (await import('./cli/backend.ts')).registerBackendCommands(backend),
+    key: async () => (await import('./cli/key.ts')).registerKeyCommands(key),
+    gateway: async () => (await import('./cli/gateway.ts')).registerGatewayCommands(gateway),
     operation: async () => (await import('./cli/operation.ts')).registerOperationCommands(operation),
   };
   program

@@ -16,6 +16,8 @@ export interface GetWish {
   readonly signal: AbortSignal;
   /** Bytes that came; negative when they must come again. */
   readonly onBytes: (bytes: number) => void;
+  /** How many bytes come, when that is known. */
+  readonly onLength?: (bytes: number) => void;
 }
 
 /** What came. */
@@ -52,12 +54,13 @@ export async function getFile(client: ByteClient, path: string, wish: GetWish): 
 /** Hands an object's bytes to `write` as they come, once. Throws `backend` at the end when their MD5 is not the object's. */
 export async function getInto(
   client: ByteClient,
-  { address, versionId, range, signal, onBytes }: GetWish,
+  { address, versionId, range, signal, onBytes, onLength }: GetWish,
   write: (chunk: Buffer) => Promise<void>,
 ): Promise<Received> {
   const query = versionId === undefined ? '' : `?version_id=${encodeURIComponent(versionId)}`;
   const headers = range === undefined ? {} : { range };
   const response = await client.send({ method: 'GET', path: objectPath(address) + query, headers, signal });
+  onLength?.(Number(response.headers['content-length'] ?? 0));
   const md5 = createHash('md5');
   let sizeBytes = 0;
   try {
@@ -89,7 +92,7 @@ async function intoDevice(client: ByteClient, path: string, wish: GetWish): Prom
 }
 
 async function writeAll(handle: FileHandle, chunk: Buffer): Promise<void> {
-  for (let offset = 0; offset < chunk.length; ) {
+  for (let offset = 0; offset < chunk.length;) {
     const { bytesWritten } = await handle.write(chunk, offset);
     offset += bytesWritten;
   }

@@ -5,7 +5,7 @@ const chunkBytes = 262_144;
 
 /** The first `sizeBytes` bytes of a file, a chunk at a time. Throws `conflict` when it has become shorter. */
 export async function* fileChunks(handle: FileHandle, sizeBytes: number, name: string): AsyncGenerator<Buffer> {
-  for (let position = 0; position < sizeBytes; ) {
+  for (let position = 0; position < sizeBytes;) {
     // A new buffer for each, since the connection may hold the one before.
     const buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, sizeBytes - position));
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);

@@ -7,23 +7,25 @@ const periodMs = 200;
 export interface Progress extends Disposable {
   add(bytes: number): void;
   objectDone(): void;
+  /** What there is in all. */
+  expect(totals: Totals): void;
 }
 
 /**
  * Shows progress on the error stream when both streams are a terminal. `totals` is asked only then, and may take its time:
- * until it is known there is no percentage.
+ * until they are known there is no percentage.
  */
 export function showProgress(
   output: Output,
   isJson: boolean,
-  totals: (signal: AbortSignal) => Promise<Totals>,
+  totals?: (signal: AbortSignal) => Promise<Totals>,
 ): Progress {
   if (isJson || !output.isTerminal || !process.stderr.isTTY) {
-    return { add: () => {}, objectDone: () => {}, [Symbol.dispose]: () => {} };
+    return { add: () => {}, objectDone: () => {}, expect: () => {}, [Symbol.dispose]: () => {} };
   }
   const meter = new ProgressMeter(performance.now());
   const control = new AbortController();
-  totals(control.signal).then(
+  totals?.(control.signal).then(
     (known) => meter.setTotals(known),
     // The transfer itself meets the same error, and tells it.
     () => {},
@@ -32,6 +34,7 @@ export function showProgress(
   return {
     add: (bytes) => meter.add(bytes),
     objectDone: () => meter.objectDone(),
+    expect: (known) => meter.setTotals(known),
     [Symbol.dispose]: () => {
       clearInterval(timer);
       control.abort();

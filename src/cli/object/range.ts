@@ -9,7 +9,9 @@ export function rangeHeader(text: string): string {
   const isBackwards = first !== '' && last !== '' && Number(last) < Number(first);
   if ((first === '' && last === '') || isBackwards || (first === '' && Number(last) === 0)) {
     const forms = 'write 0-99, 100- or -500, in bytes';
-    throw new HoldfastError('invalid', `--range: "${text.slice(0, 100)}" is not a range: ${forms}.`, { field: '--range' });
+    throw new HoldfastError('invalid', `--range: "${text.slice(0, 100)}" is not a range: ${forms}.`, {
+      field: '--range',
+    });
   }
   return `bytes=${first}-${last}`;
 }

@@ -19,15 +19,24 @@ export class TargetNames {
 
   /** The path of the next key, with `/` between its parts. Throws `invalid` with the reason why there is none. */
   next(key: string): string {
+    const path = this.#pathOf(key);
+    this.#files.push(key);
+    return path;
+  }
+
+  /** The path of a directory, of a key that ends with a slash; empty for the target itself. Throws `invalid` likewise. */
+  directory(key: string): string {
+    // The same directory as that of a file in it.
+    return this.#pathOf(`${key}x`).replace(/\/?[^/]*$/, '');
+  }
+
+  #pathOf(key: string): string {
     this.#forget(key);
     const clashes = this.#files.filter((file) => key.startsWith(`${file}/`));
     const path = this.#isEncoding ? encodedPath(key, clashes) : plainPath(key, clashes);
     for (const name of path.split('/')) {
-      if (Buffer.byteLength(name) > nameBytesMax) {
-        throw refusal(`a part of its name is longer than the ${nameBytesMax} bytes of a file name`);
-      }
+      if (Buffer.byteLength(name) > nameBytesMax) throw refusal(`a part of it is longer than ${nameBytesMax} bytes`);
     }
-    this.#files.push(key);
     return path;
   }
 
@@ -76,7 +85,7 @@ function encodedName(part: string): string {
 
 /** The name of a directory beside a file that has the plain name. */
 function withEndEncoded(part: string): string {
-  const end = [...part].at(-1)!;
+  const end = Array.from(part).at(-1)!;
   const bytes = [...Buffer.from(end)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`);
   return encodedName(part.slice(0, part.length - end.length)) + bytes.join('');
 }

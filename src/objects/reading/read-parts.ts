@@ -18,7 +18,7 @@ export function piecesOf(parts: readonly ContentPart[], range: ByteRange | null)
   const to = range === null ? Number.POSITIVE_INFINITY : range.offset + range.length;
   for (const { part, sizeBytes } of parts) {
     const end = begin + sizeBytes;
-    if (end > from && begin < to) {
+    if (sizeBytes > 0 && end > from && begin < to) {
       const offset = Math.max(from - begin, 0);
       const length = Math.min(to, end) - begin - offset;
       pieces.push({ part, range: length === sizeBytes ? null : { offset, length } });

@@ -125,8 +125,10 @@ export class BodyReader {
     const request = this.#request;
     request.on('data', (chunk: Buffer) => this.#take(chunk));
     request.on('end', () => this.#end());
-    // After `end` this says nothing new; before it, the connection broke.
-    request.on('close', () => this.fail(incomplete()));
+    // After `end` this says nothing new; before it, the connection broke. Making an error is dear, so not for nothing.
+    request.on('close', () => {
+      if (!this.#isEnded) this.fail(incomplete());
+    });
     if (request.destroyed && !request.complete) this.fail(incomplete());
     this.#options.onStart();
   }

@@ -22,6 +22,15 @@ async function leftBehind(at: S3Stage): Promise<number> {
   return at.backend.blobs.size + (await objects.list(page)).versions.length;
 }
 
+/** A connection with what it received, and when it ended. */
+function talk(at: S3Stage) {
+  const socket = at.connect();
+  const seen = { socket, received: '', closed: once(socket, 'close') };
+  socket.on('error', () => {});
+  socket.on('data', (chunk) => (seen.received += chunk.toString('latin1')));
+  return seen;
+}
+
 function assertIds(answer: string): void {
   assert.match(answer, /\r\nx-amz-request-id: [0-9A-F]{16}\r\n/i);
   assert.match(answer, /\r\nx-amz-id-2: \S+\r\n/i);
@@ -107,7 +116,7 @@ describe('broken requests', () => {
 
 describe('bodies', () => {
   test('without a length are refused', async () => {
-    await using at = await openStage();
+    await using at = await openStage({ limits: { drainTimeoutMs: 100 } });
     await at.ask('PUT', '/box');
     const none = await at.raw(head(at, 'PUT', '/box/k', { connection: 'close' }));
     assert.match(none, /^HTTP\/1\.1 411 .*<Code>MissingContentLength</s);
@@ -132,12 +141,12 @@ describe('bodies', () => {
     test(`of ${sizeBytes} bytes that end early are refused, and leave nothing`, async () => {
       await using at = await openStage();
       await at.ask('PUT', '/box');
-      const socket = at.connect();
-      let received = '';
-      socket.on('data', (chunk) => (received += chunk.toString()));
-      socket.end(`${head(at, 'PUT', '/box/k', { 'content-length': String(sizeBytes) })}${'x'.repeat(sizeBytes - 1)}`);
-      await once(socket, 'close');
-      assert.match(received, /^HTTP\/1\.1 400 .*<Code>IncompleteBody</s);
+      const talking = talk(at);
+      talking.socket.end(
+        `${head(at, 'PUT', '/box/k', { 'content-length': String(sizeBytes) })}${'x'.repeat(sizeBytes - 1)}`,
+      );
+      await talking.closed;
+      assert.match(talking.received, /^HTTP\/1\.1 400 .*<Code>IncompleteBody</s);
       await until('nothing is left', async () => (await leftBehind(at)) === 0);
     });
 
@@ -150,7 +159,7 @@ describe('bodies', () => {
       await once(socket, 'connect');
       await delay(50);
       socket.resetAndDestroy();
-      await until('it is noticed', () => at.requests.some(({ status }) => status === 499));
+      await until('it is noticed', () => at.requests.some(({ command }) => command === 'PutObject'));
       await until('nothing is left', async () => (await leftBehind(at)) === 0);
     });
   }
@@ -158,31 +167,28 @@ describe('bodies', () => {
   test('failure 25: that are slow but alive are not cut by any timeout', async () => {
     await using at = await openStage({ limits: { bodyTimeoutMs: 300, headersTimeoutMs: 200 } });
     await at.ask('PUT', '/box');
-    const socket = at.connect();
-    let received = '';
-    socket.on('data', (chunk) => (received += chunk.toString()));
+    const talking = talk(at);
+    const { socket } = talking;
     socket.write(head(at, 'PUT', '/box/k', { 'content-length': String(12 * 25_000), connection: 'close' }));
     for (let piece = 0; piece < 12; piece++) {
       socket.write(Buffer.alloc(25_000, piece));
       await delay(100);
     }
-    await once(socket, 'close');
-    assert.match(received, /^HTTP\/1\.1 200 /);
+    await talking.closed;
+    assert.match(talking.received, /^HTTP\/1\.1 200 /);
     assert.equal((await at.ask('GET', '/box/k')).body.length, 300_000);
   });
 
   test('that drip are cut although something comes all the time', async () => {
     await using at = await openStage({ limits: { bodyTimeoutMs: 300 } });
     await at.ask('PUT', '/box');
-    const socket = at.connect();
-    let received = '';
-    socket.on('data', (chunk) => (received += chunk.toString()));
-    socket.on('error', () => {});
+    const talking = talk(at);
+    const { socket } = talking;
     socket.write(head(at, 'PUT', '/box/k', { 'content-length': '10000' }));
     const drip = setInterval(() => socket.write('x'), 20);
-    await once(socket, 'close');
+    await talking.closed;
     clearInterval(drip);
-    assert.match(received, /<Code>RequestTimeout</);
+    assert.match(talking.received, /<Code>RequestTimeout</);
   });
 
   test('of refused requests are read when they are small, so that the connection goes on', async () => {
@@ -234,16 +240,15 @@ describe('Expect: 100-continue', () => {
     await using at = await openStage();
     await at.ask('PUT', '/box');
     for (const length of ['1000', '600000']) {
-      const socket = at.connect();
-      let received = '';
-      socket.on('data', (chunk) => (received += chunk.toString()));
+      const talking = talk(at);
+      const { socket } = talking;
       socket.write(
         head(at, 'PUT', '/box/k', { expect: '100-continue', 'content-length': length, connection: 'close' }),
       );
-      await until('it may go on', () => received.startsWith('HTTP/1.1 100 Continue\r\n\r\n'));
+      await until('it may go on', () => talking.received.startsWith('HTTP/1.1 100 Continue\r\n\r\n'));
       socket.write(Buffer.alloc(Number(length)));
-      await once(socket, 'close');
-      assert.match(received, /HTTP\/1\.1 200 /);
+      await talking.closed;
+      assert.match(talking.received, /HTTP\/1\.1 200 /);
     }
   });
 
@@ -302,6 +307,7 @@ describe('answers', () => {
     await at.ask('PUT', '/box');
     await at.ask('PUT', '/box/k', { body: Buffer.alloc(12_000_000, 1) });
     const socket = at.connect();
+    const closed = once(socket, 'close');
     let length = 0;
     socket.on('data', (chunk) => {
       length += chunk.length;
@@ -309,7 +315,7 @@ describe('answers', () => {
       setTimeout(() => socket.resume(), 3);
     });
     socket.write(head(at, 'GET', '/box/k', { connection: 'close' }));
-    await once(socket, 'close');
+    await closed;
     assert.ok(length > 12_000_000, `${length} bytes came`);
   });
 

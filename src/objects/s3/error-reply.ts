@@ -48,12 +48,13 @@ const detailCharactersMax = 8_192;
 const retryAfterSeconds = '1';
 
 /**
- * Any error as S3 tells it (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html). What did not come from the
- * gateway itself says no more than its code: messages of the store and of backends may name what is not the client's affair.
+ * Any error as S3 tells it (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html). Faults of ours, and what did
+ * not come from the gateway itself, say no more than their code: their messages may name what is not the client's affair.
  */
 export function errorReply(error: unknown, resource: string, requestId: string, hostId: string): ErrorReply {
   const code = s3CodeOf(error);
   const [status, , sentence] = objectErrors[code];
+  const isFault = status >= 500 && code !== 'NotImplemented';
   const ours = error instanceof HoldfastError && error.details['s3'] === code ? error : null;
   return {
     code,
@@ -64,8 +65,8 @@ export function errorReply(error: unknown, resource: string, requestId: string, 
       attributes: {},
       children: [
         leaf('Code', code),
-        leaf('Message', ours?.message ?? sentence),
-        ...(ours === null ? [] : detailsOf(ours)),
+        leaf('Message', ours === null || isFault ? sentence : ours.message),
+        ...(ours === null || isFault ? [] : detailsOf(ours)),
         leaf('Resource', resource),
         leaf('RequestId', requestId),
         leaf('HostId', hostId),
@@ -90,9 +91,11 @@ function detailsOf({ details }: HoldfastError): XmlElement[] {
 
 /** `reply_headers` are headers of the answer; `marker` is the version of a delete marker that was met. */
 function headersOf({ details }: HoldfastError): Readonly<Record<string, string>> {
-  const { reply_headers: headers, marker } = details;
+  const { reply_headers: headers, marker, s3: code } = details;
   return {
     ...(typeof headers === 'object' && headers !== null ? (headers as Readonly<Record<string, string>>) : {}),
+    // All that can be done with a delete marker is to delete it.
+    ...(typeof marker === 'string' && code === 'MethodNotAllowed' ? { allow: 'DELETE' } : {}),
     ...(typeof marker === 'string' ? { 'x-amz-delete-marker': 'true', 'x-amz-version-id': marker } : {}),
   };
 }

@@ -8,11 +8,20 @@ export function isConnectionLost(error: unknown): boolean {
   return code === undefined ? error.cause === null : code === 'ECONNRESET' || code === 'EPIPE';
 }
 
+/** What fails before anything was sent. */
+const unsentCodes: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+
 /** Whether the server may have done what it was asked although no good answer came. */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof HoldfastError) || !isBackendFault(error)) return false;
   const { status, code } = error.details;
-  if (error.kind === 'unavailable') return code !== 'ECONNREFUSED' && code !== 'ENOTFOUND';
+  if (error.kind === 'unavailable') return !unsentCodes.has(code);
   return typeof status !== 'number' || status >= 500;
 }
 

@@ -63,9 +63,11 @@ describe('a put to an S3 server', () => {
     test(`failure 14: whose ETag is one ${what} is measured instead`, async () => {
       let storedBytes = MIB;
       await using peer = await startPeer(async (request, response) => {
-        if (request.method === 'HEAD') return void response.writeHead(200, { 'content-length': storedBytes }).end();
-        await bodyOf(request, response);
-        answer(response, request.method === 'DELETE' ? 204 : 200, '', { etag, ...headers });
+        if (request.method === 'HEAD') response.writeHead(200, { 'content-length': storedBytes }).end();
+        else {
+          await bodyOf(request, response);
+          answer(response, request.method === 'DELETE' ? 204 : 200, '', { etag, ...headers });
+        }
       });
       await put(peer, large);
       storedBytes = MIB - 1;
@@ -101,8 +103,8 @@ describe('a put to an S3 server', () => {
 
   test('of a buffer whose answer is lost is looked for, and not sent again when it is there', async () => {
     await using peer = await startPeer((request, response) => {
-      if (request.method === 'PUT') return void request.resume().on('end', () => response.destroy());
-      response.writeHead(200, { 'content-length': '1000' }).end();
+      if (request.method === 'PUT') request.resume().on('end', () => response.destroy());
+      else response.writeHead(200, { 'content-length': '1000' }).end();
     });
     await put(peer, small);
     assert.deepEqual(linesOf(peer), ['PUT /bucket/key', 'HEAD /bucket/key']);
@@ -135,8 +137,8 @@ describe('a put to an S3 server', () => {
 
   test('failure 25: whose reader or whose answer hangs ends after the idle time, with an unknown outcome', async () => {
     await using peer = await startPeer(async (request, response) => {
-      if (request.headers['content-length'] === '1000') return void (await bodyOf(request, response));
-      response.writeContinue();
+      if (request.headers['content-length'] === '1000') await bodyOf(request, response);
+      else response.writeContinue();
     });
     const isLate = isError('unavailable', { outcome: 'unknown', idle_timeout_ms: 300 });
     await assert.rejects(put(peer, small), isLate);

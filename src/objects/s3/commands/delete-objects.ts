@@ -87,6 +87,7 @@ async function remove(context: S3Context, { key, versionId, etag }: Wanted, isBy
 /** Messages of others than the gateway are not for clients. */
 function told(error: unknown): { readonly code: ObjectErrorCode; readonly message: string } {
   const code = s3CodeOf(error);
-  const isOurs = error instanceof HoldfastError && error.details['s3'] === code;
-  return { code, message: isOurs ? error.message : objectErrors[code][2] };
+  const [status, , sentence] = objectErrors[code];
+  const isOurs = error instanceof HoldfastError && error.details['s3'] === code && status < 500;
+  return { code, message: isOurs ? error.message : sentence };
 }

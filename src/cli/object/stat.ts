@@ -1,0 +1,79 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Command } from 'commander';
+import { Refused } from '../../client-bytes.ts';
+import { formatSize } from '../../kernel/config/size.ts';
+import { json } from '../output.ts';
+import { type ObjectAddress, objectPath, parseObjectAddress, printable } from './address.ts';
+import { notFound } from './not-found.ts';
+import { retried } from './retry.ts';
+import { runObjectCommand } from './run.ts';
+
+const metadataPrefix = 'x-meta-';
+
+/** `holdfast object stat` */
+export function registerStat(object: Command): void {
+  object
+    .command('stat <object>')
+    .description('show what is known of <bucket>/<key>')
+    .option('--version-id <id>', 'this version of the object')
+    .action((target: string, { versionId }: { versionId?: string }, command: Command) =>
+      runObjectCommand(command, async ({ bytes, output, isJson, signal }) => {
+        const address = parseObjectAddress(target);
+        const query = versionId === undefined ? '' : `?version_id=${encodeURIComponent(versionId)}`;
+        const path = objectPath(address) + query;
+        const head = () => bytes.send({ method: 'HEAD', path, signal });
+        const response = await retried(signal, head).catch((error: unknown) => {
+          throw explained(error, address);
+        });
+        response.resume();
+        const facts = factsOf(address, response.headers);
+        if (isJson) output.line(json(facts));
+        else for (const line of linesOf(facts)) output.line(line);
+      }),
+    );
+}
+
+type Facts = ReturnType<typeof factsOf>;
+
+function factsOf({ bucket, key }: ObjectAddress, headers: IncomingHttpHeaders) {
+  const metadata = Object.entries(headers)
+    .filter(([name]) => name.startsWith(metadataPrefix))
+    .map(([name, value]): [string, string] => [name.slice(metadataPrefix.length), decoded(String(value))]);
+  const modifiedAt = new Date(headers['last-modified'] ?? '');
+  return {
+    bucket,
+    key,
+    version_id: String(headers['x-version-id'] ?? 'null'),
+    size_bytes: Number(headers['content-length'] ?? 0),
+    etag: (headers.etag ?? '').replaceAll('"', ''),
+    content_type: decoded(headers['content-type'] ?? ''),
+    metadata: Object.fromEntries(metadata),
+    modified_at: Number.isNaN(modifiedAt.getTime()) ? null : modifiedAt.toISOString(),
+  };
+}
+
+function linesOf({ bucket, key, size_bytes, metadata, ...facts }: Facts): string[] {
+  const rows: readonly (readonly [string, string | null])[] = [
+    ['bucket', bucket],
+    ['key', key],
+    ['size', `${formatSize(BigInt(size_bytes))} (${size_bytes} bytes)`],
+    ['type', facts.content_type],
+    ['etag', facts.etag],
+    ['version', facts.version_id === 'null' ? null : facts.version_id],
+    ['modified', facts.modified_at],
+    ...Object.entries(metadata).map(([name, value]): [string, string] => [`meta ${name}`, value]),
+  ];
+  return rows.flatMap(([name, value]) => (value === null ? [] : [`${name.padEnd(12)}${printable(value)}`]));
+}
+
+/** The answer to HEAD has no body that could say what is missing. */
+function explained(error: unknown, { bucket, key }: ObjectAddress): unknown {
+  if (!(error instanceof Refused) || error.status !== 404) return error;
+  return notFound(`There is no object ${printable(`${bucket}/${key}`)}.`);
+}
+
+/** A header's text: as it is, or an encoded word of UTF-8 in base64 (RFC 2047). */
+function decoded(value: string): string {
+  const [, base64] = /^=\?UTF-8\?B\?([\w+/=]*)\?=$/i.exec(value) ?? [];
+  return base64 === undefined ? value : Buffer.from(base64, 'base64').toString();
+}

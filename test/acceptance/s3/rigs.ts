@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto';
+import { apacheMissing } from '../../support/apache.ts';
+import { postgresMissing, startPostgres } from '../../support/postgres.ts';
+import { radosgwAvailable } from '../../support/radosgw.ts';
+import { testServer } from '../../support/server.ts';
+import { type Place, directoryPlace, radosgwPlace, webdavPlace } from './places.ts';
+import { type Gateway, type Rig, type RunningRig, baseDomain } from './rig.ts';
+import { Stops } from './stops.ts';
+
+/** A directory, on the embedded store. */
+export const filesystemRig: Rig = {
+  missing: () => null,
+  start: () => startRig(1, [directoryPlace]),
+};
+
+/** Another S3 server, on the embedded store. */
+export const radosgwRig: Rig = {
+  missing: radosgwAvailable,
+  start: () => startRig(1, [radosgwPlace]),
+};
+
+/** A directory, another S3 server and a WebDAV share at the same time: each object on two of them. */
+export const mixedRig: Rig = {
+  missing: () => radosgwAvailable() ?? apacheMissing(),
+  start: () => startRig(2, [directoryPlace, radosgwPlace, webdavPlace]),
+};
+
+/** Two gateways on one PostgreSQL and one directory. */
+export const twoGatewaysRig: Rig = {
+  missing: postgresMissing,
+  start: () =>
+    startRig(1, [directoryPlace], async (stops) => {
+      const postgres = await startPostgres();
+      stops.add(() => postgres.stop());
+      const flags = {
+        'database-url': await postgres.createDatabase(),
+        'secret-key': randomBytes(32).toString('base64'),
+      };
+      return [await startGateway(stops, flags), await startGateway(stops, flags)];
+    }),
+};
+
+async function startRig(
+  copies: number,
+  makePlaces: readonly ((stops: Stops) => Promise<Place>)[],
+  startGateways = async (stops: Stops) => [await startGateway(stops, {})],
+): Promise<RunningRig> {
+  const stops = new Stops();
+  try {
+    const places: Place[] = [];
+    for (const make of makePlaces) places.push(await make(stops));
+    const gateways = await startGateways(stops);
+    for (const [index, place] of places.entries()) await place.addTo(gateways[0]!.api, index);
+    return {
+      gateways,
+      copies,
+      remains: async () => (await Promise.all(places.map((place) => place.remains()))).flat(),
+      stop: () => stops.run(),
+    };
+  } catch (error) {
+    await stops.run();
+    throw error;
+  }
+}
+
+/** A server of this process. */
+export async function startGateway(stops: Stops, flags: Readonly<Record<string, string>>): Promise<Gateway> {
+  const server = await testServer({ 's3-domains': baseDomain, ...flags });
+  stops.add(() => server[Symbol.asyncDispose]());
+  return { api: server.client, s3Url: server.server.s3Url };
+}

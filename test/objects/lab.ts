@@ -1,0 +1,200 @@
+import { type Clock, createIdSource } from '../../src/kernel/ids.ts';
+import type { Keeper } from '../../src/kernel/keepers/keeper.ts';
+import { registerReplica, releaseReplica } from '../../src/kernel/operations/ownership.ts';
+import { openStore } from '../../src/kernel/store/open.ts';
+import type { Store } from '../../src/kernel/store/store.ts';
+import { transaction } from '../../src/kernel/store/transaction.ts';
+import { migrations } from '../../src/migrations.ts';
+import type { KnownBackend, ObjectBackendRegistry } from '../../src/objects/backends/registry.ts';
+import { MemoryObjectBackend } from '../../src/objects/backends/memory/memory.ts';
+import type { BucketSettings } from '../../src/objects/bucket.ts';
+import { checkGateway } from '../../src/objects/checking/check-gateway.ts';
+import type { CheckReport } from '../../src/objects/checking/report.ts';
+import { type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
+import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
+import { intentKeeper } from '../../src/objects/keepers/intents.ts';
+import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
+import { reportBadCopy } from '../../src/objects/ledger/report-bad-copy.ts';
+import type { StoreEngine } from '../support/stores.ts';
+import { type InterceptedStore, intercepted } from './intercepted-store.ts';
+import { type TestBackend, insertTestBackend } from './world.ts';
+
+/** A backend in memory whose faults the test decides, and how it stands in the ledger. */
+export interface LabBackend extends TestBackend {
+  readonly backend: MemoryObjectBackend;
+}
+
+/** A gateway process as a test sees it: it can be ended without a word and started again on the same store. */
+export interface Lab {
+  /** What the gateway is given: its writes can be made to fail. */
+  readonly store: InterceptedStore;
+  readonly gateway: RunningGateway;
+  readonly registry: ObjectBackendRegistry;
+  readonly backends: readonly LabBackend[];
+  readonly replicaId: string;
+  readonly clock: LabClock;
+  /** Where the store is, when that is a server. */
+  readonly databaseUrl: string | undefined;
+  /** Copies that were told to be bad, and errors that nobody saw. */
+  readonly problems: string[];
+  bucket(name: string, settings?: Partial<BucketSettings>): Promise<void>;
+  setState(backend: string, state: 'active' | 'draining'): Promise<void>;
+  keepers(options?: { readonly secondLookMs?: number }): Record<'cleanup' | 'intents' | 'replicator', Keeper>;
+  /** Runs the keepers until nothing is left for them, or `roundsMax` is reached. */
+  settle(roundsMax?: number): Promise<void>;
+  check(): Promise<CheckReport>;
+  /** Another process on the same store and backends. */
+  another(): Promise<Lab>;
+  /** Ends this process as `kill` would, in the ledger's eyes, and gives the one that comes after it. */
+  restart(): Promise<Lab>;
+  close(): Promise<void>;
+}
+
+/** A clock that can be put forward, for leases and waits. */
+export class LabClock implements Clock {
+  #aheadMs = 0;
+
+  nowMs(): number {
+    return Date.now() + this.#aheadMs;
+  }
+
+  advance(ms: number): void {
+    this.#aheadMs += ms;
+  }
+}
+
+const signal = new AbortController().signal;
+const dayMs = 86_400_000;
+
+export const setTestState = transaction(
+  import.meta.url,
+  'setTestState',
+  async (tx, { name, state }: { readonly name: string; readonly state: string }) =>
+    tx.run('update object_backends set state = ? where name = ?', [state, name]),
+);
+
+/** Backends named `m1`, `m2`, … */
+export function labBackends(count: number, more: Omit<Partial<LabBackend>, 'name' | 'backend'> = {}): LabBackend[] {
+  return Array.from({ length: count }, (_, index) => ({
+    ...more,
+    name: `m${index + 1}`,
+    backend: new MemoryObjectBackend(),
+  }));
+}
+
+export async function openLab(engine: StoreEngine, backends: readonly LabBackend[]): Promise<Lab> {
+  const settings = await engine.fresh(migrations);
+  const open = () => openStore(settings, { owner: true });
+  const store = await open();
+  for (const [position, { backend: _, ...row }] of backends.entries()) {
+    await store.write(insertTestBackend, { ...row, position });
+  }
+  const { databaseUrl } = settings;
+  return enter({ store, open, databaseUrl, backends, clock: new LabClock(), isFirst: true });
+}
+
+interface Place {
+  readonly store: Store;
+  open(): Promise<Store>;
+  readonly databaseUrl: string | undefined;
+  readonly backends: readonly LabBackend[];
+  readonly clock: LabClock;
+  /** Whether closing this one closes the store that all share. */
+  readonly isFirst: boolean;
+}
+
+async function enter(place: Place): Promise<Lab> {
+  const { store: real, backends, clock } = place;
+  const store = intercepted(real);
+  const newId = createIdSource();
+  const replicaId = newId('rep');
+  // A lease also on the embedded store, so that two gateways can stand on it in one test.
+  await real.write(registerReplica, { id: replicaId, ttlMs: 600_000, detail: 'test', nowMs: Date.now() });
+  const { registry, setState } = labRegistry(backends);
+  const problems: string[] = [];
+  const owner = () => replicaId;
+  const gateway = createObjectGateway({
+    store,
+    registry,
+    newId,
+    clock,
+    owner,
+    stallMs: 200,
+    onBadCopy: (copy, reason) => {
+      problems.push(`${copy.backend}: ${reason}`);
+      store.write(reportBadCopy, { ...copy, reason, nowMs: clock.nowMs() }).catch(() => {});
+    },
+    onError: (error, about) => problems.push(`${about}: ${String(error)}`),
+  });
+  const keepers: Lab['keepers'] = ({ secondLookMs = 0 } = {}) => ({
+    cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs }),
+    intents: intentKeeper(store, clock, 1),
+    replicator: replicatorKeeper({ store, registry, capacity: gateway.writer.capacity, newId, clock, owner }, 1),
+  });
+  const lab: Lab = {
+    store,
+    gateway,
+    registry,
+    backends,
+    replicaId,
+    clock,
+    databaseUrl: place.databaseUrl,
+    problems,
+    bucket: async (name, settings = {}) => void (await gateway.buckets.create(name, 'tester', settings)),
+    setState: async (name, state) => {
+      await real.write(setTestState, { name, state });
+      setState(name, state);
+    },
+    keepers,
+    settle: (roundsMax = 12) => settle(lab, roundsMax),
+    check: () => checkGateway(real, registry, { isDeep: true, signal }),
+    another: async () => enter({ ...place, store: real.exclusive ? real : await place.open(), isFirst: false }),
+    restart: async () => {
+      await real.write(releaseReplica, { id: replicaId });
+      return enter({ ...place, isFirst: false });
+    },
+    close: async () => {
+      await gateway.writer.settle();
+      if (place.isFirst || !real.exclusive) await real.close();
+    },
+  };
+  return lab;
+}
+
+const left = `select (select count(*) from cleanup where state = 'waiting') + (select count(*) from shortfalls) as n`;
+
+async function settle(lab: Lab, roundsMax: number): Promise<void> {
+  const { intents, cleanup, replicator } = lab.keepers();
+  await lab.gateway.writer.settle();
+  for (let round = 0; round < roundsMax; round++) {
+    await lab.gateway.writer.giveUpLeftovers();
+    for (const keeper of [intents, replicator, cleanup]) await keeper.run(signal);
+    const [row] = await lab.store.read((reader) => reader.rows<{ n: number | string }>(left, []));
+    if (Number(row!.n) === 0) return;
+    // Past every wait and every lease.
+    lab.clock.advance(dayMs);
+  }
+}
+
+function labRegistry(backends: readonly LabBackend[]) {
+  const all = backends.map(({ name, backend, quotaBytes = null, labels = {}, objectBytesMax = null }, position) => ({
+    name,
+    kind: 'memory',
+    state: 'active' as 'active' | 'draining',
+    labels,
+    position,
+    quotaBytes,
+    objectBytesMax,
+    version: 1,
+    backend,
+    isOpenFor: () => true,
+    isOver: () => false,
+    latencyMs: 1,
+  }));
+  const get = (name: string): KnownBackend | null => all.find((one) => one.name === name) ?? null;
+  const registry: ObjectBackendRegistry = { all, get, refresh: async () => {}, close: async () => {} };
+  const setState = (name: string, state: 'active' | 'draining') => {
+    all.find((one) => one.name === name)!.state = state;
+  };
+  return { registry, setState };
+}
