@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
+import { apacheMissing } from './apache.ts';
 import { cephAvailable } from './ceph.ts';
 import { postgresMissing } from './postgres.ts';
+import { radosgwAvailable } from './radosgw.ts';
+import { rcloneMissing } from './rclone.ts';
 
 /**
  * `npm test`: every test that this machine can run, all files in one process (the loader then works once), and a word on
@@ -9,7 +12,8 @@ import { postgresMissing } from './postgres.ts';
  */
 const patterns = process.argv.slice(2).length > 0 ? process.argv.slice(2) : ['src/**/*.test.ts', 'test/**/*.test.ts'];
 const files = globSync(patterns).toSorted();
-const leftOut = [await postgresMissing(), cephAvailable()].filter((sentence) => sentence !== null);
+const missing = [await postgresMissing(), cephAvailable(), radosgwAvailable(), apacheMissing(), rcloneMissing()];
+const leftOut = missing.filter((sentence) => sentence !== null);
 const isRequired = process.env['HOLDFAST_REQUIRE_REAL'] === '1';
 
 for (const sentence of leftOut) console.log(isRequired ? `missing: ${sentence}` : `left out: ${sentence}`);

@@ -16,7 +16,7 @@ import { abortable } from './abortable.ts';
 import { BlobReads } from './blob-reads.ts';
 import { closeFile, openFile, syncFileData } from './calls.ts';
 import { Committer } from './committer.ts';
-import { exactContent } from './exact-content.ts';
+import { exactContent } from '../../content/exact-content.ts';
 import { Identity } from './identity.ts';
 import { type KeyPath, keyPath } from './key-path.ts';
 import { Lanes } from './lanes.ts';

@@ -10,7 +10,7 @@ import type {
   OpenBlob,
   PutOptions,
 } from '../backend.ts';
-import { exactContent } from '../filesystem/exact-content.ts';
+import { exactContent } from '../../content/exact-content.ts';
 import { type FaultVerb, type ObjectFault, afterWork, beforeWork, full, takeFault, throughFault } from './faults.ts';
 
 const CHUNK_BYTES = 65_536;

@@ -12,11 +12,11 @@ import type {
   OpenBlob,
   PutOptions,
 } from '../backend.ts';
-import { bodyOf } from '../webdav/exact-content.ts';
-import { pathOfKey } from '../webdav/key-path.ts';
-import { putInPlace, withUnknownOutcome } from '../webdav/place.ts';
-import { openReply, rangeHeader } from '../webdav/ranged-read.ts';
-import { listTree } from '../webdav/tree-list.ts';
+import { bodyOf } from '../http/request-body.ts';
+import { pathOfKey } from '../remote-tree/key-path.ts';
+import { putInPlace, withUnknownOutcome } from '../remote-tree/place.ts';
+import { openReply, rangeHeader } from '../http/ranged-read.ts';
+import { listTree } from '../remote-tree/tree-list.ts';
 import type { Environment } from './program.ts';
 import type { Remote } from './remote.ts';
 import { type RcloneSettings, readRclone, validateRclone } from './settings.ts';

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import { HttpClient, type HttpStream } from '../webdav/http/client.ts';
-import type { HttpReply } from '../webdav/http/reply.ts';
-import type { DirectoryEntry } from '../webdav/tree-list.ts';
+import { HttpClient, type HttpStream } from '../http/client.ts';
+import type { HttpReply } from '../http/reply.ts';
+import type { DirectoryEntry } from '../remote-tree/tree-list.ts';
 import type { RcloneChild } from './child.ts';
 import { remoteError } from './rc-error.ts';
 import { remoteName } from './remote-environment.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import { untilAborted } from '../webdav/until-aborted.ts';
+import { untilAborted } from '../http/until-aborted.ts';
 import { type RcloneChild, startRclone } from './child.ts';
 import type { Environment } from './program.ts';
 import { Remote, type RemoteFeatures } from './remote.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import type { HttpReply } from '../webdav/http/reply.ts';
+import type { HttpReply } from '../http/reply.ts';
 
 /** A body of known length that is read once, and hashed as it passes. */
 export class DigestedStream {

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import { type ByteRange, smallContentBytes } from '../../content/content.ts';
 import type { BlobFacts, OpenBlob } from '../backend.ts';
-import { openReply, rangeHeader } from '../webdav/ranged-read.ts';
+import { openReply, rangeHeader } from '../http/ranged-read.ts';
 import type { S3Call, S3Client } from './client.ts';
 import { garbage } from './documents.ts';
 

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { Content } from '../../content/content.ts';
-import { exactContent } from '../filesystem/exact-content.ts';
+import { exactContent } from '../../content/exact-content.ts';
 
 /** Content of a known length, in slices of known lengths, each of which becomes one request. */
 export class SlicedSource {

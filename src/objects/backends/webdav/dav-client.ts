@@ -1,10 +1,10 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import { HttpClient, type HttpCall } from './http/client.ts';
-import { refusalError } from './http/errors.ts';
-import type { HttpReply } from './http/reply.ts';
+import { HttpClient, type HttpCall } from '../http/client.ts';
+import { refusalError } from '../http/errors.ts';
+import type { HttpReply } from '../http/reply.ts';
 import { type DavResource, readMultistatus } from './multistatus.ts';
 import type { WebdavSettings } from './settings.ts';
-import type { DirectoryEntry } from './tree-list.ts';
+import type { DirectoryEntry } from '../remote-tree/tree-list.ts';
 
 const LISTED = ['resourcetype', 'getcontentlength', 'getlastmodified'];
 const ASKED = [...LISTED, 'quota-available-bytes', 'quota-used-bytes'];

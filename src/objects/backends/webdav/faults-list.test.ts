@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { BlobPage } from '../backend.ts';
-import { pathOfKey } from './key-path.ts';
+import { pathOfKey } from '../remote-tree/key-path.ts';
 import { type Peer, isError, listed, listing, multistatus, peer, soon } from './testkit.ts';
 
 const self = listed('/dav/blobs/', null);

@@ -12,12 +12,12 @@ import type {
   PutOptions,
 } from '../backend.ts';
 import { DavClient } from './dav-client.ts';
-import { bodyOf } from './exact-content.ts';
-import { pathOfKey } from './key-path.ts';
-import { putInPlace } from './place.ts';
-import { openReply, rangeHeader } from './ranged-read.ts';
+import { bodyOf } from '../http/request-body.ts';
+import { pathOfKey } from '../remote-tree/key-path.ts';
+import { putInPlace } from '../remote-tree/place.ts';
+import { openReply, rangeHeader } from '../http/ranged-read.ts';
 import { type WebdavSettings, readWebdav, validateWebdav } from './settings.ts';
-import { listTree } from './tree-list.ts';
+import { listTree } from '../remote-tree/tree-list.ts';
 
 const BLOBS = 'blobs';
 const UPLOADS = 'uploads';

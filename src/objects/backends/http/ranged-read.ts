@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { ByteRange } from '../../content/content.ts';
 import type { OpenBlob } from '../backend.ts';
-import type { HttpReply } from './http/reply.ts';
+import type { HttpReply } from './reply.ts';
 
 /** The header for a range (RFC 9110 §14.2). Nothing is asked of a server for no bytes. */
 export function rangeHeader(range: ByteRange | null): string | null {

@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { HoldfastError } from '../../../../kernel/errors/errors.ts';
+import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import { connectionError } from './errors.ts';
 
 const SLICE_BYTES = 65_536;

@@ -1,5 +1,5 @@
-import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import type { Content } from '../../content/content.ts';
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+import type { Content } from './content.ts';
 
 /**
  * The chunks of content that is to be exactly `sizeBytes` long, one asked for at a time.

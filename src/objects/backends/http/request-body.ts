@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { Content } from '../../content/content.ts';
-import type { HttpStream } from './http/client.ts';
+import type { HttpStream } from './client.ts';
 import { untilAborted } from './until-aborted.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { HoldfastError } from '../../../../kernel/errors/errors.ts';
+import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import { Exchange } from './exchange.ts';
 import { HttpReply } from './reply.ts';
 

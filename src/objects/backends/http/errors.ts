@@ -1,4 +1,4 @@
-import { HoldfastError } from '../../../../kernel/errors/errors.ts';
+import { HoldfastError } from '../../../kernel/errors/errors.ts';
 
 const RETRY_AFTER_MAX_MS = 3_600_000;
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { HoldfastError } from '../../../../kernel/errors/errors.ts';
+import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { Exchange } from './exchange.ts';
 
 const DRAIN_BYTES_MAX = 65_536;
