@@ -27,6 +27,9 @@ export async function startOurs(directory: string, env: Readonly<Record<string, 
 /** The S3 port was picked by the system: an address that the server signs tells it. */
 async function s3UrlOf(client: Client): Promise<string> {
   await client.call(contract.createBucket, { body: { name: 'where' } });
-  const { url } = await client.call(contract.presignObject, { params: { bucket: 'where', key: 'x' } as never, body: {} });
+  const { url } = await client.call(contract.presignObject, {
+    params: { bucket: 'where', key: 'x' } as never,
+    body: {},
+  });
   return new URL(url).origin.replace('localhost', '127.0.0.1');
 }

@@ -29,5 +29,6 @@ export async function send(target: S3Target, method: string, key: string, body?:
   const content = body === undefined ? {} : { body };
   const response = await fetch(target.url + path, { method, headers, ...content });
   const text = await response.text();
-  if (!response.ok && response.status !== 409) throw new Error(`${target.name}: ${method} ${path}: ${response.status} ${text}`);
+  if (!response.ok && response.status !== 409)
+    throw new Error(`${target.name}: ${method} ${path}: ${response.status} ${text}`);
 }

@@ -6,7 +6,8 @@ import { toVersion } from '../rows.ts';
 import type { ObjectRow } from '../tables.ts';
 
 /** How many rows are read at once, at first and at most. */
-const batchMin = 16;
+const batchFirst = 16;
+const batchMin = 2;
 const batchMax = 1000;
 
 /** From where a scan goes on: rows above it in the order of the listing. */
@@ -31,10 +32,11 @@ async function listPage(reader: Reader, request: ListRequest, scan: Scan): Promi
   const prefixes: string[] = [];
   let next: ListPosition | null = null;
   let from = startOf(prefix, after);
-  let batch = delimiter === null ? Math.min(batchMax, limit + 1) : batchMin;
+  let batch = delimiter === null ? Math.min(batchMax, limit + 1) : batchFirst;
   if (limit === 0) return { versions, prefixes, isTruncated: false, next };
   while (from !== null) {
     const rows: ObjectRow[] = await scan(reader, from, below, batch);
+    const toldBefore = versions.length + prefixes.length;
     let told: string | null = null;
     for (const row of rows) {
       const key = row.object_key;
@@ -51,8 +53,8 @@ async function listPage(reader: Reader, request: ListRequest, scan: Scan): Promi
     }
     if (rows.length < batch) break;
     from = told === null ? rowPosition(rows.at(-1)!) : above(told);
-    // Groups larger than a batch are jumped over; many small ones are read faster in large batches.
-    batch = Math.min(batchMax, batch * 2);
+    // As many as turned out to be of use, and some more: large groups are jumped over, many small ones read together.
+    batch = Math.min(batchMax, Math.max(batchMin, 2 * (versions.length + prefixes.length - toldBefore)));
   }
   return { versions, prefixes, isTruncated: false, next: null };
 }
