@@ -46,6 +46,7 @@ export class UsageBook {
   readonly #deltas = new Map<string, Map<string, Sum>>();
   #batch: UsageFlush | null = null;
   #seq = 0;
+  #month = { minute: -1, name: '' };
   #flushed: { month: string; sums: Map<string, Sum> } = { month: '', sums: new Map() };
   #flushing: Promise<void> | null = null;
   #timer: NodeJS.Timeout | undefined;
@@ -63,10 +64,17 @@ export class UsageBook {
   }
 
   count(backend: string, delta: UsageDelta): void {
-    const month = monthOf(this.#options.clock.nowMs());
+    const month = this.#thisMonth();
     let sums = this.#deltas.get(month);
     if (sums === undefined) this.#deltas.set(month, (sums = new Map<string, Sum>()));
     addTo(sums, backend, delta);
+  }
+
+  /** The month of now; worked out once a minute, since every call asks. */
+  #thisMonth(): string {
+    const minute = Math.floor(this.#options.clock.nowMs() / 60_000);
+    if (minute !== this.#month.minute) this.#month = { minute, name: monthOf(minute * 60_000) };
+    return this.#month.name;
   }
 
   /** This month's usage of a backend, by all processes as far as known, and by this one to the last call. */

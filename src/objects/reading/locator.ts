@@ -12,10 +12,16 @@ export interface Found extends LocatedVersion {
   readonly isStale: boolean;
 }
 
+/** How many versions an embedded store's answers are kept of. */
+const answersMax = 10_000;
+
 /** Finds versions in the ledger, or in memory while the store cannot be reached. */
 export class Locator {
   readonly #store: Store;
   readonly #lastKnown = new LastKnownVersions(staleMsMax);
+  /** Answers that are exact until the next commit, on a store that knows of every commit. */
+  readonly #answers = new Map<string, LocatedVersion>();
+  #answersAt: number | null = null;
 
   constructor(store: Store) {
     this.#store = store;
@@ -25,9 +31,7 @@ export class Locator {
   async find({ bucket, key, versionId }: VersionRef): Promise<Found> {
     let located: LocatedVersion | null;
     try {
-      located = await this.#store.read((reader) => locate(reader, bucket, key, versionId));
-      // An embedded store is read in this process: it is never away, so that nothing has to be remembered.
-      if (!this.#store.exclusive) this.#lastKnown.note(bucket, key, versionId, located);
+      located = await this.#read(bucket, key, versionId);
     } catch (error) {
       const known = isStoreTrouble(error) ? this.#lastKnown.find(bucket, key, versionId) : null;
       if (known === null) throw error;
@@ -40,6 +44,28 @@ export class Locator {
     throw versionId === undefined
       ? objectError('NoSuchKey', { key })
       : objectError('NoSuchVersion', { key, version_id: versionId });
+  }
+
+  async #read(bucket: string, key: string, versionId: string | undefined): Promise<LocatedVersion | null> {
+    const { commits } = this.#store;
+    const read = () => this.#store.read((reader) => locate(reader, bucket, key, versionId));
+    if (commits === null) {
+      const located = await read();
+      this.#lastKnown.note(bucket, key, versionId, located);
+      return located;
+    }
+    // An embedded store is never away, so that nothing has to be remembered for that; but reading it again is dear.
+    if (commits !== this.#answersAt || this.#answers.size >= answersMax) {
+      this.#answers.clear();
+      this.#answersAt = commits;
+    }
+    const id = versionId === undefined ? `${bucket}/${key}` : `${bucket}/${key}\0${versionId}`;
+    const known = this.#answers.get(id);
+    if (known !== undefined) return known;
+    const located = await read();
+    // A commit while reading may or may not be in the answer, so that one is not kept.
+    if (located !== null && this.#store.commits === commits && this.#answersAt === commits) this.#answers.set(id, located);
+    return located;
   }
 
   /** Forgets what was written or removed here. */

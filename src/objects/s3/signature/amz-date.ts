@@ -5,21 +5,29 @@ export function formatAmzDate(timeMs: number): string {
 
 /** The time of `yyyyMMddTHHmmssZ`; `undefined` for any other form and for days and hours that do not exist. */
 export function parseAmzDate(text: string): number | undefined {
-  const found = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
-  if (found === null) return undefined;
-  const [year, month, day, hour, minute, second] = found.slice(1).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
-  // What does not exist is counted on, as the 30th of February to March; years below 100 are taken for those of 1900.
-  const isReal =
-    date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === day && hour < 24;
-  return isReal && minute < 60 && second < 60 ? date.getTime() : undefined;
+  if (text.length !== 16 || text[8] !== 'T' || text[15] !== 'Z') return undefined;
+  const [year, month, day] = [digits(text, 0, 4), digits(text, 4, 6), digits(text, 6, 8)];
+  const [hour, minute, second] = [digits(text, 9, 11), digits(text, 11, 13), digits(text, 13, 15)];
+  // Years below 100 are taken for those of 1900, and what is no digit is not a number, which compares with nothing.
+  const isReal = year >= 100 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month);
+  return isReal && hour < 24 && minute < 60 && second < 60
+    ? Date.UTC(year, month - 1, day, hour, minute, second)
+    : undefined;
+}
+
+function digits(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let index = from; index < to; index++) {
+    const digit = text.charCodeAt(index) - 48;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+function daysIn(year: number, month: number): number {
+  if (month === 2) return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
 /** The time of a `Date` header (IMF-fixdate of RFC 9110 section 5.6.7); `undefined` for any other form. */
