@@ -5,6 +5,7 @@ import { type Bucket, type BucketSettings, defaultBucketSettings } from '../buck
 import { objectError } from '../errors.ts';
 import { toBucket } from '../rows.ts';
 import type { BucketRow } from '../tables.ts';
+import { keepingReferences } from './references.ts';
 
 /** How many buckets there may be. */
 const bucketsMax = 10_000;
@@ -81,7 +82,8 @@ export const deleteBucket = transaction(
     const [upload] = await tx.rows(`select 1 from uploads where bucket = ? and state = 'open' limit 1`, [name]);
     if (object !== undefined || upload !== undefined) throw objectError('BucketNotEmpty', { bucket: name });
     await tx.run('delete from uploads where bucket = ?', [name]);
-    await tx.run('delete from buckets where name = ?', [name]);
+    const notEmpty = () => objectError('BucketNotEmpty', { bucket: name });
+    await keepingReferences(tx.run('delete from buckets where name = ?', [name]), notEmpty);
     await note(tx, name, 'bucket.deleted', { actor, nowMs }, {});
   },
 );

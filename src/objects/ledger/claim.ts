@@ -1,6 +1,6 @@
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { Tx } from '../../kernel/store/store.ts';
-import { bookBytes } from './stripes.ts';
+import { bookBytes, stripeCount, stripeOf } from './stripes.ts';
 
 export interface Claim {
   readonly writeId: string;
@@ -12,6 +12,8 @@ export interface Claim {
   readonly candidates: readonly string[];
   /** How many of them to claim. */
   readonly count: number;
+  /** How few are of no use, so that none is kept then; 1 when it is absent. */
+  readonly needed?: number;
   readonly owner: string;
   readonly nowMs: number;
 }
@@ -22,22 +24,28 @@ const admit = `insert into intents (write_id, backend, storage_key, stored_bytes
     and (b.quota_bytes is null or b.quota_bytes >= ? +
       (select coalesce(sum(s.used_bytes), 0) from backend_stripes s where s.backend = b.name))`;
 
-const quota = `select b.quota_bytes, (select coalesce(sum(s.used_bytes), 0) from backend_stripes s where s.backend = b.name)
-  as used_bytes from object_backends b where b.name = ? and b.quota_bytes is not null`;
+const quotas = `select b.name, b.quota_bytes, (select coalesce(sum(s.used_bytes), 0) from backend_stripes s
+  where s.backend = b.name) as used_bytes from object_backends b where b.quota_bytes is not null`;
 
 /**
  * Claims room for a write on up to `count` backends and records that bytes may come to stand there: one conditional
  * insert a backend, which also asks whether the backend still takes writes, so that draining one cannot be raced.
- * Gives the backends that were claimed, in order of preference; fewer than `count` when there was no more room.
+ * Gives the backends that had room, in order of preference; when they are fewer than `needed`, nothing was claimed.
  */
 export const claimRoom = transaction(import.meta.url, 'claimRoom', async (tx, claim: Claim): Promise<string[]> => {
-  const { writeId, storageKey, storedBytes, sizeBytes, candidates, count, owner, nowMs } = claim;
-  await lockNearlyFull(tx, claim);
+  const { writeId, storageKey, storedBytes, sizeBytes, candidates, count, needed = 1, owner, nowMs } = claim;
+  const reserves = await takeTurns(tx, claim);
   const claimed: string[] = [];
   for (const backend of candidates) {
     if (claimed.length === count) break;
-    const values = [writeId, storageKey, storedBytes, owner, nowMs, backend, sizeBytes, storedBytes];
+    const reserveBytes = reserves.get(backend) ?? 0;
+    if (reserveBytes === 'full') continue;
+    const values = [writeId, storageKey, storedBytes, owner, nowMs, backend, sizeBytes, storedBytes + reserveBytes];
     if ((await tx.run(admit, values)) === 1) claimed.push(backend);
+  }
+  if (claimed.length < needed) {
+    if (claimed.length > 0) await tx.run('delete from intents where write_id = ?', [writeId]);
+    return claimed;
   }
   await bookBytes(
     tx,
@@ -46,17 +54,36 @@ export const claimRoom = transaction(import.meta.url, 'claimRoom', async (tx, cl
   return claimed;
 });
 
+/** Claims of more than this on their own backend are large, in bytes. */
+const smallBytesMax = 64 * 1024 ** 2;
+
 /**
- * Two transactions at once do not see each other's claims. Where there is plenty of room that does no harm; where there is
- * little, they take turns, so that a quota is never passed.
+ * Two transactions at once do not see each other's claims, and a quota must not be passed all the same. Small claims, where
+ * there is room, exclude only those that are counted in the same stripe, for which they would wait anyway: so there are at
+ * most as many unseen ones as stripes, and each leaves that much room free. Large claims, and all where there is little
+ * room, exclude every other. Gives how much room a claim must leave on backends with a quota.
  */
-async function lockNearlyFull(tx: Tx, { candidates, storedBytes }: Claim): Promise<void> {
-  const nearlyFull: string[] = [];
-  for (const backend of candidates) {
-    const [row] = await tx.rows<{ quota_bytes: number; used_bytes: number | string }>(quota, [backend]);
-    if (row === undefined) continue;
+async function takeTurns(
+  tx: Tx,
+  { candidates, storedBytes, storageKey }: Claim,
+): Promise<ReadonlyMap<string, number | 'full'>> {
+  const reserves = new Map<string, number | 'full'>();
+  const turns: string[] = [];
+  for (const row of await tx.rows<{ name: string; quota_bytes: number; used_bytes: number | string }>(quotas, [])) {
+    if (!candidates.includes(row.name)) continue;
     const freeBytes = row.quota_bytes - Number(row.used_bytes);
-    if (freeBytes < Math.max(row.quota_bytes / 10, 256 * storedBytes)) nearlyFull.push(backend);
+    const smallBytes = Math.min(smallBytesMax, Math.floor(row.quota_bytes / (20 * stripeCount)));
+    const reserveBytes = smallBytes * stripeCount;
+    if (freeBytes < storedBytes) reserves.set(row.name, 'full');
+    else if (storedBytes <= smallBytes && freeBytes >= 2 * reserveBytes) {
+      reserves.set(row.name, reserveBytes);
+      turns.push(turnOf(row.name, stripeOf(storageKey)));
+    } else for (let stripe = 0; stripe < stripeCount; stripe++) turns.push(turnOf(row.name, stripe));
   }
-  for (const backend of nearlyFull.sort()) await tx.lock(`object-backend-quota:${backend}`);
+  for (const turn of turns.sort()) await tx.lock(turn);
+  return reserves;
+}
+
+function turnOf(backend: string, stripe: number): string {
+  return `object-backend-room:${backend}/${String(stripe).padStart(2, '0')}`;
 }

@@ -1,12 +1,14 @@
 import type { Tx } from '../../kernel/store/store.ts';
 import type { BucketSettings } from '../bucket.ts';
 import { type Conditions, requireWritable } from '../conditions.ts';
+import { objectError } from '../errors.ts';
 import type { ObjectAttributes, ObjectLock, ObjectVersion, Tags } from '../object.ts';
 import { lockColumn, tagsColumn } from '../rows.ts';
 import type { ObjectRow } from '../tables.ts';
 import { releaseContent } from './dispose.ts';
 import { noteObject } from './events.ts';
 import { requireBucketRow } from './find.ts';
+import { keepingReferences } from './references.ts';
 
 /** A version to be made the latest of its key. */
 export interface NewVersion {
@@ -66,9 +68,14 @@ async function insertLatest(
   const versionId = settings.versioning === 'enabled' ? version.versionId : 'null';
   const displaced = versionId === 'null' ? await displaceNullVersion(tx, bucket, key, current) : null;
   const [last] = current === undefined ? [{ seq: 0 }] : await tx.rows<{ seq: number }>(newest, [bucket, key]);
-  await tx.run('update objects set is_latest = 0 where bucket = ? and object_key = ? and is_latest = 1', [bucket, key]);
+  if (current !== undefined) {
+    await tx.run('update objects set is_latest = 0 where bucket = ? and object_key = ? and is_latest = 1', [
+      bucket,
+      key,
+    ]);
+  }
   const isMarker = contentId === null;
-  await tx.run(insert, [
+  const values = [
     bucket,
     key,
     versionId,
@@ -82,7 +89,8 @@ async function insertLatest(
     lockColumn(version.lock),
     version.actor,
     nowMs,
-  ]);
+  ];
+  await keepingReferences(tx.run(insert, values), () => objectError('NoSuchBucket', { bucket }));
   // After the insert, because a version may be replaced by one that shares its content.
   if (displaced !== null) await releaseContent(tx, displaced, 'overwritten', nowMs);
   const { sizeBytes, etag, attributes, tags, lock, actor: owner } = version;

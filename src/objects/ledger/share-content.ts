@@ -1,3 +1,4 @@
+import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { Conditions } from '../conditions.ts';
 import type { ObjectVersion } from '../object.ts';
@@ -28,7 +29,7 @@ export const shareContent = transaction(
       const slash = key.indexOf('/');
       await lockKey(tx, key.slice(0, slash), key.slice(slash + 1));
     }
-    await tx.lock(`content:${contentId}`);
+    await lockContents(tx, version);
     const [standing] = await tx.rows(
       'select 1 from objects where bucket = ? and object_key = ? and version_id = ? and content_id = ?',
       [source.bucket, source.key, source.versionId, contentId],
@@ -39,3 +40,12 @@ export const shareContent = transaction(
     return placed;
   },
 );
+
+/** Excludes other changes of the content and of the one that will be displaced, in one order for everybody. */
+async function lockContents(tx: Tx, { bucket, key, contentId }: ShareContent['version']): Promise<void> {
+  const [displaced] = await tx.rows<{ content_id: string | null }>(
+    `select content_id from objects where bucket = ? and object_key = ? and version_id = 'null'`,
+    [bucket, key],
+  );
+  for (const id of [contentId, displaced?.content_id ?? contentId].sort()) await tx.lock(`content:${id}`);
+}

@@ -8,6 +8,7 @@ import { type WrittenPart, enterCopies } from './copies.ts';
 import { dispose, disposalOf } from './dispose.ts';
 import { requireBucketRow } from './find.ts';
 import type { WriteEnd } from './intents.ts';
+import { keepingReferences } from './references.ts';
 
 const insertUpload = `insert into uploads (upload_id, bucket, object_key, owner, state, attributes, tags, lock_state, checksum,
   created_at) values (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?)`;
@@ -15,7 +16,7 @@ const insertUpload = `insert into uploads (upload_id, bucket, object_key, owner,
 /** Begins a multipart upload. Throws `NoSuchBucket`. */
 export const createUpload = transaction(import.meta.url, 'createUpload', async (tx, upload: Upload): Promise<void> => {
   await requireBucketRow(tx, upload.bucket);
-  await tx.run(insertUpload, [
+  const values = [
     upload.uploadId,
     upload.bucket,
     upload.key,
@@ -25,7 +26,8 @@ export const createUpload = transaction(import.meta.url, 'createUpload', async (
     lockColumn(upload.lock),
     upload.checksum === null ? null : JSON.stringify(upload.checksum),
     upload.createdAtMs,
-  ]);
+  ];
+  await keepingReferences(tx.run(insertUpload, values), () => objectError('NoSuchBucket', { bucket: upload.bucket }));
 });
 
 export interface CommitPart {

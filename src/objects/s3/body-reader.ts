@@ -28,7 +28,8 @@ export class BodyReader {
   #isStarted = false;
   #isEnded: boolean;
   #error: unknown = null;
-  #wake: (() => void) | null = null;
+  /** Usually one; a reader that gave up in the middle and what drains after it may both wait. */
+  #wakes: (() => void)[] = [];
   #timer: NodeJS.Timeout | null = null;
   #bytesSinceTimer = 0;
 
@@ -156,7 +157,7 @@ export class BodyReader {
   #more(): Promise<void> {
     this.#timer ??= this.#startTimer();
     return new Promise((resolve) => {
-      this.#wake = resolve;
+      this.#wakes.push(resolve);
     });
   }
 
@@ -165,7 +166,7 @@ export class BodyReader {
     return setTimeout(() => {
       this.#timer = null;
       // A reader that is busy with what came before is not the client's fault.
-      if (this.#wake !== null) this.fail(timedOut());
+      if (this.#wakes.length > 0) this.fail(timedOut());
     }, this.#options.timeoutMs);
   }
 
@@ -175,9 +176,10 @@ export class BodyReader {
   }
 
   #wakeUp(): void {
-    const wake = this.#wake;
-    this.#wake = null;
-    wake?.();
+    const wakes = this.#wakes;
+    if (wakes.length === 0) return;
+    this.#wakes = [];
+    for (const wake of wakes) wake();
   }
 }
 

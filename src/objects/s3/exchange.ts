@@ -61,6 +61,11 @@ export class Exchange implements Outlet {
     this.#abort?.abort(objectError('IncompleteBody', {}, 'The client is gone.'));
   }
 
+  /** Ends what still works for this request, such as a content that was opened and will not be read. */
+  giveUp(reason: unknown): void {
+    this.#abort?.abort(reason);
+  }
+
   get isGone(): boolean {
     return this.#isGone;
   }

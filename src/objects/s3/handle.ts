@@ -74,7 +74,7 @@ async function answer(face: Face, exchange: Exchange): Promise<void> {
   const { command } = route;
   exchange.commandName = command.name;
   if (headers.origin !== undefined) await loadForCors(face, exchange, target, command);
-  const authenticated = await authenticate(face, exchange, target, route);
+  const authenticated = await admit(face, exchange, target, route);
   if (target.resource !== 'service' && command.isWithoutBucket !== true) {
     exchange.bucket ??= await face.gateway.buckets.get(target.bucketName);
     requireOwner(exchange.bucket, headers['x-amz-expected-bucket-owner']);
@@ -100,7 +100,7 @@ async function answer(face: Face, exchange: Exchange): Promise<void> {
   await reply(face, exchange, await command.handle(context));
 }
 
-async function authenticate(face: Face, exchange: Exchange, target: Target, route: Route): Promise<Authenticated> {
+async function admit(face: Face, exchange: Exchange, target: Target, route: Route): Promise<Authenticated> {
   const { rawPath, rawQuery } = target;
   const { rawHeaders, method = '', headers } = exchange.request;
   const signed = { method, rawPath, rawQuery, rawHeaders };
@@ -143,6 +143,7 @@ async function reply(face: Face, exchange: Exchange, given: S3Reply): Promise<vo
 
 async function answerError(face: Face, exchange: Exchange, error: unknown): Promise<void> {
   const { response, resource, requestId, hostId } = exchange;
+  exchange.giveUp(error);
   if (exchange.isGone) return;
   const { status, headers, element } = errorReply(error, resource, requestId, hostId);
   logFailure(face, exchange, error, status);

@@ -72,7 +72,11 @@ function readQuery(rawQuery: string): Pick<Route, 'query' | 'hoisted'> {
   return { query, hoisted };
 }
 
+/** What signs a request in the way before SigV4. That is refused, but as a signature and not as a sub-resource. */
+const version2Keys = ['AWSAccessKeyId', 'Signature', 'Expires'];
+
 function requireKnown(command: S3Command, query: ReadonlyMap<string, string>): void {
+  const isVersion2 = version2Keys.every((key) => query.has(key));
   const isRead = command.method === 'GET' || command.method === 'HEAD';
   for (const key of query.keys()) {
     const isKnown =
@@ -80,6 +84,7 @@ function requireKnown(command: S3Command, query: ReadonlyMap<string, string>): v
       command.alsoTakes.includes(key) ||
       signatureKeys.has(key) ||
       key === operationKey ||
+      (isVersion2 && version2Keys.includes(key)) ||
       (isRead && responseKeys.has(key));
     if (!isKnown) throw notImplemented(key);
   }

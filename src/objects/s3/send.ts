@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http';
-import type { Content } from '../content/content.ts';
 import type { S3Reply, XmlElement } from './command.ts';
 import { writeDocument, writeRoot, xmlDeclaration } from './xml/writer.ts';
 
@@ -15,9 +14,9 @@ export interface Outlet {
   readonly sendTimeoutMs: number;
 }
 
-export type ReplyBody = XmlElement | Content | string;
-
 const xmlType = 'application/xml';
+/** Up to here it costs less to join head and body in one string than to write two buffers. */
+const joinedBytesMax = 16_384;
 const emptyBody = Buffer.alloc(0);
 
 /**
@@ -67,6 +66,7 @@ function end(outlet: Outlet, reply: S3Reply, body: Buffer, type: string | undefi
     return;
   }
   if (isHead || body.length === 0) response.end();
+  else if (body.length <= joinedBytesMax) response.end(body.toString('latin1'), 'latin1');
   else response.end(body);
 }
 

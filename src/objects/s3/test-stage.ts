@@ -2,6 +2,7 @@ import { type IncomingHttpHeaders, request as httpRequest } from 'node:http';
 import { type Socket, connect } from 'node:net';
 import { hash } from 'node:crypto';
 import { type GatewayWorld, memoryBackends, openWorld } from '../../../test/objects/world.ts';
+import type { StoreEngine } from '../../../test/support/stores.ts';
 import { temporaryDirectory } from '../../../test/support/temp.ts';
 import { until } from '../../../test/support/wait.ts';
 import { createIdSource, systemClock } from '../../kernel/ids.ts';
@@ -56,19 +57,7 @@ export interface S3Stage {
 export async function openStage(options: Partial<S3ServerOptions> = {}): Promise<S3Stage> {
   const directory = await temporaryDirectory();
   const backends = memoryBackends(1);
-  const world = await openWorld(
-    {
-      name: 'sqlite',
-      server: null,
-      fresh: async (migrations = []) => ({
-        databaseUrl: undefined,
-        dataDirectory: directory.path,
-        timeoutMs: 5_000,
-        migrations,
-      }),
-    },
-    backends,
-  );
+  const world = await openWorld(sqliteIn(directory.path), backends);
   const { store, gateway } = world;
   const sealer = createSealer(toSecretKey(Buffer.alloc(32, 1), 'test'));
   const storeAccess = new StoreAccess({ store, sealer });
@@ -127,6 +116,16 @@ export async function openStage(options: Partial<S3ServerOptions> = {}): Promise
       await directory[Symbol.asyncDispose]();
     },
   };
+}
+
+function sqliteIn(dataDirectory: string): StoreEngine {
+  const fresh: StoreEngine['fresh'] = async (migrations = []) => ({
+    databaseUrl: undefined,
+    dataDirectory,
+    timeoutMs: 5_000,
+    migrations,
+  });
+  return { name: 'sqlite', server: null, fresh };
 }
 
 function split(target: string): { rawPath: string; rawQuery: string } {

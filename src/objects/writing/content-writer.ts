@@ -151,10 +151,9 @@ export class ContentWriter {
     const candidates = (await this.capacity.rank(settings, storedBytes)).filter((name) => !avoid.includes(name));
     if (candidates.length === 0)
       throw objectError('ServiceUnavailable', {}, 'No backend takes writes for this bucket now.');
-    const claim = { writeId, storageKey, storedBytes, sizeBytes, candidates, count: settings.copies };
+    const claim = { writeId, storageKey, storedBytes, sizeBytes, candidates, count: settings.copies, needed };
     const claimed = await store.write(claimRoom, { ...claim, owner: owner(), nowMs: clock.nowMs() });
     if (claimed.length >= needed) return claimed;
-    if (claimed.length > 0) await store.write(abandonWrite, { writeId, reason: 'failed write', nowMs: clock.nowMs() });
     const room = `${claimed.length} of the ${needed} backends that this write needs have room for ${sizeBytes} bytes.`;
     throw objectError(candidates.length < needed ? 'ServiceUnavailable' : 'InsufficientStorage', {}, `Only ${room}`);
   }

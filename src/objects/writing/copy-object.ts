@@ -6,7 +6,7 @@ import { objectError } from '../errors.ts';
 import type { CopyRequest } from '../gateway.ts';
 import { shareContent } from '../ledger/share-content.ts';
 import type { Copy, ObjectAttributes, ObjectVersion } from '../object.ts';
-import { findVersionByContent, leastCopies, partsOf } from '../queries/queries.ts';
+import { copiesOf, findVersionByContent, leastCopies, partsOf } from '../queries/queries.ts';
 import type { Locator } from '../reading/locator.ts';
 import { type OpenCopy, readCopy } from '../reading/read-copy.ts';
 import { piecesOf, readParts } from '../reading/read-parts.ts';
@@ -22,12 +22,24 @@ export interface CopyObjectOptions extends PutObjectOptions {
 /** How large a content that has to be written anew may be: what a single write may be. */
 export const copyBytesMax = 5 * 1024 ** 3;
 
+/** How often a copy begins anew because its source was overwritten under it. */
+const attemptsMax = 5;
+
 /**
  * Copies an object. Content never changes once it is written, so a copy shares it and no byte moves, as long as the copies
- * that stand are what the target bucket demands; else it is read and written anew.
+ * that stand are what the target bucket demands; else it is read and written anew. Throws `OperationAborted` when the source
+ * is overwritten all the time.
  */
 export async function copyObject(options: CopyObjectOptions, request: CopyRequest): Promise<ObjectVersion> {
-  const { locator } = options;
+  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+    const source = await findSource(options, request);
+    const made = (await share(options, request, source)) ?? (await rewrite(options, request, source));
+    if (made !== 'changed') return made;
+  }
+  throw objectError('OperationAborted');
+}
+
+async function findSource({ locator }: CopyObjectOptions, request: CopyRequest): Promise<ObjectVersion> {
   const { version: source } = await locator.find(request.source);
   if (source.isMarker) {
     throw request.source.versionId === undefined
@@ -40,26 +52,25 @@ export async function copyObject(options: CopyObjectOptions, request: CopyReques
   }
   // A copy has no "not modified": whatever does not hold is a failed condition.
   if (checkRead(request.sourceConditions, source) !== 'ok') throw objectError('PreconditionFailed');
-  const hasChecksum =
-    request.checksum === undefined ||
-    source.attributes.checksums.some(({ algorithm }) => algorithm === request.checksum);
-  const shared = hasChecksum ? await share(options, request, source) : null;
-  return shared ?? rewrite(options, request, source);
+  return source;
 }
 
-/** Shares the content; `null` when the target bucket demands copies that do not stand, or the source changed. */
+/** Shares the content; `null` when the copies that stand are not what is demanded, `changed` when the source is another. */
 async function share(
   options: CopyObjectOptions,
   request: CopyRequest,
   source: ObjectVersion,
-): Promise<ObjectVersion | null> {
+): Promise<ObjectVersion | 'changed' | null> {
   const { store, buckets, newId, clock } = options;
-  const { bucket, key, tags, lock, actor, conditions } = request;
+  const { bucket, key, tags, lock, actor, conditions, checksum } = request;
   const { settings } = await buckets.get(bucket);
   const contentId = source.contentId!;
+  const hasChecksum =
+    checksum === undefined || source.attributes.checksums.some(({ algorithm }) => algorithm === checksum);
   const hasPlaces = Object.keys(settings.requiredLabels).length > 0 && source.bucket !== bucket;
+  if (hasPlaces || !hasChecksum) return null;
   const standing = await store.read((reader) => leastCopies(reader, contentId));
-  if (hasPlaces || standing < copiesBeforeAck(settings)) return null;
+  if (standing < copiesBeforeAck(settings)) return null;
   const { sizeBytes, etag } = source;
   const version = {
     bucket,
@@ -75,13 +86,14 @@ async function share(
     nowMs: clock.nowMs(),
   };
   const from = { bucket: source.bucket, key: source.key, versionId: source.versionId };
-  return orFound(
+  const made = await orFound(
     store.write(shareContent, { source: from, version, copiesWanted: settings.copies, conditions }),
     async () => {
       const found = await store.read((reader) => findVersionByContent(reader, bucket, key, contentId));
       return found?.versionId === version.versionId ? found : null;
     },
   );
+  return made ?? 'changed';
 }
 
 function attributesOf({ attributes }: CopyRequest, source: ObjectVersion): ObjectAttributes {
@@ -92,12 +104,13 @@ async function rewrite(
   options: CopyObjectOptions,
   request: CopyRequest,
   source: ObjectVersion,
-): Promise<ObjectVersion> {
+): Promise<ObjectVersion | 'changed'> {
   const { sizeBytes } = source;
   if (sizeBytes > copyBytesMax) throw objectError('EntityTooLarge', { maximum_bytes: copyBytesMax });
   const { bucket, key, tags, lock, actor, conditions, signal, checksum } = request;
   const { contentType, headers, metadata } = attributesOf(request, source);
   const open = await openSource(options, source, null, signal);
+  if (open === null) return 'changed';
   try {
     return await putObject(options, {
       bucket,
@@ -117,17 +130,18 @@ async function rewrite(
   }
 }
 
-/** Opens the content of a version, or a range of it, for reading. */
+/** Opens the content of a version, or a range of it, for reading; `null` when it has been released since. */
 export async function openSource(
-  { store, locator, registry, onBadCopy }: Pick<CopyObjectOptions, 'store' | 'locator' | 'registry' | 'onBadCopy'>,
+  { store, registry, onBadCopy }: Pick<CopyObjectOptions, 'store' | 'registry' | 'onBadCopy'>,
   source: ObjectVersion,
   range: ByteRange | null,
   signal: AbortSignal,
-): Promise<OpenCopy> {
+): Promise<OpenCopy | null> {
   const reading = { registry, signal, onBadCopy };
-  const parts = await store.read((reader) => partsOf(reader, source.contentId!, { after: 0, limit: 10_000 }));
-  if (parts.length > 0) return readParts(store, source.contentId!, piecesOf(parts, range), reading);
-  const { bucket, key, versionId } = source;
-  const { copies } = await locator.find({ bucket, key, versionId });
-  return readCopy(copies, range, reading);
+  const contentId = source.contentId!;
+  const parts = await store.read((reader) => partsOf(reader, contentId, { after: 0, limit: 10_000 }));
+  if (parts.length > 0) return readParts(store, contentId, piecesOf(parts, range), reading);
+  // By the content, since the key may stand for another one by now.
+  const copies = await store.read((reader) => copiesOf(reader, contentId, 1));
+  return copies.length === 0 ? null : readCopy(copies, range, reading);
 }

@@ -19,6 +19,7 @@ export async function copyPart(
   if (checkRead(conditions, version) !== 'ok') throw objectError('PreconditionFailed');
   requireInside(range, version.sizeBytes);
   const open = await openSource(options, version, range, signal);
+  if (open === null) throw objectError('OperationAborted', {}, 'The source was overwritten meanwhile; try again.');
   try {
     return await put({ sizeBytes: range?.length ?? version.sizeBytes, content: open.content, signal });
   } finally {

@@ -24,24 +24,18 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
   await checkEarly(options, request);
   const contentId = newId('c');
   const description = { bucket, key, contentId, part: 1, sizeBytes, attributes, createdAtMs: clock.nowMs() };
-  return writer.write(request, { description, settings }, ({ write, written, digests, copiesWanted }) => {
+  return writer.write(request, { description, settings }, async ({ write, written, digests, copiesWanted }) => {
     const { md5: etag, checksums } = digests;
-    const version = {
-      bucket,
-      key,
-      versionId: newId('v'),
-      contentId,
-      sizeBytes,
-      etag,
-      attributes: { ...attributes, checksums },
-      tags,
-      lock,
-      actor,
-      nowMs: clock.nowMs(),
-    };
-    return orFound(store.write(commitObject, { version, written, write, copiesWanted, conditions }), () =>
-      store.read((reader) => findVersionByContent(reader, bucket, key, contentId)),
+    const nowMs = clock.nowMs();
+    const content = { contentId, sizeBytes, etag, attributes: { ...attributes, checksums } };
+    const version = { bucket, key, versionId: newId('v'), ...content, tags, lock, actor, nowMs };
+    const versionId = await orFound(
+      store.write(commitObject, { version, written, write, copiesWanted, conditions }),
+      async () =>
+        (await store.read((reader) => findVersionByContent(reader, bucket, key, contentId)))?.versionId ?? null,
     );
+    const identity = { bucket, key, versionId, isLatest: true, isMarker: false };
+    return { ...identity, ...content, tags, lock, owner: actor, modifiedAtMs: nowMs };
   });
 }
 
