@@ -1,5 +1,10 @@
 import { benchHttp } from './http.ts';
 import { benchListing } from './listing.ts';
+import { benchObjectCost } from './objects/cost.ts';
+import { benchObjectGrowth } from './objects/growth.ts';
+import { benchObjectListing } from './objects/listing.ts';
+import { benchObjectMemory } from './objects/memory.ts';
+import { benchObjectThroughput } from './objects/throughput.ts';
 import { benchOperations } from './operations.ts';
 import { benchRecovery } from './recovery.ts';
 import { benchStreams } from './streams.ts';
@@ -10,6 +15,11 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   http: benchHttp,
   listing: benchListing,
   streams: benchStreams,
+  'object-throughput': benchObjectThroughput,
+  'object-cost': benchObjectCost,
+  'object-growth': benchObjectGrowth,
+  'object-memory': benchObjectMemory,
+  'object-listing': benchObjectListing,
 };
 
 // `npm run bench -- http listing` runs some of them; without names, all.

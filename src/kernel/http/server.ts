@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Tracer } from '@opentelemetry/api';
-import { Ajv } from 'ajv';
+import { Ajv, type ValidateFunction } from 'ajv';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import { HoldfastError } from '../errors/errors.ts';
@@ -92,9 +92,12 @@ export function createHttpServer(options: HttpOptions, routes: readonly Route[])
   const coercing = new Ajv({ coerceTypes: true, useDefaults: true, strict: false, allErrors: false });
   app.setValidatorCompiler(({ schema, httpPart }) => {
     const part = httpPart === 'querystring' ? 'query' : (httpPart ?? 'request');
-    const validate = (httpPart === 'body' ? strict : coercing).compile(schema as object);
-    return (value: unknown) =>
-      validate(value) ? { value } : { error: validationError(validate.errors ?? [], part, value) };
+    // Compiled when it is first needed: most routes are not used for days, and each takes memory and time at the start.
+    let validate: ValidateFunction | undefined;
+    return (value: unknown) => {
+      validate ??= (httpPart === 'body' ? strict : coercing).compile(schema as object);
+      return validate(value) ? { value } : { error: validationError(validate.errors ?? [], part, value) };
+    };
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
