@@ -138,6 +138,17 @@ describe('the store on PostgreSQL', { skip: missing !== null && !requireReal ? `
     assert.equal(await store.write(addOne, { id: 'a' }), 1);
   });
 
+  test('text with a NUL character is the fault of who sent it', async () => {
+    await using opened = await openConformanceStore(engine);
+    const { store } = opened;
+    await rejection(store.write(putRow, { id: 'a\0b', value: 0 }), 'invalid');
+    const select = 'select value from conformance_rows where id = ?';
+    await rejection(
+      store.read((reader) => reader.rows(select, ['a\0b'])),
+      'invalid',
+    );
+  });
+
   test('what one store publishes another one hears, also after a restart of the server', async () => {
     await using first = await openConformanceStore(engine);
     const second = await openStore(first.settings, { owner: true });

@@ -14,6 +14,8 @@ const unavailableSystemCodes = new Set([
 /** Somebody held a row or a lock for longer than we wait. */
 const lockTimeout = '55P03';
 const loginClasses = new Set(['28', '3D']);
+/** Text with a NUL character, which PostgreSQL cannot hold and SQLite can: the request's fault. */
+const unusableText = new Set(['22021', '22P05']);
 
 /** Whether the same transaction may simply be run again: a deadlock, or a serialization failure. */
 export function isRetryable(error: unknown): boolean {
@@ -31,10 +33,14 @@ export function closedError(): HoldfastError {
   return new HoldfastError('unavailable', 'The store is unavailable: it is closed.', { outcome: 'none' });
 }
 
-/** A failure of the engine or the way to it as `unavailable` with one sentence; anything else unchanged. */
+/**
+ * A failure of the engine or the way to it as `unavailable` with one sentence, text that it cannot hold as `invalid`;
+ * anything else unchanged.
+ */
 export function postgresError(error: unknown, outcome: 'none' | 'unknown'): unknown {
   if (error instanceof HoldfastError) return error;
   const code = codeOf(error);
+  if (unusableText.has(code)) return new HoldfastError('invalid', 'Text must not have a NUL character.', {}, error);
   const message = error instanceof Error && error.message !== '' ? error.message : code;
   const isLost = /terminated|timeout|not queryable|connection error/i.test(message);
   const isEngine =
