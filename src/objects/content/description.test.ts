@@ -21,7 +21,7 @@ const descriptions: fc.Arbitrary<BlobDescription> = fc.record({
   createdAtMs: fc.integer({ min: 0, max: 4_102_444_800_000 }),
 });
 const digests = fc.record({
-  md5: fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 32, maxLength: 32 }),
+  md5: fc.string({ unit: fc.constantFrom(...Array.from('0123456789abcdef')), minLength: 32, maxLength: 32 }),
   crc32: fc.integer({ min: 0, max: 0xffff_ffff }),
 });
 

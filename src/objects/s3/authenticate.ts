@@ -13,7 +13,7 @@ export interface Authenticated {
   /** `null` for a request without a signature. */
   readonly user: User | null;
   readonly authorization: Authorization;
-  /** What signed it, with which signed chunks go on. */
+  /** What signed it, with which signed chunks go on; `null` without a signature of version 4. */
   readonly signingKey: KeyObject | null;
 }
 

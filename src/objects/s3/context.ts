@@ -10,7 +10,7 @@ import { chunkedOptions } from './chunked/chunked-options.ts';
 import type { S3Command, S3Context, XmlElement } from './command.ts';
 import { type IncomingRequest, readIncoming, readText } from './incoming.ts';
 import type { Route } from './router.ts';
-import { foldHeaders } from './signature/headers.ts';
+import { signatureVersion2 } from './signature/version-2.ts';
 import type { Target } from './target.ts';
 import { parseXml } from './xml/reader.ts';
 
@@ -32,7 +32,12 @@ export interface RequestParts {
 }
 
 const noContext: Readonly<Record<string, string>> = {};
-const authTypes = { header: 'REST-HEADER', presigned: 'REST-QUERY-STRING', anonymous: null } as const;
+const authTypes = {
+  header: 'REST-HEADER',
+  presigned: 'REST-QUERY-STRING',
+  'presigned-v2': 'REST-QUERY-STRING',
+  anonymous: null,
+} as const;
 
 /** The one implementation of {@link S3Context}: a view of the parts of a request. */
 export class RequestContext implements S3Context {
@@ -114,10 +119,10 @@ export class RequestContext implements S3Context {
   }
 
   #incomingRequest(): IncomingRequest {
-    const { body, request, authenticated } = this.#parts;
+    const { body, authenticated } = this.#parts;
     const { authorization, signingKey } = authenticated;
     const isPlain = authorization.payload === 'sha256' || authorization.payload === 'unsigned';
-    const framing = isPlain ? null : chunkedOptions(authorization, foldHeaders(request.rawHeaders), signingKey);
+    const framing = isPlain ? null : chunkedOptions(authorization, signingKey);
     if (body.isStarted) throw objectError('InternalError', {}, 'A body is read once.');
     return {
       body,
@@ -131,15 +136,20 @@ export class RequestContext implements S3Context {
   /** Only policies have conditions, and most buckets have no policy. */
   #contextFor(bucket: Bucket | null): Readonly<Record<string, string>> {
     if (bucket?.settings.policy === undefined) return noContext;
-    this.#policyContext ??= policyContext({
-      user: this.user,
-      header: (name) => this.header(name),
-      query: this.query,
-      address: this.request.socket.remoteAddress,
-      isTls: 'encrypted' in this.request.socket,
-      authType: authTypes[this.#parts.authenticated.authorization.kind],
-      nowMs: this.nowMs,
-    });
+    const { kind } = this.#parts.authenticated.authorization;
+    const signatureVersion = kind === 'presigned-v2' ? { 's3:signatureversion': signatureVersion2 } : noContext;
+    this.#policyContext ??= {
+      ...policyContext({
+        user: this.user,
+        header: (name) => this.header(name),
+        query: this.query,
+        address: this.request.socket.remoteAddress,
+        isTls: 'encrypted' in this.request.socket,
+        authType: authTypes[kind],
+        nowMs: this.nowMs,
+      }),
+      ...signatureVersion,
+    };
     return this.#policyContext;
   }
 }

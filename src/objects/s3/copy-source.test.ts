@@ -21,12 +21,27 @@ describe('the source of a copy', () => {
   });
 
   test('keeps every key', () => {
-    const key = fc.string({ unit: 'binary', minLength: 1 }).filter((text) => text.isWellFormed());
+    const key = fc
+      .string({ unit: 'binary', minLength: 1 })
+      .filter((text) => text.isWellFormed() && !text.includes('\0'));
     fc.assert(fc.property(key, (text) => assert.equal(parseCopySource(`bucket/${encodePath(text)}`).key, text)));
   });
 
   test('is refused when it names no object', () => {
-    for (const header of ['', '/', 'b', '/b', 'b/', '/b/', '//k', 'b/%', 'b/%ff', 'b/k?versionId=']) {
+    for (const header of [
+      '',
+      '/',
+      'b',
+      '/b',
+      'b/',
+      '/b/',
+      '//k',
+      'b/%',
+      'b/%ff',
+      'b/k?versionId=',
+      'b/k%00',
+      'b%00/k',
+    ]) {
       assert.throws(
         () => parseCopySource(header),
         (error) => s3CodeOf(error) === 'InvalidArgument',

@@ -25,6 +25,7 @@ export function parseCopySource(header: string): VersionRef {
   const bucket = text.slice(start, slash);
   const key = text.slice(slash + 1);
   if (slash < 0 || bucket === '' || key === '') throw invalid('It must be sourcebucket/sourcekey.');
+  if (text.includes('\0')) throw invalid('A key cannot contain a null character.');
   if (versionId === '') throw invalid('The version is empty.');
   return { bucket, key, versionId };
 }

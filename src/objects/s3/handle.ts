@@ -101,16 +101,18 @@ async function answer(face: Face, exchange: Exchange): Promise<void> {
 }
 
 async function admit(face: Face, exchange: Exchange, target: Target, route: Route): Promise<Authenticated> {
-  const { rawPath, rawQuery } = target;
+  const { rawPath, rawQuery, hostBucket } = target;
   const { rawHeaders, method = '', headers } = exchange.request;
-  const signed = { method, rawPath, rawQuery, rawHeaders };
+  const signed = { method, rawPath, rawQuery, rawHeaders, hostBucket };
   const authenticated = await face.authenticate(signed, face.clock.nowMs());
   if (authenticated.authorization.kind !== 'anonymous') face.onKeyUse?.(authenticated.authorization.accessKey);
   const isWrite = method !== 'GET' && method !== 'HEAD';
   for (const name in headers) {
     if (name.startsWith('x-amz-')) requireKnownHeader(name, headers[name] as string, isWrite);
   }
-  for (const [name, value] of route.hoisted) requireKnownHeader(name, value, true);
+  for (const [name, value] of route.hoisted) {
+    if (name.startsWith('x-amz-')) requireKnownHeader(name, value, true);
+  }
   return authenticated;
 }
 

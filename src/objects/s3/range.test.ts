@@ -47,6 +47,48 @@ describe('ranges', () => {
     );
   });
 
+  test('of any header stay within the object', () => {
+    const piece = fc.oneof(
+      fc.constantFrom(
+        'bytes',
+        '=',
+        '-',
+        ',',
+        ' ',
+        '0',
+        '1',
+        '9',
+        '-0',
+        '00',
+        '1e3',
+        '٣',
+        'items',
+        '\t',
+        '9'.repeat(20),
+      ),
+      fc.string({ maxLength: 3 }),
+    );
+    const header = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
+    const anyHeader = fc.oneof(
+      header,
+      header.map((rest) => `bytes=${rest}`),
+    );
+    const anySize = fc.oneof(fc.nat(20), fc.maxSafeInteger().map(Math.abs));
+    fc.assert(
+      fc.property(anyHeader, anySize, (text, sizeBytes) => {
+        const spec = parseRange(text);
+        if (spec === null) return;
+        try {
+          const { offset, length } = resolveRange(spec, sizeBytes);
+          assert.ok(offset >= 0 && length > 0 && offset + length <= sizeBytes, JSON.stringify({ offset, length }));
+        } catch (error) {
+          assert.equal(s3CodeOf(error), 'InvalidRange');
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   test('that are not one range of bytes are ignored', () => {
     const headers = [
       '',

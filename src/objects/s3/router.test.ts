@@ -196,6 +196,23 @@ describe('routing', () => {
     assert.equal(routed('PUT', '/b/k?x-amz-meta-a=1'), 'NotImplemented');
   });
 
+  test('reads what a presigned URL of version 2 carries besides', () => {
+    const sign = 'AWSAccessKeyId=a&Signature=b&Expires=1';
+    const url = parseTarget(`/b/k?${sign}&content-type=a/b&Content-MD5=c&x-amz-meta-a=1`, 'host', []);
+    const { hoisted } = route('PUT', url, () => false);
+    assert.deepEqual(Object.fromEntries(hoisted), { 'content-type': 'a/b', 'content-md5': 'c', 'x-amz-meta-a': '1' });
+    assert.equal(routed('PUT', '/b/k?content-type=a/b'), 'NotImplemented');
+    assert.equal(routed('PUT', `/b/k?${sign}&content-encoding=a`), 'NotImplemented');
+    assert.equal(routed('PUT', `/b/k?${sign}&x-amz-meta-%0A=a`), 'NotImplemented');
+  });
+
+  test('refuses null characters, which not every store can compare with', () => {
+    for (const url of ['/b?prefix=%00', '/b/k?versionId=a%00', '/b/k?uploadId=%00', '/?prefix=a%00b']) {
+      assert.equal(routed('GET', url), 'InvalidArgument', url);
+    }
+    assert.equal(routed('PUT', '/b/k?X-Amz-Signature=a&x-amz-copy-source=b/%00'), 'InvalidArgument');
+  });
+
   test('takes the first of several values', () => {
     assert.equal(route('GET', parseTarget('/b?prefix=a&prefix=b', 'host', []), () => false).query.get('prefix'), 'a');
   });

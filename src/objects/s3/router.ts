@@ -1,6 +1,6 @@
 import { objectError } from '../errors.ts';
 import type { S3Command } from './command.ts';
-import { operationKey, responseKeys, signatureKeys } from './query-keys.ts';
+import { hoistedHeader, operationKey, responseKeys, signatureKeys } from './query-keys.ts';
 import { parseQuery } from './signature/query.ts';
 import type { Resource, Target } from './target.ts';
 
@@ -19,7 +19,7 @@ const nothing: ReadonlyMap<string, string> = new Map();
 /**
  * Finds the command of a request. Every key of the query must be one that the command takes: a sub-resource that is not
  * known is `NotImplemented`, never the object without it, so that `PUT ?acl` cannot overwrite an object. Throws
- * `MethodNotAllowed` where a resource has no such method at all.
+ * `MethodNotAllowed` where a resource has no such method at all, and `InvalidArgument` for a null character in a parameter.
  */
 export function createRouter(commands: readonly S3Command[]): Router {
   const candidates = new Map<string, S3Command[]>();
@@ -57,26 +57,23 @@ function isSelected(
   return selectedBy.every((key) => query.has(key)) && (selectedByHeader === undefined || hasHeader(selectedByHeader));
 }
 
-/** A presigned URL may carry any `x-amz-` header as a parameter, and S3 then reads it as one. */
+/** A presigned URL may carry headers as parameters, and S3 then reads them as such. */
 function readQuery(rawQuery: string): Pick<Route, 'query' | 'hoisted'> {
   const all = parseQuery(rawQuery);
-  const isPresigned = all.some(([key]) => key === 'X-Amz-Signature');
+  const isPresigned = all.some(([key]) => key === 'X-Amz-Signature' || key === 'Signature');
   const query = new Map<string, string>();
   const hoisted = new Map<string, string>();
   for (const [key, value] of all) {
-    const lower = key.toLowerCase();
-    const isHeader = isPresigned && lower.startsWith('x-amz-') && !signatureKeys.has(key);
-    const [map, name] = isHeader ? [hoisted, lower] : [query, key];
+    // No key, version or header has one, and not every store can compare with it.
+    if (value.includes('\0')) throw withNull(key);
+    const header = isPresigned ? hoistedHeader(key) : undefined;
+    const [map, name] = header === undefined ? [query, key] : [hoisted, header];
     if (!map.has(name)) map.set(name, value);
   }
   return { query, hoisted };
 }
 
-/** What signs a request in the way before SigV4. That is refused, but as a signature and not as a sub-resource. */
-const version2Keys = ['AWSAccessKeyId', 'Signature', 'Expires'];
-
 function requireKnown(command: S3Command, query: ReadonlyMap<string, string>): void {
-  const isVersion2 = version2Keys.every((key) => query.has(key));
   const isRead = command.method === 'GET' || command.method === 'HEAD';
   for (const key of query.keys()) {
     const isKnown =
@@ -84,7 +81,6 @@ function requireKnown(command: S3Command, query: ReadonlyMap<string, string>): v
       command.alsoTakes.includes(key) ||
       signatureKeys.has(key) ||
       key === operationKey ||
-      (isVersion2 && version2Keys.includes(key)) ||
       (isRead && responseKeys.has(key));
     if (!isKnown) throw notImplemented(key);
   }
@@ -95,6 +91,11 @@ function absent(method: string, resource: Resource, query: ReadonlyMap<string, s
     if (!signatureKeys.has(key) && key !== operationKey) throw notImplemented(key);
   }
   return objectError('MethodNotAllowed', { method: method.slice(0, 32), resource_type: resource.toUpperCase() });
+}
+
+function withNull(key: string): Error {
+  const message = 'A query parameter cannot contain a null character.';
+  return objectError('InvalidArgument', { argument: key.slice(0, 100) }, message);
 }
 
 function notImplemented(key: string): Error {

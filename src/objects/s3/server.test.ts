@@ -50,7 +50,20 @@ describe('buckets', () => {
 
   test('are refused under names that are none, elsewhere, and in malformed documents', async () => {
     await using at = await openStage();
-    for (const name of ['ab', 'Box', '1.2.3.4', 'a_b', 'a..b', '-ab', 'a%2Fb', 'x'.repeat(64)]) {
+    for (const name of [
+      'ab',
+      'Box',
+      '1.2.3.4',
+      'a_b',
+      'a..b',
+      'a.-b',
+      'a-.b',
+      '-ab',
+      'ab.',
+      '.ab',
+      'a%2Fb',
+      'x'.repeat(64),
+    ]) {
       assert.equal(codeOf(await at.ask('PUT', `/${name}`)), 'InvalidBucketName', name);
     }
     const at2 = (region: string) =>

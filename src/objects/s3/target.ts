@@ -14,6 +14,8 @@ export interface Target {
   /** As a signature covers them: the bytes on the wire, one character each. */
   readonly rawPath: string;
   readonly rawQuery: string;
+  /** The bucket that the host names, in the virtual-host style. */
+  readonly hostBucket?: string;
   /** Empty for the service. */
   readonly bucketName: string;
   /** Decoded and otherwise as it came: dots, doubled slashes and all. Empty for the service and buckets. */
@@ -30,7 +32,7 @@ export function parseTarget(url: string, host: string | undefined, baseDomains: 
   const rawPath = query < 0 ? origin : origin.slice(0, query);
   const rawQuery = query < 0 ? '' : origin.slice(query + 1);
   const hostBucket = baseDomains.length === 0 ? undefined : bucketOfHost(authority ?? host, baseDomains);
-  if (hostBucket !== undefined) return about(rawPath, rawQuery, hostBucket, rawPath.slice(1));
+  if (hostBucket !== undefined) return { ...about(rawPath, rawQuery, hostBucket, rawPath.slice(1)), hostBucket };
   const slash = rawPath.indexOf('/', 1);
   if (slash < 0) return about(rawPath, rawQuery, decoded(rawPath.slice(1)), '');
   if (slash === 1) throw objectError('InvalidBucketName', { bucket: '' });

@@ -1,8 +1,7 @@
 import { type IncomingHttpHeaders, request as httpRequest } from 'node:http';
 import { type Socket, connect } from 'node:net';
 import { hash } from 'node:crypto';
-import { type GatewayWorld, memoryBackends, openWorld } from '../../../test/objects/world.ts';
-import type { StoreEngine } from '../../../test/support/stores.ts';
+import { type FreshStore, type GatewayWorld, memoryBackends, openWorld } from '../../../test/objects/world.ts';
 import { temporaryDirectory } from '../../../test/support/temp.ts';
 import { until } from '../../../test/support/wait.ts';
 import { createIdSource, systemClock } from '../../kernel/ids.ts';
@@ -54,10 +53,10 @@ export interface S3Stage {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function openStage(options: Partial<S3ServerOptions> = {}): Promise<S3Stage> {
+export async function openStage(options: Partial<S3ServerOptions> = {}, engine?: FreshStore): Promise<S3Stage> {
   const directory = await temporaryDirectory();
   const backends = memoryBackends(1);
-  const world = await openWorld(sqliteIn(directory.path), backends);
+  const world = await openWorld(engine ?? fileIn(directory.path), backends);
   const { store, gateway } = world;
   const sealer = createSealer(toSecretKey(Buffer.alloc(32, 1), 'test'));
   const storeAccess = new StoreAccess({ store, sealer });
@@ -118,14 +117,11 @@ export async function openStage(options: Partial<S3ServerOptions> = {}): Promise
   };
 }
 
-function sqliteIn(dataDirectory: string): StoreEngine {
-  const fresh: StoreEngine['fresh'] = async (migrations = []) => ({
-    databaseUrl: undefined,
-    dataDirectory,
-    timeoutMs: 5_000,
-    migrations,
-  });
-  return { name: 'sqlite', server: null, fresh };
+/** The store of a process that is given no other: a file. */
+function fileIn(dataDirectory: string): FreshStore {
+  return {
+    fresh: async (migrations = []) => ({ databaseUrl: undefined, dataDirectory, timeoutMs: 5_000, migrations }),
+  };
 }
 
 function split(target: string): { rawPath: string; rawQuery: string } {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checksumOf } from '../../checksums/checksum.ts';
 import { parseAuthorization } from '../signature/authorization.ts';
-import { foldHeaders } from '../signature/headers.ts';
 import type { SignatureClaim, SignedRequest } from '../signature/signed-request.ts';
 import { signingKey } from '../signature/signing-key.ts';
 import { verifySignature } from '../signature/verify.ts';
@@ -39,7 +38,7 @@ function decoderFor(request: SignedRequest): ChunkedDecoder {
   const claim = parseAuthorization(request, Date.UTC(2013, 4, 24)) as SignatureClaim;
   const key = signingKey(secret, claim.scope);
   verifySignature(claim, request, key);
-  return new ChunkedDecoder(chunkedOptions(claim, foldHeaders(request.rawHeaders), key)!);
+  return new ChunkedDecoder(chunkedOptions(claim, key)!);
 }
 
 function chunk(size: string, signature: string, data: Buffer): Buffer {

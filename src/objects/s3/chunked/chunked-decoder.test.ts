@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createSecretKey } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import { ChunkedDecoder, type ChunkedOptions } from './chunked-decoder.ts';
@@ -128,6 +129,53 @@ describe('a body in chunks', () => {
         );
       }
     }
+  });
+
+  test('failure 15: never passes for the same when one bit of an unsigned one flips', () => {
+    for (const form of forms.filter((each) => each.signing === null)) {
+      const wire = Buffer.concat(encodeChunked(payload, { ...form, chunkLengths }));
+      for (let bit = 0; bit < wire.length * 8; bit += 1) {
+        const other = Buffer.from(wire);
+        other[bit >>> 3]! ^= 1 << (bit & 7);
+        if (other.toString('latin1').toLowerCase() === wire.toString('latin1').toLowerCase()) continue;
+        let decoded: Decoded;
+        try {
+          decoded = decode(optionsFor(payload, form), [other]);
+        } catch (error) {
+          assert.ok(error instanceof HoldfastError, String(error));
+          continue;
+        }
+        // Whoever compares the payload with its checksum, or the checksum with the payload, finds it.
+        const isSame = decoded.payload.equals(payload) && isDeepStrictEqual([...decoded.trailers], form.trailers);
+        assert.ok(!isSame, `bit ${bit}`);
+        assert.equal(decoded.payload.length, payload.length);
+      }
+    }
+  });
+
+  test('failure 15: of any pieces of another is refused, or is that one', () => {
+    fc.assert(
+      fc.property(
+        anyForm,
+        fc.nat(400),
+        fc.nat(40),
+        fc.uint8Array({ maxLength: 10 }),
+        fc.array(fc.nat(600), { maxLength: 6 }),
+        (form, start, removed, added, ends) => {
+          const wire = Buffer.concat(encodeChunked(payload, { ...form, chunkLengths }));
+          const at = start % wire.length;
+          const other = Buffer.concat([wire.subarray(0, at), added, wire.subarray(at + removed)]);
+          try {
+            const decoded = decode(optionsFor(payload, form), cut(other, ends));
+            assert.equal(decoded.payload.length, payload.length);
+            if (form.signing !== null) assert.deepEqual(decoded.payload, payload);
+          } catch (error) {
+            assert.ok(error instanceof HoldfastError, String(error));
+          }
+        },
+      ),
+      { numRuns: 1_000 },
+    );
   });
 
   test('failure 15: is refused when signed chunks are left out, doubled or moved', () => {

@@ -9,24 +9,20 @@ const trailersMax = 8;
 
 /**
  * How to decode a request's body, from what was verified of it; `null` when it is not in chunks. It is
- * `x-amz-content-sha256` that decides: `Content-Encoding: aws-chunked` alone is only a name. `headers` are folded, and
- * `signingKey` is the one that verified the request, `null` for an anonymous one.
+ * `x-amz-content-sha256` that decides: `Content-Encoding: aws-chunked` alone is only a name. `signingKey`
+ * is the one that verified the request, `null` without one.
  *
  * Throws `MissingContentLength` without `x-amz-decoded-content-length`, `InvalidArgument` when that is no length, and
  * `InvalidRequest` for an `x-amz-trailer` that S3 does not know.
  */
-export function chunkedOptions(
-  authorization: Authorization,
-  headers: ReadonlyMap<string, string>,
-  signingKey: KeyObject | null,
-): ChunkedOptions | null {
-  const { payload } = authorization;
+export function chunkedOptions(authorization: Authorization, signingKey: KeyObject | null): ChunkedOptions | null {
+  const { headers, payload } = authorization;
   if (payload === 'sha256' || payload === 'unsigned') return null;
   const hasTrailers = payload !== 'signed-chunks';
   const decodedLength = readDecodedLength(headers);
   const trailers = readTrailerNames(headers, hasTrailers);
   if (payload === 'unsigned-chunks-trailer') return { decodedLength, trailers, hasTrailers, signing: null };
-  if (signingKey === null || authorization.kind === 'anonymous') {
+  if (signingKey === null || !('scope' in authorization)) {
     throw new TypeError('signed chunks need the signing key of their request');
   }
   const { scope, amzDate, signature } = authorization;

@@ -9,7 +9,7 @@ import { parseCount } from '../listing/list-parameters.ts';
 import { encodePath } from '../signature/uri.ts';
 import { uploadRef } from '../upload-ref.ts';
 import { checksumLeaves } from '../xml/checksums.ts';
-import { childrenOf, expectElement, integerIn, requiredText, textIn } from '../xml/find.ts';
+import { childrenOf, expectElement, integerIn, malformed, requiredText, textIn } from '../xml/find.ts';
 import { leaf } from '../xml/writer.ts';
 
 const partsMax = 10_000;
@@ -57,7 +57,8 @@ function parseParts(root: XmlElement): readonly Part[] {
 }
 
 function parsePart(element: XmlElement): Part {
-  const part = integerIn(element, 'PartNumber') ?? 0;
+  const part = integerIn(element, 'PartNumber');
+  if (part === undefined) throw malformed('Part needs a PartNumber.');
   if (part < 1 || part > partsMax) {
     throw objectError('InvalidArgument', { argument: 'partNumber' }, `PartNumber is from 1 to ${partsMax}.`);
   }

@@ -1,5 +1,5 @@
 import { objectError } from '../../errors.ts';
-import type { ContentPart, ObjectVersion } from '../../object.ts';
+import type { ContentPart, ObjectChecksum, ObjectVersion } from '../../object.ts';
 import type { S3Command, S3Context, XmlElement } from '../command.ts';
 import { formatHttpTime } from '../http-time.ts';
 import { parseCount } from '../listing/list-parameters.ts';
@@ -66,13 +66,18 @@ async function describe(context: S3Context, version: ObjectVersion, name: Attrib
     case 'Checksum':
       return attributes.checksums.length === 0
         ? []
-        : [{ name: 'Checksum', children: checksumLeaves(attributes.checksums) }];
+        : [{ name: 'Checksum', children: checksumLeaves(attributes.checksums.map(withoutCount)) }];
     case 'ObjectParts': {
       const parts = await context.gateway.objects.parts(version, { after: 0, limit: partsMax });
       return parts.length === 0 ? [] : [describeParts(context, parts)];
     }
   }
   return name satisfies never;
+}
+
+/** Here alone a composite checksum stands without the number of parts, which `ObjectParts` tells. */
+function withoutCount(checksum: ObjectChecksum): ObjectChecksum {
+  return checksum.type === 'COMPOSITE' ? { ...checksum, value: checksum.value.replace(/-\d+$/, '') } : checksum;
 }
 
 function describeParts(context: S3Context, parts: readonly ContentPart[]): XmlElement {

@@ -1,7 +1,7 @@
 import type { ContentPart } from '../../object.ts';
 import type { S3Command } from '../command.ts';
 import { answerFailedReading, checkReading, headOf, parseReading, rangeOf } from '../reading.ts';
-import { statSubject } from './subject.ts';
+import { findSubject } from './subject.ts';
 
 const partsMax = 10_000;
 
@@ -16,11 +16,14 @@ export const headObject: S3Command = {
     const { gateway } = context;
     const reading = parseReading(context);
     try {
-      const version = await statSubject(context);
+      const { version, isStale } = await findSubject(context);
       checkReading(reading, version);
       const parts: readonly ContentPart[] =
         reading.partNumber === null ? [] : await gateway.objects.parts(version, { after: 0, limit: partsMax });
-      return headOf(context, reading, version, { range: rangeOf(reading, version, parts), parts });
+      const reply = headOf(context, reading, version, { range: rangeOf(reading, version, parts), parts });
+      // As for a GET: there may be something newer.
+      if (isStale) reply.headers['x-holdfast-stale'] = 'true';
+      return reply;
     } catch (error) {
       return answerFailedReading(context, error);
     }

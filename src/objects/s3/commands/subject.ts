@@ -13,9 +13,14 @@ export function versionRef({ bucket, key, query }: S3Context): VersionRef {
  * is `MethodNotAllowed`.
  */
 export async function statSubject(context: S3Context): Promise<ObjectVersion> {
+  return (await findSubject(context)).version;
+}
+
+/** As {@link statSubject}, and whether the version was told from memory. */
+export async function findSubject(context: S3Context): Promise<{ version: ObjectVersion; isStale: boolean }> {
   const ref = versionRef(context);
-  const version = await context.gateway.objects.stat(ref);
-  if (!version.isMarker) return version;
+  const { version, isStale } = await context.gateway.objects.find(ref);
+  if (!version.isMarker) return { version, isStale };
   const details = { marker: version.versionId };
   throw ref.versionId === undefined ? objectError('NoSuchKey', details) : objectError('MethodNotAllowed', details);
 }

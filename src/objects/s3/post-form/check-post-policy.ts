@@ -10,7 +10,7 @@ export interface PolicedForm {
 }
 
 /** Fields that no condition need name. */
-const free = new Set(['file', 'policy', 'x-amz-signature']);
+const free = new Set(['awsaccesskeyid', 'file', 'policy', 'signature', 'x-amz-signature']);
 
 /**
  * Refuses a form that its policy does not allow: one that came too late, breaks a condition, or has a field that no condition

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { formatAmzDate } from '../signature/amz-date.ts';
 import { signPolicy } from '../signature/post-form.ts';
@@ -182,6 +182,42 @@ describe('an upload by form', () => {
     ];
     for (const [given, expected] of cases) assert.equal(code(await upload(at, given)), expected, JSON.stringify(given));
     await requireNothing(at);
+  });
+
+  test('may be signed with version 2, as boto3 does by default', async () => {
+    await using at = await openPhotos();
+    const conditions = [{ bucket: 'photos' }, { key: 'a' }, { 'Content-Type': 'image/png' }];
+    const expiration = new Date(Date.now() + 60_000).toISOString();
+    const policy = Buffer.from(JSON.stringify({ expiration, conditions })).toString('base64');
+    const { accessKey, secret } = at.owner;
+    const signature = createHmac('sha1', secret).update(policy).digest('base64');
+    const fields = { key: 'a', 'Content-Type': 'image/png', AWSAccessKeyId: accessKey, policy, signature };
+    const none = Buffer.from(JSON.stringify({ expiration, conditions: [] })).toString('base64');
+    for (const [more, expected] of [
+      [{ signature: signature.toLowerCase() }, '403 SignatureDoesNotMatch'],
+      [{ signature: '' }, '400 InvalidArgument'],
+      [{ policy: none }, '403 SignatureDoesNotMatch'],
+      [{ AWSAccessKeyId: 'NOBODY' }, '403 InvalidAccessKeyId'],
+      [{ key: 'b' }, '403 AccessDenied'],
+      [{ 'Cache-Control': 'no-store' }, '403 AccessDenied'],
+      [{ 'x-amz-algorithm': 'AWS4-HMAC-SHA256' }, '400 InvalidArgument'],
+    ] as const) {
+      assert.equal(code(await post(at, { ...fields, ...more }, 'x')), expected, JSON.stringify(more));
+    }
+    await requireNothing(at);
+    const statement = {
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 's3:PutObject',
+      Resource: 'arn:aws:s3:::photos/*',
+      Condition: { StringEquals: { 's3:signatureversion': 'AWS', 's3:authType': 'POST' } },
+    };
+    const deny = JSON.stringify({ Version: '2012-10-17', Statement: statement });
+    assert.equal((await at.ask('PUT', '/photos?policy', { body: deny })).status, 204);
+    assert.equal(code(await post(at, fields, 'x')), '403 AccessDenied');
+    assert.equal((await at.ask('DELETE', '/photos?policy')).status, 204);
+    assert.equal(code(await post(at, fields, 'x')), '204');
+    assert.equal((await at.ask('GET', '/photos/a')).headers['content-type'], 'image/png');
   });
 
   test('is refused outside the sizes of its policy, before anything is written', async () => {

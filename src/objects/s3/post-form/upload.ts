@@ -1,4 +1,4 @@
-import type { S3Action, User } from '../../access/access.ts';
+import type { S3Action } from '../../access/access.ts';
 import { policyContext } from '../../access/policy/context.ts';
 import { checksumAlgorithms, checksumHeader } from '../../checksums/algorithm.ts';
 import { parseDigest } from '../../checksums/value.ts';
@@ -15,7 +15,7 @@ import { checkPostPolicy } from './check-post-policy.ts';
 import { type FormHeaders, formHeaders } from './form-headers.ts';
 import { type Form, type FormFile, readForm } from './form-reader.ts';
 import { replyToForm } from './form-reply.ts';
-import { findSigner } from './form-signer.ts';
+import { type FormSigner, findSigner } from './form-signer.ts';
 import { parseBoundary } from './part-header.ts';
 
 const keyBytesMax = 1024;
@@ -30,7 +30,8 @@ export async function uploadForm(context: S3Context): Promise<S3Reply> {
   const form = await formOf(context);
   const fields = withKey(form);
   const key = fields.get('key')!;
-  const { user, policy } = await findSigner(context.access, fields);
+  const signer = await findSigner(context.access, fields);
+  const { user, policy } = signer;
   if (policy !== null) {
     checkPostPolicy(policy, { bucket: bucket.name, fields, sizeBytes: form.file.sizeBytes }, nowMs);
   }
@@ -42,7 +43,7 @@ export async function uploadForm(context: S3Context): Promise<S3Reply> {
     ...(hasTags ? (['s3:PutObjectTagging'] as const) : []),
     ...lockActions(headers.header),
   ];
-  await authorize(context, { user, key, headers, actions });
+  await authorize(context, signer, { key, headers, actions });
   const version = await gateway.objects.put({
     bucket: bucket.name,
     key,
@@ -96,15 +97,15 @@ function tagsOf(fields: ReadonlyMap<string, string>): Tags {
 
 async function authorize(
   { access, bucket, query, request, nowMs }: S3Context,
+  { user, signatureVersion }: FormSigner,
   asked: {
-    readonly user: User | null;
     readonly key: string;
     readonly headers: FormHeaders;
     readonly actions: readonly S3Action[];
   },
 ): Promise<void> {
-  const { user, key, headers, actions } = asked;
-  const context = policyContext({
+  const { key, headers, actions } = asked;
+  const facts = policyContext({
     user,
     // What no field can say, the request says of its sender; of the object it says nothing.
     header: (name) =>
@@ -115,6 +116,7 @@ async function authorize(
     authType: user === null ? null : 'POST',
     nowMs,
   });
+  const context = signatureVersion === null ? facts : { ...facts, 's3:signatureversion': signatureVersion };
   for (const action of actions) await access.authorize({ user, action, bucket, key, context });
 }
 

@@ -1,17 +1,18 @@
 import { objectError } from '../../errors.ts';
 import { readHeaderClaim } from './header-form.ts';
 import { foldHeaders } from './headers.ts';
-import { parsePayloadHash, unsignedPayload } from './payload-hash.ts';
+import { readPlainPayload } from './payload-hash.ts';
 import { readPresignedClaim } from './presigned-form.ts';
+import { isPresignedV2, readPresignedV2Claim } from './presigned-v2.ts';
 import { parseQuery } from './query.ts';
-import type { AnonymousRequest, Authorization, SignatureClaim, SignedRequest } from './signed-request.ts';
+import type { Authorization, SignatureClaim, SignedRequest } from './signed-request.ts';
 
 const presignedParameters = /^X-Amz-(?:Algorithm|Credential|Signature)$/;
-const version2Parameters = /^(?:AWSAccessKeyId|Signature)$/;
 
 /**
  * What a request says of who sent it, in any form of AWS Signature Version 4 for S3 ("Authenticating Requests" in the Amazon
- * S3 API reference). Nothing is verified but form, time and that all is signed which must be: `verifySignature` does the rest.
+ * S3 API reference) or by a presigned URL of version 2. Nothing is verified but form, time and that all is signed which must
+ * be: `verifyWithSecret` does the rest.
  *
  * `nowMs` is the server's time; a header's signature is good for 15 minutes around its time, a presigned one from its time
  * (15 minutes earlier, for clocks that differ) until it expires.
@@ -25,23 +26,20 @@ export function parseAuthorization(request: SignedRequest, nowMs: number): Autho
   const header = headers.get('authorization') ?? '';
   const query = request.rawQuery === '' ? [] : parseQuery(request.rawQuery);
   const isPresigned = query.some(([name]) => presignedParameters.test(name));
-  if (isPresigned && header !== '') {
-    const message = 'Only one auth mechanism allowed: the Authorization header or the X-Amz- query parameters.';
+  if (header !== '' && (isPresigned || isPresignedV2(query))) {
+    const message = 'Only one auth mechanism allowed: the Authorization header or the parameters of a presigned URL.';
     throw objectError('InvalidArgument', { field: 'authorization' }, message);
   }
-  if (isPresigned) return withAllSigned(readPresignedClaim(query, headers, nowMs), headers);
-  if (header !== '') return withAllSigned(readHeaderClaim(header, headers, nowMs), headers);
-  if (query.some(([name]) => version2Parameters.test(name))) {
-    const message = 'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.';
-    throw objectError('InvalidRequest', {}, message);
-  }
-  return anonymous(headers);
+  if (isPresigned) return withAllSigned(readPresignedClaim(query, headers, nowMs));
+  if (header !== '') return withAllSigned(readHeaderClaim(header, headers, nowMs));
+  if (isPresignedV2(query)) return readPresignedV2Claim(request, query, nowMs);
+  return { kind: 'anonymous', headers, ...readPlainPayload(headers) };
 }
 
 /** An `x-amz-` header that is not signed could have been put there by anybody. */
-function withAllSigned(claim: SignatureClaim, headers: ReadonlyMap<string, string>): SignatureClaim {
+function withAllSigned(claim: SignatureClaim): SignatureClaim {
   const signed = new Set(claim.signedHeaders);
-  const unsigned = [...headers.keys()].filter((name) => !signed.has(name) && mustBeSigned(name, claim));
+  const unsigned = [...claim.headers.keys()].filter((name) => !signed.has(name) && mustBeSigned(name, claim));
   if (!signed.has('host')) unsigned.push('host');
   if (unsigned.length === 0) return claim;
   const message = 'There were headers present in the request which were not signed.';
@@ -51,14 +49,4 @@ function withAllSigned(claim: SignatureClaim, headers: ReadonlyMap<string, strin
 /** In the header's form the payload's hash is signed as the last line of the canonical request, and S3 asks no more. */
 function mustBeSigned(name: string, { kind }: SignatureClaim): boolean {
   return name.startsWith('x-amz-') && !(kind === 'header' && name === 'x-amz-content-sha256');
-}
-
-function anonymous(headers: ReadonlyMap<string, string>): AnonymousRequest {
-  const payloadHash = headers.get('x-amz-content-sha256') ?? unsignedPayload;
-  const payload = parsePayloadHash(payloadHash);
-  if (payload === 'signed-chunks' || payload === 'signed-chunks-trailer') {
-    const message = 'The chunks of a request without a signature cannot be signed.';
-    throw objectError('AccessDenied', { field: 'x-amz-content-sha256' }, message);
-  }
-  return { kind: 'anonymous', payloadHash, payload };
 }

@@ -131,8 +131,39 @@ describe("AWS's examples of signatures", () => {
     const claim = parsePostAuthorization(fields);
     assert.ok(claim.kind === 'post');
     assert.equal(claim.accessKey, accessKey);
-    const key = signingKey(secret, claim.scope);
-    verifyPostSignature(claim, key);
-    assert.equal(signPolicy(claim.policy, key), claim.signature);
+    verifyPostSignature(claim, secret);
+    assert.equal(signPolicy(claim.policy, signingKey(secret, claim.scope!)), claim.signature);
+  });
+
+  test('POST form of version 2: verified', () => {
+    // "Browser-based uploads using POST (AWS signature version 2)", with a line feed at each line's end. Its signature is
+    // still that of the example credentials of the first editions.
+    const firstSecret = 'uV3F3YluFJax1cknvbcGwgjvx4QpvB+leU8dUj2o';
+    const policy = [
+      '{ "expiration": "2007-12-01T12:00:00.000Z",',
+      '  "conditions": [',
+      '    {"bucket": "johnsmith"},',
+      '    ["starts-with", "$key", "user/eric/"],',
+      '    {"acl": "public-read"},',
+      '    {"success_action_redirect": "http://johnsmith.s3.amazonaws.com/successful_upload.html"},',
+      '    ["starts-with", "$Content-Type", "image/"],',
+      '    {"x-amz-meta-uuid": "14365123651274"},',
+      '    ["starts-with", "$x-amz-meta-tag", ""]',
+      '  ]',
+      '}',
+      '',
+    ].join('\n');
+    const fields = new Map([
+      ['awsaccesskeyid', accessKey],
+      ['policy', Buffer.from(policy).toString('base64')],
+      ['signature', '0RavWzkygo6QX9caELEqKi9kDbU='],
+    ]);
+    const claim = parsePostAuthorization(fields);
+    assert.ok(claim.kind === 'post');
+    assert.deepEqual([claim.accessKey, claim.scope], [accessKey, null]);
+    verifyPostSignature(claim, firstSecret);
+    assert.throws(() => verifyPostSignature(claim, secret));
+    assert.throws(() => verifyPostSignature({ ...claim, policy: claim.policy.replace('e', 'f') }, firstSecret));
+    assert.throws(() => parsePostAuthorization(new Map([...fields].slice(0, 2))));
   });
 });

@@ -36,7 +36,7 @@ export function readHeaderClaim(
     throw objectError('InvalidRequest', { field: 'x-amz-content-sha256' }, message);
   }
   const payload = parsePayloadHash(payloadHash);
-  return { kind: 'header', accessKey, scope, signedHeaders, signature, amzDate, timeMs, payloadHash, payload };
+  return { kind: 'header', accessKey, scope, signedHeaders, signature, amzDate, timeMs, headers, payloadHash, payload };
 }
 
 function readComponents(authorization: string): ReadonlyMap<string, string> {

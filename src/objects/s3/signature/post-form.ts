@@ -4,12 +4,16 @@ import { parseAmzDate } from './amz-date.ts';
 import { sign } from './canonical-request.ts';
 import { parseCredential } from './credential.ts';
 import { type CredentialScope, signingAlgorithm } from './signed-request.ts';
+import { signingKey } from './signing-key.ts';
+import { bytesOf } from './uri.ts';
+import { isSignedV2 } from './version-2.ts';
 
 /** What the fields of a POST form claim, before the signature is verified. */
 export interface PostClaim {
   readonly kind: 'post';
   readonly accessKey: string;
-  readonly scope: CredentialScope;
+  /** `null` with version 2. */
+  readonly scope: CredentialScope | null;
   readonly signature: string;
   /** The policy as it came, in base64: the string that is signed. */
   readonly policy: string;
@@ -17,7 +21,7 @@ export interface PostClaim {
 
 /**
  * Reads the signature of a POST form ("Browser-Based Uploads Using POST" in the Amazon S3 API reference) from its
- * fields, by name in lower case. A form without `policy` and signature is anonymous. When the policy expires, and whether
+ * fields, by name in lower case; also one of version 2, which boto3 still makes by default. A form without `policy` and signature is anonymous. When the policy expires, and whether
  * the form keeps it, is for the caller to check, after `verifyPostSignature`. Throws `InvalidArgument` when a field is missing
  * or malformed.
  */
@@ -26,6 +30,10 @@ export function parsePostAuthorization(
 ): PostClaim | { readonly kind: 'anonymous' } {
   if (!fields.has('policy') && !fields.has('x-amz-signature')) return { kind: 'anonymous' };
   const policy = required(fields, 'policy');
+  if (fields.has('awsaccesskeyid') && !fields.has('x-amz-algorithm')) {
+    const accessKey = required(fields, 'awsaccesskeyid');
+    return { kind: 'post', accessKey, scope: null, signature: required(fields, 'signature'), policy };
+  }
   if (required(fields, 'x-amz-algorithm') !== signingAlgorithm) {
     throw invalid('x-amz-algorithm', `X-Amz-Algorithm only supports "${signingAlgorithm}".`);
   }
@@ -42,10 +50,14 @@ export function parsePostAuthorization(
 }
 
 /** Verifies a form's signature, which is over its policy as it came. Throws `SignatureDoesNotMatch`. */
-export function verifyPostSignature({ accessKey, policy, signature }: PostClaim, key: KeyObject): void {
+export function verifyPostSignature({ accessKey, scope, policy, signature }: PostClaim, secret: string): void {
   // The field's characters beyond ASCII would be no base64; as UTF-8 no two policies share their bytes.
-  const expected = sign(key, Buffer.from(policy, 'utf8').toString('latin1'));
-  if (timingSafeEqual(expected, Buffer.from(signature, 'hex'))) return;
+  const text = bytesOf(policy);
+  const isMatch =
+    scope === null
+      ? isSignedV2(text, secret, signature)
+      : timingSafeEqual(sign(signingKey(secret, scope), text), Buffer.from(signature, 'hex'));
+  if (isMatch) return;
   throw objectError('SignatureDoesNotMatch', { access_key: accessKey, signature_provided: signature });
 }
 

@@ -34,7 +34,18 @@ export function readPresignedClaim(query: Query, headers: ReadonlyMap<string, st
   assertTime(timeMs, parseExpires(required(query, 'X-Amz-Expires')), nowMs);
   const payloadHash = readPayloadHash(query, headers, signedHeaders);
   const payload = parsePayloadHash(payloadHash);
-  return { kind: 'presigned', accessKey, scope, signedHeaders, signature, amzDate, timeMs, payloadHash, payload };
+  return {
+    kind: 'presigned',
+    accessKey,
+    scope,
+    signedHeaders,
+    signature,
+    amzDate,
+    timeMs,
+    headers,
+    payloadHash,
+    payload,
+  };
 }
 
 function optional(query: Query, wanted: string): string | undefined {

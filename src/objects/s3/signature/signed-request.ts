@@ -1,4 +1,4 @@
-import type { PayloadForm } from './payload-hash.ts';
+import type { PayloadForm, PlainPayload } from './payload-hash.ts';
 
 /**
  * A request as a signature covers it: what stood on the wire, before anything was decoded. Each character of its strings
@@ -12,6 +12,8 @@ export interface SignedRequest {
   readonly rawQuery: string;
   /** Names and values in turn, as `IncomingMessage.rawHeaders`. */
   readonly rawHeaders: readonly string[];
+  /** The bucket that the host names, in the virtual-host style. Version 4 signs the host itself. */
+  readonly hostBucket?: string | undefined;
 }
 
 /** What a signing key is good for. The service is always `s3`. */
@@ -34,19 +36,32 @@ export interface SignatureClaim {
   /** When it was signed, as the string to sign has it: `yyyyMMddTHHmmssZ`. */
   readonly amzDate: string;
   readonly timeMs: number;
+  /** Of the whole request, folded, signed or not. */
+  readonly headers: ReadonlyMap<string, string>;
   /** As the canonical request ends. */
   readonly payloadHash: string;
   readonly payload: PayloadForm;
 }
 
-export interface AnonymousRequest {
+export interface AnonymousRequest extends PlainPayload {
   readonly kind: 'anonymous';
-  /** An anonymous body may be framed in chunks as well, and may announce its hash. */
-  readonly payloadHash: string;
-  readonly payload: Exclude<PayloadForm, 'signed-chunks' | 'signed-chunks-trailer'>;
+  /** Folded. */
+  readonly headers: ReadonlyMap<string, string>;
 }
 
-export type Authorization = AnonymousRequest | SignatureClaim;
+/** What a presigned URL of Signature Version 2 claims, before it is verified. */
+export interface PresignedV2Claim extends PlainPayload {
+  readonly kind: 'presigned-v2';
+  /** Unfolded, with those that the query carries. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly accessKey: string;
+  /** In base64. */
+  readonly signature: string;
+  /** What may have been signed, each character one byte: signers name a bucket in two ways. */
+  readonly stringsToSign: readonly string[];
+}
+
+export type Authorization = AnonymousRequest | SignatureClaim | PresignedV2Claim;
 
 export const signingAlgorithm = 'AWS4-HMAC-SHA256';
 

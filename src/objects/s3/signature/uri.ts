@@ -30,7 +30,8 @@ function encodeBytes(bytes: string, keepsSlash: boolean): string {
   return encoded;
 }
 
-function bytesOf(text: string): string {
+/** The UTF-8 of a text, each byte one character. */
+export function bytesOf(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 

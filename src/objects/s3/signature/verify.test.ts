@@ -17,7 +17,7 @@ const timeMs = Date.UTC(2026, 1, 3, 4, 5, 6);
 
 function verify(request: SignedRequest, secret = credentials.secret): void {
   const claim = parseAuthorization(request, timeMs + 60_000);
-  if (claim.kind === 'anonymous') throw new HoldfastError('forbidden', 'The request is not signed.');
+  if (!('scope' in claim)) throw new HoldfastError('forbidden', 'The request is not signed.');
   // Which secret is asked for is the access key's doing, so another key is another secret.
   if (claim.accessKey !== credentials.accessKey) throw new HoldfastError('forbidden', 'The access key is not known.');
   verifySignature(claim, request, signingKey(secret, claim.scope));

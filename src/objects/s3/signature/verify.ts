@@ -1,9 +1,9 @@
 import { type KeyObject, timingSafeEqual } from 'node:crypto';
 import { objectError } from '../../errors.ts';
 import { type CanonicalParts, canonicalRequest, sign, stringToSign } from './canonical-request.ts';
-import { foldHeaders } from './headers.ts';
+import { verifyPresignedV2 } from './presigned-v2.ts';
 import { canonicalQuery } from './query.ts';
-import type { SignatureClaim, SignedRequest } from './signed-request.ts';
+import type { PresignedV2Claim, SignatureClaim, SignedRequest } from './signed-request.ts';
 import { signingKey } from './signing-key.ts';
 import type { SigningKeyCache } from './signing-key-cache.ts';
 import { canonicalPath } from './uri.ts';
@@ -16,8 +16,7 @@ import { canonicalPath } from './uri.ts';
  * Nothing is said here of the body: its hash, or its chunks, are for the caller to check against `claim.payloadHash`.
  */
 export function verifySignature(claim: SignatureClaim, request: SignedRequest, key: KeyObject): void {
-  const headers = foldHeaders(request.rawHeaders);
-  const { signedHeaders, payloadHash } = claim;
+  const { headers, signedHeaders, payloadHash } = claim;
   const path = canonicalPath(request.rawPath);
   const parts = {
     method: request.method,
@@ -44,14 +43,18 @@ export function verifySignature(claim: SignatureClaim, request: SignedRequest, k
 
 /**
  * The same from a secret. The signing key comes from `cache`, or is derived, and kept there once it has verified a request.
- * Returns it, since signed chunks go on with it.
+ * Returns it, since signed chunks go on with it; `null` for version 2, which has no such key.
  */
 export function verifyWithSecret(
-  claim: SignatureClaim,
+  claim: SignatureClaim | PresignedV2Claim,
   request: SignedRequest,
   secret: string,
   cache: SigningKeyCache,
-): KeyObject {
+): KeyObject | null {
+  if (claim.kind === 'presigned-v2') {
+    verifyPresignedV2(claim, secret);
+    return null;
+  }
   const { accessKey, scope } = claim;
   const known = cache.find(accessKey, secret, scope);
   const key = known ?? signingKey(secret, scope);

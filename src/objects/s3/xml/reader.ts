@@ -6,6 +6,9 @@ import { malformed as unexpected } from './find.ts';
 /** No document of S3 is deeper than 8; a bound keeps hostile ones from costing memory. */
 const depthMax = 32;
 
+/** Tags and attributes cost microseconds each. The longest document of S3, a list of 10,000 parts, has at most 240,000 of them. */
+const markupMax = 250_000;
+
 const parser = new XMLParser({
   preserveOrder: true,
   removeNSPrefix: true,
@@ -20,7 +23,8 @@ const parser = new XMLParser({
   ignoreDeclaration: true,
   ignorePiTags: true,
   cdataPropName: '#cdata',
-  maxNestedTags: depthMax,
+  // It counts the levels above an element.
+  maxNestedTags: depthMax - 1,
 });
 
 /** A node as the parser gives it: one key that is its name, and `:@` for attributes. */
@@ -29,10 +33,11 @@ type Node = Readonly<Record<string, unknown>>;
 /**
  * Parses a document. Names are without their namespace prefixes, white space between elements is dropped, and that in an
  * element without children is kept. Throws `MalformedXML` for anything that is not well-formed, for document type
- * declarations (and with them every entity of its own), and for more than 32 levels.
+ * declarations (and with them every entity of its own), and for more than 32 levels or 250,000 tags and attributes.
  */
 export function parseXml(text: string): XmlElement {
   const document = text.startsWith('\ufeff') ? text.slice(1) : text;
+  refuseTooMuch(document);
   refuseDeclarations(document);
   if (!isSpeakable(document)) throw malformed('It has characters that XML does not allow.');
   let nodes: readonly Node[];
@@ -53,6 +58,17 @@ export function parseXml(text: string): XmlElement {
 
 function malformed(reason: string): Error {
   return unexpected(reason.slice(0, 200));
+}
+
+/** Every tag begins with `<`, and every attribute has a `=`. */
+function refuseTooMuch(text: string): void {
+  if (text.length <= markupMax) return;
+  let count = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x3c || code === 0x3d) count++;
+  }
+  if (count > markupMax) throw malformed('It has more elements than any document of S3.');
 }
 
 /** Only comments and character data may begin with `<!`. What stands inside them is not markup. */
@@ -101,13 +117,19 @@ function attributesOf(node: Node): { attributes?: Readonly<Record<string, string
   return { attributes: Object.fromEntries(entries.map(([key, value]) => [key, decodeReferences(String(value))])) };
 }
 
-const named: Readonly<Partial<Record<string, string>>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+const named: ReadonlyMap<string, string> = new Map([
+  ['amp', '&'],
+  ['lt', '<'],
+  ['gt', '>'],
+  ['quot', '"'],
+  ['apos', "'"],
+]);
 
 /** The references of XML itself; every other one, and one to a character that XML does not allow, is malformed. */
 function decodeReferences(text: string): string {
   if (!text.includes('&')) return text;
   return text.replaceAll(/&([^;&]*);?/g, (whole, name: string) => {
-    const known = whole.endsWith(';') ? (named[name] ?? characterOf(name)) : undefined;
+    const known = whole.endsWith(';') ? (named.get(name) ?? characterOf(name)) : undefined;
     if (known === undefined) throw malformed(`The reference ${whole.slice(0, 40)} is not known.`);
     return known;
   });
