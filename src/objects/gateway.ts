@@ -143,6 +143,8 @@ export interface Objects {
   put(request: PutRequest): Promise<ObjectVersion>;
   /** The version asked for, delete markers included. Throws `NoSuchBucket`, `NoSuchKey`, `NoSuchVersion`. */
   stat(ref: VersionRef): Promise<ObjectVersion>;
+  /** As {@link Objects.stat}, and whether it was told from memory since the store could not be asked. */
+  find(ref: VersionRef): Promise<{ readonly version: ObjectVersion; readonly isStale: boolean }>;
   /** Throws `NoSuchKey` for a delete marker, with `details.marker` its version. */
   open(request: ReadRequest): Promise<OpenObject>;
   /** Parts of a content in order; one that was written whole has none. */

@@ -3,14 +3,14 @@ import type { Store } from '../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from './backends/registry.ts';
 import { copyObject } from './writing/copy-object.ts';
 import type { Buckets, Objects, OpenObject, PutRequest, ReadRequest } from './gateway.ts';
-import { objectError } from './errors.ts';
+import { objectError, s3CodeOf } from './errors.ts';
 import { requireKey } from './keys.ts';
 import { changeObject } from './ledger/change-object.ts';
 import { removeObject } from './ledger/remove-object.ts';
 import type { Copy, ObjectVersion } from './object.ts';
 import { listObjectVersions, listObjects } from './queries/listing.ts';
 import { partsOf } from './queries/queries.ts';
-import type { Locator } from './reading/locator.ts';
+import type { Found, Locator } from './reading/locator.ts';
 import { type ReadCopyOptions, readCopy } from './reading/read-copy.ts';
 import { piecesOf, readParts } from './reading/read-parts.ts';
 import type { ContentWriter } from './writing/content-writer.ts';
@@ -44,15 +44,23 @@ export function createObjects(options: ObjectsOptions): Objects {
     async stat(ref) {
       return (await locator.find(ref)).version;
     },
+    async find(ref) {
+      const { version, isStale } = await locator.find(ref);
+      return { version, isStale };
+    },
     open: (request) => openObject(options, request),
     async parts({ contentId }, page) {
       return contentId === null ? [] : store.read((reader) => partsOf(reader, contentId, page));
     },
     async remove({ bucket, key, versionId }, { actor, conditions, bypassGovernance }) {
       requireKey(key);
-      locator.forget(bucket, key);
       const cause = { markerId: newId('v'), actor, nowMs: clock.nowMs() };
-      return store.write(removeObject, { bucket, key, versionId, conditions, bypassGovernance, ...cause });
+      try {
+        return await store.write(removeObject, { bucket, key, versionId, conditions, bypassGovernance, ...cause });
+      } finally {
+        // Afterwards, since a read meanwhile would remember it anew; and also when nobody knows how the write ended.
+        locator.forget(bucket, key, versionId);
+      }
     },
     async copy(request) {
       requireKey(request.key);
@@ -88,9 +96,27 @@ export function createObjects(options: ObjectsOptions): Objects {
   };
 }
 
+/** How often a read begins anew because its object was overwritten before its bytes were opened. */
+const openAttemptsMax = 5;
+
 async function openObject(options: ObjectsOptions, request: ReadRequest): Promise<OpenObject> {
-  const { store, registry, locator, onBadCopy } = options;
-  const { version, copies, isStale } = await locator.find(request);
+  const { locator } = options;
+  let found = await locator.find(request);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openFound(options, request, found);
+    } catch (error) {
+      if (s3CodeOf(error) !== 'ServiceUnavailable' || found.isStale || attempt === openAttemptsMax) throw error;
+      const { contentId } = found.version;
+      found = await locator.find(request);
+      if (found.version.contentId === contentId) throw error;
+    }
+  }
+}
+
+async function openFound(options: ObjectsOptions, request: ReadRequest, found: Found): Promise<OpenObject> {
+  const { store, registry, onBadCopy } = options;
+  const { version, copies, isStale } = found;
   if (version.isMarker) throw markerError(version, request.versionId !== undefined);
   request.check?.(version);
   const { contentId } = version;
@@ -98,6 +124,10 @@ async function openObject(options: ObjectsOptions, request: ReadRequest): Promis
   const parts = isInParts
     ? await store.read((reader) => partsOf(reader, contentId!, { after: 0, limit: partsMax }))
     : [];
+  // Parts go with their content, when it is overwritten or deleted meanwhile.
+  if (isInParts && parts.reduce((sum, part) => sum + part.sizeBytes, 0) !== version.sizeBytes) {
+    throw objectError('ServiceUnavailable', {}, 'The object is not there any more; try again.');
+  }
   const range = request.range(version, parts);
   const reading: ReadCopyOptions = { registry, signal: request.signal, onBadCopy };
   const open = isInParts

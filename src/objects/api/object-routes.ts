@@ -10,6 +10,7 @@ import { parseConditions } from '../s3/conditions.ts';
 import { formatHttpTime } from '../s3/http-time.ts';
 import { readIncoming } from '../s3/incoming.ts';
 import { defaultLimits } from '../s3/limits.ts';
+import { lockFor } from '../s3/lock-rules.ts';
 import { addAttributeHeaders, parseAttributes } from '../s3/metadata.ts';
 import { formatContentRange, isRangeCurrent, parseRange, resolveRange } from '../s3/range.ts';
 import { sendReply } from '../s3/send.ts';
@@ -33,7 +34,7 @@ export type Presign = (wish: {
 }) => Promise<string>;
 
 /** Objects for programs that want no S3: plain PUT, GET, HEAD and DELETE under the API's tokens. */
-export function objectRoutes({ objects }: ObjectGateway, presign: Presign): Route[] {
+export function objectRoutes({ buckets, objects }: ObjectGateway, presign: Presign): Route[] {
   return [
     route(objectContract.listObjects, async ({ params, query }) => {
       const { prefix = '', delimiter = null, limit = defaultLimit, cursor } = query;
@@ -44,6 +45,7 @@ export function objectRoutes({ objects }: ObjectGateway, presign: Presign): Rout
       return { items: versions.map(objectView), prefixes: [...prefixes], next_cursor: nextCursor };
     }),
     route(objectContract.putObject, async ({ params, raw, reply, caller }) => {
+      const { settings } = await buckets.get(params.bucket);
       const incoming = await incomingOf(raw, reply);
       const version = await objects.put({
         ...incoming,
@@ -51,7 +53,8 @@ export function objectRoutes({ objects }: ObjectGateway, presign: Presign): Rout
         key: keyOf(raw),
         attributes: parseAttributes(headerReader(raw), (prefix) => headersFrom(raw, prefix), metadataPrefix),
         tags: {},
-        lock: null,
+        // No header of this face asks for a lock, but what the bucket gives to every version holds here too.
+        lock: lockFor(() => undefined, settings, Date.now()),
         conditions: parseConditions(headerReader(raw)),
         actor: caller.name,
       });
@@ -141,18 +144,18 @@ async function read(
   };
   try {
     if (isHead) {
-      const version = await objects.stat(ref);
+      const { version, isStale } = await objects.find(ref);
       if (version.isMarker) throw objectError(ref.versionId === undefined ? 'NoSuchKey' : 'MethodNotAllowed');
       check(version);
       const range = rangeOf(header, version);
       reply.hijack();
-      await sendReply(outlet, { status: range === null ? 200 : 206, headers: headersOf(version, range) });
+      await sendReply(outlet, { status: range === null ? 200 : 206, headers: headersOf(version, range, isStale) });
       return undefined as never;
     }
     const range = (version: ObjectVersion) => rangeOf(header, version);
     const open = await objects.open({ ...ref, range, check, signal: control.signal });
     reply.hijack();
-    const headers = headersOf(open.version, open.range);
+    const headers = headersOf(open.version, open.range, open.isStale);
     const sending = sendReply(outlet, { status: open.range === null ? 200 : 206, headers, body: open.content });
     // From here on `sendReply` itself breaks the connection when the content breaks.
     await sending.catch(() => reply.raw.destroy()).finally(() => open.cancel());
@@ -171,7 +174,7 @@ function rangeOf(header: (name: string) => string | undefined, version: ObjectVe
   return spec === null ? null : resolveRange(spec, version.sizeBytes);
 }
 
-function headersOf(version: ObjectVersion, range: ByteRange | null): Record<string, string> {
+function headersOf(version: ObjectVersion, range: ByteRange | null, isStale = false): Record<string, string> {
   const headers: Record<string, string> = {
     etag: `"${version.etag}"`,
     'last-modified': formatHttpTime(version.modifiedAtMs),
@@ -180,6 +183,8 @@ function headersOf(version: ObjectVersion, range: ByteRange | null): Record<stri
     'content-length': String(range?.length ?? version.sizeBytes),
   };
   if (range !== null) headers['content-range'] = formatContentRange(range, version.sizeBytes);
+  // The store could not be asked whether there is something newer.
+  if (isStale) headers['x-holdfast-stale'] = 'true';
   addAttributeHeaders(version.attributes, headers, metadataPrefix);
   return headers;
 }

@@ -64,12 +64,13 @@ export class Locator {
     if (known !== undefined) return known;
     const located = await read();
     // A commit while reading may or may not be in the answer, so that one is not kept.
-    if (located !== null && this.#store.commits === commits && this.#answersAt === commits) this.#answers.set(id, located);
+    if (located !== null && this.#store.commits === commits && this.#answersAt === commits)
+      this.#answers.set(id, located);
     return located;
   }
 
-  /** Forgets what was written or removed here. */
-  forget(bucket: string, key: string): void {
-    this.#lastKnown.note(bucket, key, undefined, null);
+  /** Forgets what was written or removed here: the latest version, the one without a name, and the one that is named. */
+  forget(bucket: string, key: string, versionId?: string): void {
+    for (const id of [undefined, 'null', versionId]) this.#lastKnown.note(bucket, key, id, null);
   }
 }

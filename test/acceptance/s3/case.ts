@@ -40,3 +40,22 @@ export function bytesOf(length: number, seed = 1): Buffer {
 export const mebibyte = 1024 * 1024;
 /** The least size of a part that is not the last. */
 export const partBytesMin = 5 * mebibyte;
+
+/** Does this with each item, at most `atOnce` of them at a time. The first error ends it. */
+export async function withEach<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < items.length) await work(items[next++]!);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+/** Numbers the pages of a listing, and fails at one more than there can be: a listing must end. */
+export function* pageNumbers(pagesMax = 200): Generator<number> {
+  for (let page = 0; page < pagesMax; page++) yield page;
+  assert.fail(`the listing does not end after ${pagesMax} pages`);
+}

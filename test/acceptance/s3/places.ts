@@ -24,23 +24,37 @@ export async function directoryPlace(stops: Stops): Promise<Place> {
   return { addTo: (api, position) => add(api, { ...backend, position }), remains: () => filesBelow(path) };
 }
 
-const bucket = 'held-objects';
 /** So that large objects of the suites are put there in parts. */
 const partBytes = 8 * 1024 * 1024;
 
-/** A bucket of Debian's radosgw. */
-export async function radosgwPlace(stops: Stops): Promise<Place> {
-  const radosgw = await startRadosgw();
-  stops.add(() => radosgw.stop());
+/** One radosgw of Debian's for several rigs: its start takes longer than all else of theirs. */
+export class SharedRadosgw {
+  #started: Promise<Radosgw> | null = null;
+  #places = 0;
+
+  /** A bucket of its own. */
+  async place(): Promise<Place> {
+    this.#started ??= startRadosgw();
+    return radosgwPlace(await this.#started, `held-objects-${++this.#places}`);
+  }
+
+  async stop(): Promise<void> {
+    // A start that failed has cleared up itself, and was told to whoever asked for a place.
+    const radosgw = await this.#started?.catch(() => null);
+    await radosgw?.stop();
+  }
+}
+
+async function radosgwPlace(radosgw: Radosgw, bucket: string): Promise<Place> {
   await radosgw.call('PUT', `/${bucket}`);
   const { accessKey, secret } = radosgw.credentials;
   const config = { endpoint: radosgw.endpoint, bucket, multipart_part_bytes: String(partBytes) };
   const secrets = { access_key_id: accessKey, secret_access_key: secret };
   const backend = { name: 'radosgw', kind: 's3', config, secrets };
-  return { addTo: (api, position) => add(api, { ...backend, position }), remains: () => keysOf(radosgw) };
+  return { addTo: (api, position) => add(api, { ...backend, position }), remains: () => keysOf(radosgw, bucket) };
 }
 
-async function keysOf(radosgw: Radosgw): Promise<string[]> {
+async function keysOf(radosgw: Radosgw, bucket: string): Promise<string[]> {
   const objects = await radosgw.call('GET', `/${bucket}?list-type=2`);
   const uploads = await radosgw.call('GET', `/${bucket}?uploads`);
   return [...`${objects}${uploads}`.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key!);

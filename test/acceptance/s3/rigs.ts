@@ -3,7 +3,7 @@ import { apacheMissing } from '../../support/apache.ts';
 import { postgresMissing, startPostgres } from '../../support/postgres.ts';
 import { radosgwAvailable } from '../../support/radosgw.ts';
 import { testServer } from '../../support/server.ts';
-import { type Place, directoryPlace, radosgwPlace, webdavPlace } from './places.ts';
+import { type Place, type SharedRadosgw, directoryPlace, webdavPlace } from './places.ts';
 import { type Gateway, type Rig, type RunningRig, baseDomain } from './rig.ts';
 import { Stops } from './stops.ts';
 
@@ -14,16 +14,20 @@ export const filesystemRig: Rig = {
 };
 
 /** Another S3 server, on the embedded store. */
-export const radosgwRig: Rig = {
-  missing: radosgwAvailable,
-  start: () => startRig(1, [radosgwPlace]),
-};
+export function radosgwRig(radosgw: SharedRadosgw): Rig {
+  return {
+    missing: radosgwAvailable,
+    start: () => startRig(1, [() => radosgw.place()]),
+  };
+}
 
 /** A directory, another S3 server and a WebDAV share at the same time: each object on two of them. */
-export const mixedRig: Rig = {
-  missing: () => radosgwAvailable() ?? apacheMissing(),
-  start: () => startRig(2, [directoryPlace, radosgwPlace, webdavPlace]),
-};
+export function mixedRig(radosgw: SharedRadosgw): Rig {
+  return {
+    missing: () => radosgwAvailable() ?? apacheMissing(),
+    start: () => startRig(2, [directoryPlace, () => radosgw.place(), webdavPlace]),
+  };
+}
 
 /** Two gateways on one PostgreSQL and one directory. */
 export const twoGatewaysRig: Rig = {
@@ -63,9 +67,12 @@ async function startRig(
   }
 }
 
+/** So that what is deleted once more later can be waited for. */
+export const quickFlags = { 'object-second-look': '1s', 'object-retry-wait': '200ms' };
+
 /** A server of this process. */
 export async function startGateway(stops: Stops, flags: Readonly<Record<string, string>>): Promise<Gateway> {
-  const server = await testServer({ 's3-domains': baseDomain, ...flags });
+  const server = await testServer({ 's3-domains': baseDomain, ...quickFlags, ...flags });
   stops.add(() => server[Symbol.asyncDispose]());
   return { api: server.client, s3Url: server.server.s3Url };
 }

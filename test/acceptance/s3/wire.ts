@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Agent, type IncomingHttpHeaders, request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
+import { type Socket, connect } from 'node:net';
 import { type SigningCredentials, signRequest } from '../../../src/objects/s3/signature/sign.ts';
 
 const timeoutMs = 60_000;
@@ -33,7 +33,7 @@ export interface Answer {
 /** Headers of a signed request, names and values in turn. */
 export function signedHeaders(baseUrl: string, ask: Ask, as: SigningCredentials): string[] {
   const { method, target, headers = {}, body = '', timeMs = Date.now() } = ask;
-  const [rawPath = '', rawQuery = ''] = splitOnce(target, '?');
+  const [rawPath, rawQuery] = splitOnce(target, '?');
   const host = headers['host'] ?? new URL(baseUrl).host;
   const others = Object.entries(headers).filter(([name]) => name !== 'host');
   const rawHeaders = ['host', host, ...others.flat()];
@@ -70,6 +70,19 @@ export function sendTo(baseUrl: string, ask: Ask, as: SigningCredentials | null)
   });
 }
 
+/** As a browser asks: with what `fetch` does to a URL, and without a signature. In bounded time. */
+export function browse(url: string, init: RequestInit = {}): Promise<Response> {
+  return fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) });
+}
+
+/** A connection of the test's own, which is broken when nothing passes for long. */
+export function openSocket(baseUrl: string, options: { readonly allowHalfOpen?: boolean } = {}): Socket {
+  const { hostname, port } = new URL(baseUrl);
+  const socket = connect({ host: hostname, port: Number(port), ...options });
+  socket.setTimeout(timeoutMs, () => socket.destroy(new Error('nothing came for long')));
+  return socket;
+}
+
 function answerOf(status: number, headers: IncomingHttpHeaders, body: Buffer): Answer {
   const text = body.length > 1_048_576 ? '' : body.toString();
   return { status, headers, body, text, code: status < 300 ? '' : (textsOf(text, 'Code')[0] ?? '') };
@@ -90,28 +103,56 @@ function unescapeXml(text: string): string {
   });
 }
 
-/** Writes these bytes, in turn, on a connection of its own, and gives all that came back until it was closed. */
-export function rawExchange(baseUrl: string, parts: readonly (string | Buffer)[], end = true): Promise<string> {
-  const { hostname, port } = new URL(baseUrl);
+/**
+ * Writes these bytes, in turn, on a connection of its own, and gives what came back: until an answer was whole, or the
+ * connection was closed. With `isEnded`, the client ends its side.
+ */
+export function rawExchange(
+  baseUrl: string,
+  parts: readonly (string | Buffer)[],
+  { isEnded = false }: { readonly isEnded?: boolean } = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
-    const chunks: Buffer[] = [];
-    socket.setTimeout(timeoutMs, () => socket.destroy(new Error('no answer')));
-    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-    socket.on('error', (error) => (chunks.length > 0 ? done() : reject(error)));
+    const socket = openSocket(baseUrl, { allowHalfOpen: true });
+    let received = '';
     const done = () => {
       socket.destroy();
-      resolve(Buffer.concat(chunks).toString('latin1'));
+      resolve(received);
     };
+    socket.on('data', (chunk: Buffer) => {
+      received += chunk.toString('latin1');
+      if (isWhole(received)) done();
+    });
+    socket.on('error', (error) => (received === '' ? reject(error) : done()));
     socket.on('end', done);
     for (const part of parts) socket.write(part);
-    if (end) socket.end();
+    if (isEnded) socket.end();
   });
+}
+
+/** Whether a final answer is there with all of its body. */
+function isWhole(received: string): boolean {
+  const final = withoutInterim(received);
+  const end = final.indexOf('\r\n\r\n');
+  if (end < 0) return false;
+  const length = /^content-length: (\d+)/im.exec(final.slice(0, end))?.[1];
+  return length !== undefined && final.length >= end + 4 + Number(length);
+}
+
+function withoutInterim(received: string): string {
+  return received.replace(/^(HTTP\/1\.1 1\d\d[^]*?\r\n\r\n)+/, '');
+}
+
+/** The status and the error code of what {@link rawExchange} gave. */
+export function outcomeOf(received: string): { readonly status: number; readonly code: string } {
+  const status = Number(/^HTTP\/1\.1 (\d+)/.exec(withoutInterim(received))?.[1] ?? 0);
+  return { status, code: /<Code>(\w+)/.exec(received)?.[1] ?? '' };
 }
 
 /** A request line with headers, as text. */
 export function headText(method: string, target: string, rawHeaders: readonly string[]): string {
   const lines = [`${method} ${target} HTTP/1.1`];
-  for (let index = 0; index < rawHeaders.length; index += 2) lines.push(`${rawHeaders[index]}: ${rawHeaders[index + 1]}`);
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    lines.push(`${rawHeaders[index]}: ${rawHeaders[index + 1]}`);
   return `${lines.join('\r\n')}\r\n\r\n`;
 }

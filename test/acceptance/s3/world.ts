@@ -7,6 +7,8 @@ import type { Gateway, RunningRig } from './rig.ts';
 import { type Answer, type Ask, sendTo } from './wire.ts';
 
 const region = 'us-east-1';
+const cleanup = 'object-cleanup';
+const timeoutMs = 60_000;
 
 export interface BucketWish {
   readonly isLocked?: boolean;
@@ -82,12 +84,22 @@ export class World {
     return newKey(this.rig.gateways[0]!, `user-${++this.#names}`, permissions, bucket);
   }
 
+  /** Lets the keepers delete now what nothing refers to, and waits for it. */
+  async clean(): Promise<void> {
+    const { api } = this.rig.gateways[0]!;
+    const runs = async () => (await api.call(contract.listKeepers)).items.find(({ name }) => name === cleanup)!.runs;
+    const before = await runs();
+    await api.call(contract.runKeeper, { params: { name: cleanup } });
+    await until('deletions were made', async () => (await runs()) > before);
+  }
+
   client(as: SigningCredentials): S3Client {
     const client = new S3Client({
       endpoint: this.rig.gateways[0]!.s3Url,
       region,
       forcePathStyle: true,
       maxAttempts: 1,
+      requestHandler: { connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true },
       credentials: { accessKeyId: as.accessKey, secretAccessKey: as.secret },
     });
     client.middlewareStack.add(

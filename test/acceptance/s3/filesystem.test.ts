@@ -1,0 +1,4 @@
+import { filesystemRig } from './rigs.ts';
+import { s3Acceptance } from './suite.ts';
+
+s3Acceptance('a directory', filesystemRig);
