@@ -1,21 +1,28 @@
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
-import { type BucketSettings, defaultBucketSettings } from '../bucket.ts';
+import { defaultBucketSettings } from '../bucket.ts';
 import { claimShortfalls, dropCopy, queueDraining, settleShortfall } from '../ledger/shortfalls.ts';
 import { findBucket } from '../queries/queries.ts';
 import { toCopy } from '../rows.ts';
 import type { CopyRow, ShortfallRow } from '../tables.ts';
 import { backoffMs, inParallel } from './batches.ts';
-import { type ReplicateOptions, type StoredCopy, replicate } from './replicate.ts';
+import { owedFinder } from './find-owed.ts';
+import { type ReplicateOptions, type ReplicateTarget, type StoredCopy, replicate } from './replicate.ts';
 
 const batchSize = 100;
 const batchesMax = 100;
 const leaseMs = 15 * 60_000;
-const firstWaitMs = 5_000;
+const retryWaitMsDefault = 5_000;
 const lastWaitMs = 3_600_000;
 
+export interface ReplicatorOptions extends ReplicateOptions {
+  /** Before a copy that failed is tried again; it doubles each time. 5 s by default. */
+  readonly retryWaitMs?: number;
+}
+
 /** Makes the copies that contents want, and moves those that stand on draining backends. */
-export function replicatorKeeper(options: ReplicateOptions, periodMs: number): Keeper {
-  const { store, clock, owner } = options;
+export function replicatorKeeper(options: ReplicatorOptions, periodMs: number): Keeper {
+  const { store, clock, owner, retryWaitMs = retryWaitMsDefault } = options;
+  const findOwed = owedFinder(store, clock);
   return {
     name: 'object-replicator',
     summary: 'Makes missing copies of objects, and moves copies off backends that are drained.',
@@ -23,6 +30,7 @@ export function replicatorKeeper(options: ReplicateOptions, periodMs: number): K
     run: async (signal) => {
       let settled = 0;
       let failed = 0;
+      await findOwed(signal);
       for (let batch = 0; batch < batchesMax && !signal.aborted; batch++) {
         await store.write(queueDraining, { limit: batchSize, nowMs: clock.nowMs() });
         const claim = { owner: owner(), limit: batchSize, nowMs: clock.nowMs(), leaseMs };
@@ -33,7 +41,7 @@ export function replicatorKeeper(options: ReplicateOptions, periodMs: number): K
             () => null,
             (error: unknown) => ({
               error: (error instanceof Error ? error.message : String(error)).slice(0, 500),
-              dueAtMs: clock.nowMs() + backoffMs(row.attempts, firstWaitMs, lastWaitMs),
+              dueAtMs: clock.nowMs() + backoffMs(row.attempts, retryWaitMs, lastWaitMs),
             }),
           );
           await store.write(settleShortfall, { contentId, part, owner: claim.owner, retry });
@@ -75,22 +83,22 @@ async function fill(options: ReplicateOptions, row: ShortfallRow, signal: AbortS
   }
 }
 
-/** The bucket that decides for a content: one of those that refer to it; `null` when none does any more. */
+const referring = `select bucket from objects where content_id = ? union select bucket from uploads
+  where upload_id = ? and state = 'open'`;
+
+/** The bucket that wants most copies, of those that refer to a content; `null` when none does any more. */
 async function targetOf(
   { store }: ReplicateOptions,
-  { content_id: contentId, bucket: noted }: ShortfallRow,
-): Promise<{ bucket: string; settings: BucketSettings } | null> {
+  { content_id: contentId, attempts }: ShortfallRow,
+): Promise<ReplicateTarget | null> {
   return store.read(async (reader) => {
-    const [object] = await reader.rows<{ bucket: string }>('select bucket from objects where content_id = ? limit 1', [
-      contentId,
-    ]);
-    const [upload] = await reader.rows<{ bucket: string }>('select bucket from uploads where upload_id = ?', [
-      contentId,
-    ]);
-    const bucket = object?.bucket ?? upload?.bucket ?? null;
-    if (bucket === null) return null;
-    const found = await findBucket(reader, noted === '' ? bucket : noted);
-    return { bucket, settings: (found ?? (await findBucket(reader, bucket)))?.settings ?? defaultBucketSettings };
+    const rows = await reader.rows<{ bucket: string }>(referring, [contentId, contentId]);
+    let target: ReplicateTarget | null = null;
+    for (const { bucket } of rows) {
+      const settings = (await findBucket(reader, bucket))?.settings ?? defaultBucketSettings;
+      if (target === null || settings.copies > target.settings.copies) target = { bucket, settings, attempts };
+    }
+    return target;
   });
 }
 
