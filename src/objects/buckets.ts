@@ -1,10 +1,11 @@
 import type { Clock } from '../kernel/ids.ts';
-import { type Store, isStoreTrouble } from '../kernel/store/store.ts';
+import type { Store } from '../kernel/store/store.ts';
 import type { Bucket, BucketSettings } from './bucket.ts';
 import { objectError } from './errors.ts';
 import type { Buckets } from './gateway.ts';
 import { createBucket, deleteBucket, updateBucket } from './ledger/change-bucket.ts';
 import { findBucket, listBuckets } from './queries/queries.ts';
+import type { Outage } from './reading/outage.ts';
 
 /** How long a bucket read from a shared store is told again; other gateways may change it meanwhile. */
 const cacheMs = 1_000;
@@ -14,34 +15,34 @@ const entriesMax = 10_000;
 const updateAttemptsMax = 10;
 
 /** Buckets in the store, with a small memory of them, since every request asks for one. */
-export function createBuckets(store: Store, clock: Clock): Buckets {
+export function createBuckets(store: Store, clock: Clock, outage: Outage): Buckets {
   const cache = new Map<string, { readonly bucket: Bucket; readonly atMs: number }>();
   const remember = (bucket: Bucket) => {
     if (cache.size >= entriesMax) cache.clear();
     cache.set(bucket.name, { bucket, atMs: performance.now() });
   };
   /** All changes in this process pass through here; only those of other gateways are seen late. */
-  const remembered = (name: string): Bucket | null => {
+  const remembered = (name: string, ageMsMax: number): Bucket | null => {
     const found = cache.get(name);
-    return found !== undefined && performance.now() - found.atMs < cacheMs ? found.bucket : null;
+    return found !== undefined && performance.now() - found.atMs < ageMsMax ? found.bucket : null;
+  };
+  const read = async (name: string): Promise<Bucket> => {
+    const bucket = await store.read((reader) => findBucket(reader, name));
+    if (bucket === null) {
+      cache.delete(name);
+      throw objectError('NoSuchBucket', { bucket: name });
+    }
+    remember(bucket);
+    return bucket;
   };
   const get = async (name: string): Promise<Bucket> => {
-    const known = remembered(name);
+    const known = remembered(name, cacheMs);
     if (known !== null) return known;
-    try {
-      const bucket = await store.read((reader) => findBucket(reader, name));
-      if (bucket === null) {
-        cache.delete(name);
-        throw objectError('NoSuchBucket', { bucket: name });
-      }
-      remember(bucket);
-      return bucket;
-    } catch (error) {
-      const last = cache.get(name);
-      const isUsable = last !== undefined && performance.now() - last.atMs < staleMsMax;
-      if (isStoreTrouble(error) && isUsable) return last.bucket;
-      throw error;
-    }
+    const { value } = await outage.read(
+      () => read(name),
+      () => remembered(name, staleMsMax),
+    );
+    return value;
   };
   return {
     get,

@@ -6,6 +6,7 @@ import type { ObjectGateway } from './gateway.ts';
 import type { Copy } from './object.ts';
 import { createObjects } from './objects.ts';
 import { Locator } from './reading/locator.ts';
+import { Outage } from './reading/outage.ts';
 import { createUploads } from './uploads.ts';
 import { ContentWriter } from './writing/content-writer.ts';
 
@@ -32,9 +33,10 @@ export interface RunningGateway extends ObjectGateway {
 /** Puts the gateway together. */
 export function createObjectGateway(options: GatewayOptions): RunningGateway {
   const { store, registry, newId, clock, owner, stallMs, onBadCopy, onError } = options;
-  const buckets = createBuckets(store, clock);
+  const outage = new Outage();
+  const buckets = createBuckets(store, clock, outage);
   const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onError });
-  const locator = new Locator(store);
+  const locator = new Locator(store, outage);
   const parts = { store, registry, buckets, writer, locator, newId, clock, onBadCopy };
   return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator };
 }

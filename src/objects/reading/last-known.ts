@@ -4,7 +4,7 @@ import type { LocatedVersion } from '../queries/queries.ts';
 const entriesMax = 20_000;
 
 /**
- * What this process last knew of versions, for the time when the store cannot be asked. It is never used while the store
+ * What this process last knew of versions, for the time when the store cannot be asked. It is not used while the store
  * answers. Entries older than the bound are not used either: another gateway may have written in between, and an old
  * version told as the present one is only tolerable for a short while.
  */

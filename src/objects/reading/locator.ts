@@ -1,8 +1,9 @@
-import { type Store, isStoreTrouble } from '../../kernel/store/store.ts';
+import type { Store } from '../../kernel/store/store.ts';
 import { objectError } from '../errors.ts';
 import type { VersionRef } from '../gateway.ts';
 import { type LocatedVersion, findBucket, locate } from '../queries/queries.ts';
 import { LastKnownVersions } from './last-known.ts';
+import type { Outage } from './outage.ts';
 
 /** How long a version may be told from memory while the store is away. */
 const staleMsMax = 60_000;
@@ -18,26 +19,24 @@ const answersMax = 10_000;
 /** Finds versions in the ledger, or in memory while the store cannot be reached. */
 export class Locator {
   readonly #store: Store;
+  readonly #outage: Outage;
   readonly #lastKnown = new LastKnownVersions(staleMsMax);
   /** Answers that are exact until the next commit, on a store that knows of every commit. */
   readonly #answers = new Map<string, LocatedVersion>();
   #answersAt: number | null = null;
 
-  constructor(store: Store) {
+  constructor(store: Store, outage: Outage) {
     this.#store = store;
+    this.#outage = outage;
   }
 
   /** Throws `NoSuchBucket`, `NoSuchKey`, `NoSuchVersion`; delete markers are versions. */
   async find({ bucket, key, versionId }: VersionRef): Promise<Found> {
-    let located: LocatedVersion | null;
-    try {
-      located = await this.#read(bucket, key, versionId);
-    } catch (error) {
-      const known = isStoreTrouble(error) ? this.#lastKnown.find(bucket, key, versionId) : null;
-      if (known === null) throw error;
-      return { ...known, isStale: true };
-    }
-    if (located !== null) return { ...located, isStale: false };
+    const { value: located, isStale } = await this.#outage.read(
+      () => this.#read(bucket, key, versionId),
+      () => this.#lastKnown.find(bucket, key, versionId),
+    );
+    if (located !== null) return { ...located, isStale };
     if ((await this.#store.read((reader) => findBucket(reader, bucket))) === null) {
       throw objectError('NoSuchBucket', { bucket });
     }
