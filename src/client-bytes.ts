@@ -1,5 +1,6 @@
 import { Agent, type IncomingMessage, type ClientRequest, request as plainRequest } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
+import { noAnswer } from './client-failure.ts';
 import { ApiError, type ClientOptions, toErrorBody } from './client.ts';
 import { HoldfastError } from './kernel/errors/errors.ts';
 import type { ErrorBody } from './kernel/http/errors.ts';
@@ -45,6 +46,8 @@ export class ByteClient {
   readonly #options: ClientOptions;
   readonly #base: URL;
   readonly #agent: Agent;
+  /** Whether the server was there once: then it is worth waiting for. */
+  #hasAnswered = false;
 
   constructor(options: ClientOptions, connectionsMax = 64) {
     this.#options = options;
@@ -78,11 +81,13 @@ export class ByteClient {
       await sending;
       throw 'error' in source ? source.error : this.#broken(error, request.signal);
     }
+    this.#hasAnswered = true;
     const { statusCode: status = 0 } = response;
     if (status >= 200 && status < 300) return response;
+    // A server that refuses need not read the rest of the body, and then it reads nothing else on this connection either.
+    if (request.body !== undefined) outgoing.shouldKeepAlive = false;
     const text = await readText(response).catch(() => '');
-    // An early answer leaves the rest of the body unsent, so that this connection is of no use any more.
-    if (!outgoing.writableEnded) outgoing.destroy();
+    if (request.body !== undefined) response.socket.destroy();
     throw new Refused(status, toErrorBody(text, status), parseRetryAfter(response.headers['retry-after']));
   }
 
@@ -145,12 +150,7 @@ export class ByteClient {
   #broken(error: unknown, signal: AbortSignal | undefined): unknown {
     if (error instanceof HoldfastError) return error;
     if (signal?.aborted === true) return signal.reason;
-    const { code, message } = error as NodeJS.ErrnoException;
-    const isAbsent = code !== undefined && /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/.test(code);
-    const text = isAbsent
-      ? `There is no answer from ${this.#options.url}. Is the server running ("holdfast serve")?`
-      : `The connection to ${this.#options.url} broke: ${message}.`;
-    return new HoldfastError('unavailable', text, { connection: isAbsent ? 'absent' : 'broken' }, error);
+    return noAnswer(this.#options.url, error, this.#hasAnswered);
   }
 }
 

@@ -1,3 +1,4 @@
+import { noAnswer } from './client-failure.ts';
 import { HoldfastError } from './kernel/errors/errors.ts';
 import type { BodyOf, Endpoint, ParamsOf, QueryOf, ReplyOf } from './kernel/http/contract.ts';
 import { parseJson } from './kernel/http/json.ts';
@@ -64,7 +65,9 @@ export class Client {
    */
   async call<E extends Endpoint>(endpoint: E, request: RequestOf<E> = {}): Promise<ReplyOf<E>> {
     const response = await this.#send(endpoint, request, AbortSignal.timeout(this.#options.timeoutMs ?? 60_000));
-    const text = await response.text();
+    const text = await response.text().catch((error: unknown) => {
+      throw noAnswer(this.url, error);
+    });
     if (!response.ok) throw new ApiError(response.status, toErrorBody(text, response.status));
     const isJson = response.headers.get('content-type')?.includes('json') === true;
     return (isJson ? parseJson(text) : text) as ReplyOf<E>;
@@ -112,16 +115,14 @@ export class Client {
         ...(signal === undefined ? {} : { signal }),
       });
     } catch (error) {
-      if (signal?.aborted === true && signal.reason !== undefined && (signal.reason as Error).name !== 'TimeoutError')
-        throw error;
-      throw new HoldfastError(
-        'unavailable',
-        `There is no answer from ${url}. Is the server running ("holdfast serve")?`,
-        {},
-        error,
-      );
+      if (signal?.aborted !== true) throw noAnswer(url, error);
+      throw (signal.reason as Error).name === 'TimeoutError' ? tooLate(url) : error;
     }
   }
+}
+
+function tooLate(url: string): HoldfastError {
+  return new HoldfastError('unavailable', `${url} did not answer in time.`, { connection: 'broken' });
 }
 
 function pathOf<E extends Endpoint>(endpoint: E, request: RequestOf<E>): string {
@@ -145,7 +146,8 @@ export function toErrorBody(text: string, status: number): ErrorBody {
   } catch {
     // Not ours: a proxy in between, for example.
   }
-  return { error: `The server answered ${status}.`, code: 'INTERNAL_ERROR' };
+  const error = `The server answered ${status}, and not as Holdfast does: look at its URL and at what is in between.`;
+  return { error, code: 'INTERNAL_ERROR' };
 }
 
 function parseEvent(text: string): StreamEvent | null {

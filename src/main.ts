@@ -10,7 +10,7 @@ interface CommandLine {
 }
 
 /** Each command's code is imported only when it is called. */
-function createCommandLine(): CommandLine {
+function createCommandLine(wantsJson: boolean): CommandLine {
   const program = new Command('holdfast');
   program
     .description('A control plane for durable data: block volumes and objects behind one API.')
@@ -19,8 +19,10 @@ function createCommandLine(): CommandLine {
     .option('--url <url>', 'the server (HOLDFAST_URL)')
     .option('--token <token>', 'the token (HOLDFAST_TOKEN)')
     .option('--config <file>', 'a TOML file with settings (HOLDFAST_CONFIG)')
-    .showHelpAfterError()
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError(!wantsJson)
     .exitOverride();
+  if (wantsJson) program.configureOutput({ outputError: (text, write) => write(usageErrorAsJson(text)) });
   registerServerCommands(program);
   registerStoreCommands(program);
   const volume = program.command('volume').description('block volumes');
@@ -49,6 +51,11 @@ function createCommandLine(): CommandLine {
       process.stdout.write(completionScript(program, shell));
     });
   return { program, groups };
+}
+
+/** What programs read in place of the sentence, which is of the form `error: …`. */
+function usageErrorAsJson(text: string): string {
+  return `${JSON.stringify({ error: text.replace(/^error: /, '').trim(), code: 'INVALID_REQUEST' })}\n`;
 }
 
 function registerServerCommands(program: Command): void {
@@ -139,10 +146,14 @@ function isJson(command: Command): boolean {
 }
 
 export async function main(args: readonly string[]): Promise<void> {
-  const { program, groups } = createCommandLine();
+  const { program, groups } = createCommandLine(args.includes('--json'));
+  const { endWithOutput, outputWritten } = await import('./cli/output-end.ts');
+  // A server does not depend on who reads what it says.
+  if (!args.includes('serve')) endWithOutput(process.stdout);
   try {
     for (const [name, fill] of Object.entries(groups)) if (args.includes(name)) await fill();
     await program.parseAsync(args, { from: 'user' });
+    await outputWritten(process.stdout);
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;

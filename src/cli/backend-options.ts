@@ -1,6 +1,8 @@
+import { InvalidArgumentError } from 'commander';
 import { createInterface } from 'node:readline/promises';
 import { HoldfastError } from '../kernel/errors/errors.ts';
 import { parseSize } from '../kernel/config/size.ts';
+import { askSecret } from './ask-secret.ts';
 
 /** Flags that `backend add` and `backend change` share, as commander gives them. */
 export interface BackendFlags {
@@ -46,6 +48,12 @@ export function pairs(flag: string, texts: readonly string[] | undefined): Recor
   );
 }
 
+/** A reader of `key=value` options: what is no pair is most likely a name that an option before it took for itself. */
+export function pairOption(text: string, before: readonly string[] | undefined): readonly string[] {
+  if (text.indexOf('=') > 0) return [...(before ?? []), text];
+  throw new InvalidArgumentError('It is not of the form key=value. Write names before such options.');
+}
+
 /** The variable that holds the value of a secret, such as `HOLDFAST_SECRET_ACCESS_KEY` for `access_key`. */
 export function secretVariable(key: string): string {
   return `HOLDFAST_SECRET_${key.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
@@ -53,7 +61,7 @@ export function secretVariable(key: string): string {
 
 /**
  * Secrets from `key=value`, or from `key` alone: the environment, else the next line of the input, so that the value need
- * not be among the arguments, which other users of the machine can see.
+ * not be among the arguments, which other users of the machine can see. At a terminal it is asked for, unseen.
  */
 export async function secretsOf(
   texts: readonly string[] | undefined,
@@ -74,12 +82,15 @@ export async function secretsOf(
 }
 
 async function readSecrets(keys: readonly string[], input: NodeJS.ReadableStream): Promise<Record<string, string>> {
-  const lines = createInterface({ input, terminal: false });
   const secrets: Record<string, string> = {};
+  if ((input as { isTTY?: boolean }).isTTY === true) {
+    for (const key of keys) secrets[key] = await askSecret(`${key}: `);
+    return secrets;
+  }
+  const lines = createInterface({ input, terminal: false });
   try {
     const values = lines[Symbol.asyncIterator]();
     for (const key of keys) {
-      if ((input as { isTTY?: boolean }).isTTY === true) process.stderr.write(`${key}: `);
       const next = await values.next();
       if (next.done === true)
         throw wrong('--secret', key, `has no value: set ${secretVariable(key)} or give it on a line`);

@@ -1,6 +1,7 @@
 import { formatSize } from '../kernel/config/size.ts';
 import type { ReplyOf } from '../kernel/http/contract.ts';
 import type { objectBackendContract } from '../objects/backends/contract.ts';
+import { printable } from './object/address.ts';
 import { coloured, table } from './output.ts';
 
 type BackendReply = ReplyOf<typeof objectBackendContract.getObjectBackend>;
@@ -20,6 +21,21 @@ export function backendLines(items: readonly BackendReply[]): string[] {
     labels(one.labels) ?? '-',
   ]);
   return table(['NAME', 'KIND', 'STATE', 'HEALTH', 'USED', 'QUOTA', 'COPIES', 'BREAKER', 'LABELS'], rows);
+}
+
+/** What is wrong with some of them, a line each. */
+export function troubleLines(items: readonly BackendReply[]): string[] {
+  return items.flatMap(({ name, problem, health, breaker, usage }) => {
+    const reasons = [
+      problem,
+      health.status === 'healthy' ? null : health.detail,
+      breaker.reason,
+      breaker.state === 'closed' ? null : `Its breaker is ${breaker.state}.`,
+      usage.over.length === 0 ? null : `It has reached ${usage.over.join(', ')}.`,
+    ];
+    const found = new Set(reasons.filter((reason) => reason !== null));
+    return found.size === 0 ? [] : [`${name}: ${printable([...found].join(' '))}`];
+  });
 }
 
 /** All that is known of one backend. */

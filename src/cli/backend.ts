@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import { HoldfastError } from '../kernel/errors/errors.ts';
 import type { BodyOf } from '../kernel/http/contract.ts';
 import { objectBackendContract as contract } from '../objects/backends/contract.ts';
-import { type BackendFlags, limitsOf, pairs, secretsOf } from './backend-options.ts';
-import { backendFacts, backendLines, probeLines } from './backend-output.ts';
+import { type BackendFlags, limitsOf, pairOption, pairs, secretsOf } from './backend-options.ts';
+import { backendFacts, backendLines, probeLines, troubleLines } from './backend-output.ts';
 import { connect } from './connection.ts';
+import { examples } from './examples.ts';
 import { exitCodes } from './exit-codes.ts';
 import { json } from './output.ts';
 
@@ -12,6 +14,17 @@ interface ChangeFlags extends BackendFlags {
   readonly unsetSecret?: readonly string[];
   readonly force?: boolean;
 }
+
+type ChangeBody = BodyOf<typeof contract.changeObjectBackend>;
+
+const kindsHelp = `
+Kinds and their settings:
+  filesystem  --set path
+  s3          --set endpoint bucket region prefix  --secret access_key_id secret_access_key
+  webdav      --set url username  --secret password (or bearer_token)
+  rclone      --set remote_type remote_path option_…  --secret option_…
+
+Names come before --set, --secret and --label, which take all the words that follow them.`;
 
 /** `holdfast backend …` */
 export function registerBackendCommands(backend: Command): void {
@@ -24,16 +37,19 @@ export function registerBackendCommands(backend: Command): void {
 function registerReading(backend: Command): void {
   backend
     .command('list')
-    .description('list the places where objects stand')
+    .description('list the places where objects stand, and what is wrong with them')
+    .addHelpText('after', examples('backend list'))
     .action(async (_options: unknown, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const reply = await client.call(contract.listObjectBackends);
       if (isJson) return output.line(json(reply));
-      for (const line of backendLines(reply.items)) output.line(line);
+      if (reply.items.length === 0) return output.line('There are no backends yet: holdfast backend add.');
+      for (const line of [...backendLines(reply.items), ...troubleLines(reply.items)]) output.line(line);
     });
   backend
     .command('show <name>')
     .description('show one backend')
+    .addHelpText('after', examples('backend show disk1'))
     .action(async (name: string, _options: unknown, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const reply = await client.call(contract.getObjectBackend, { params: { backend: name } });
@@ -42,7 +58,8 @@ function registerReading(backend: Command): void {
     });
   backend
     .command('test <name>')
-    .description('write, read, list and delete a blob there')
+    .description('write, read, list and delete a blob there; fails when that does')
+    .addHelpText('after', examples('backend test disk1'))
     .action(async (name: string, _options: unknown, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const reply = await client.call(contract.testObjectBackend, { params: { backend: name }, body: {} });
@@ -53,10 +70,16 @@ function registerReading(backend: Command): void {
 }
 
 function registerAdding(backend: Command): void {
-  settable(
-    backend.command('add <name> <kind>').description('add a place, such as: add disk1 filesystem --set path=/srv/a'),
-  )
+  settable(backend.command('add <name> <kind>').description('add a place where objects can stand'))
     .option('--position <n>', 'order of filling')
+    .addHelpText('after', kindsHelp)
+    .addHelpText(
+      'after',
+      examples(
+        'backend add disk1 filesystem --set path=/srv/disk1 --label place=home --quota 500GiB',
+        'backend add away s3 --set endpoint=https://s3.example.org bucket=copies --secret access_key_id secret_access_key',
+      ),
+    )
     .action(async (name: string, kind: string, flags: BackendFlags, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const body = { name, kind, ...(await bodyOf(flags)) } as BodyOf<typeof contract.addObjectBackend>;
@@ -72,15 +95,19 @@ function registerChanging(backend: Command): void {
     .option('--unset <key...>', 'take settings away')
     .option('--unset-secret <key...>', 'take secrets away')
     .option('--force', 'also when copies are not found with the new settings')
+    .addHelpText('after', examples('backend change disk1 --quota 1TiB --label place=home shelf=2'))
     .action(async (name: string, flags: ChangeFlags, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const given = await bodyOf(flags);
-      const body = {
+      const wishes = {
         ...given,
         ...without('config', given.config, flags.unset),
         ...without('secrets', given.secrets, flags.unsetSecret),
-        ...(flags.force === true ? { force: true } : {}),
-      } as BodyOf<typeof contract.changeObjectBackend>;
+      };
+      if (Object.keys(wishes).every((key) => key === 'skip_test')) {
+        throw new HoldfastError('invalid', 'There is nothing to change: give an option.');
+      }
+      const body = { ...wishes, ...(flags.force === true ? { force: true } : {}) } as ChangeBody;
       const reply = await client.call(contract.changeObjectBackend, { params: { backend: name }, body });
       if (isJson) output.line(json(reply));
       else output.line(`Backend ${name} is changed (version ${reply.version}).`);
@@ -90,8 +117,9 @@ function registerChanging(backend: Command): void {
 function registerEnding(backend: Command): void {
   backend
     .command('drain <name>')
-    .description('let a place take nothing new')
+    .description('let a place take nothing new, and move what stands there to others')
     .option('--cancel', 'let it take new objects again')
+    .addHelpText('after', examples('backend drain disk1', 'backend drain disk1 --cancel'))
     .action(async (name: string, options: { cancel?: boolean }, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const params = { backend: name };
@@ -105,6 +133,7 @@ function registerEnding(backend: Command): void {
   backend
     .command('remove <name>')
     .description('forget a place where nothing stands any more')
+    .addHelpText('after', examples('backend remove disk1'))
     .action(async (name: string, _options: unknown, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       await client.call(contract.removeObjectBackend, { params: { backend: name } });
@@ -115,9 +144,9 @@ function registerEnding(backend: Command): void {
 
 function settable(command: Command): Command {
   return command
-    .option('--set <key=value...>', 'settings of its kind')
+    .option('--set <key=value...>', 'settings of its kind', pairOption)
     .option('--secret <key=value...>', 'secrets; without a value from HOLDFAST_SECRET_<KEY> or a line of the input')
-    .option('--label <key=value...>', 'for placement')
+    .option('--label <key=value...>', 'for placement', pairOption)
     .option('--quota <size>', 'most bytes to stand there, or "none"')
     .option('--max-object-size <size>', 'largest object that goes there, or "none"')
     .option('--monthly-requests <n>', 'most requests a month, or "none"')

@@ -7,6 +7,7 @@ import { durabilities, placements } from '../objects/bucket.ts';
 import { pairs } from './backend-options.ts';
 import { confirm } from './confirm.ts';
 import { connect } from './connection.ts';
+import { examples } from './examples.ts';
 import { removeBelow } from './object/remove-below.ts';
 import { runObjectCommand, several, wholeNumber, withParallel } from './object/run.ts';
 import { Tally } from './object/tally.ts';
@@ -39,6 +40,7 @@ function registerCreate(bucket: Command): void {
   wishes(bucket.command('create <name>').description('make a bucket'))
     .option('--versioning', 'keep what is overwritten or removed as older versions')
     .option('--object-lock', 'let versions be locked against removal; keeps versions too')
+    .addHelpText('after', examples('bucket create safe --copies 2 --failure-domain place'))
     .action(async (name: string, flags: WishFlags & { versioning?: true; objectLock?: true }, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const body = {
@@ -56,6 +58,7 @@ function registerReading(bucket: Command): void {
   bucket
     .command('list')
     .description('list buckets')
+    .addHelpText('after', examples('bucket list --prefix team-'))
     .option('--prefix <prefix>', 'only those whose names begin so')
     .option('--limit <n>', 'buckets a page', wholeNumber(1, 1000))
     .option('--cursor <cursor>', 'go on after an earlier list')
@@ -80,6 +83,7 @@ function registerReading(bucket: Command): void {
   bucket
     .command('show <name>')
     .description('show one bucket')
+    .addHelpText('after', examples('bucket show safe'))
     .action(async (name: string, _options: unknown, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const reply = await client.call(contract.getBucket, { params: { bucket: name } });
@@ -90,7 +94,8 @@ function registerReading(bucket: Command): void {
 
 function registerChange(bucket: Command): void {
   wishes(bucket.command('change <name>').description('change what a bucket demands; existing objects follow in time'))
-    .addOption(new Option('--versioning <state>').choices(['enabled', 'suspended']))
+    .addOption(new Option('--versioning <state>', 'of what is written from now on').choices(['enabled', 'suspended']))
+    .addHelpText('after', examples('bucket change safe --copies 3 --durability quorum'))
     .action(async (name: string, flags: WishFlags & { versioning?: ChangeBody['versioning'] }, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const { versioning } = flags;
@@ -106,6 +111,7 @@ function registerRemove(bucket: Command): void {
   withParallel(bucket.command('remove <name>').description('remove an empty bucket'))
     .option('--force', 'remove its objects first')
     .option('-y, --yes', 'without asking')
+    .addHelpText('after', examples('bucket remove safe', 'bucket remove safe --force --yes'))
     .action((name: string, flags: { force?: true; yes?: true; parallel: number }, command: Command) =>
       runObjectCommand(command, async ({ client, bytes, output, isJson, signal }) => {
         const params = { bucket: name };
@@ -148,20 +154,33 @@ function wishOf({ copies, durability, placement, requireLabel, failureDomain }: 
 }
 
 /** What a bucket demands, in a few words. */
-function demands({ copies, durability, placement, versioning, object_lock }: BucketReply): string {
-  const what = `${copies} ${copies === 1 ? 'copy' : 'copies'}, durability ${durability}, placement ${placement}`;
-  return `${what}, versioning ${versioning}${object_lock ? ', object lock' : ''}`;
+function demands(bucket: BucketReply): string {
+  const { copies, durability, placement, versioning, object_lock, failure_domain: domain } = bucket;
+  const labels = labelsOf(bucket);
+  return [
+    `${copies} ${copies === 1 ? 'copy' : 'copies'}${domain === null ? '' : `, each with another ${domain}`}`,
+    ...(labels === '' ? [] : [`only where ${labels}`]),
+    `durability ${durability}`,
+    `placement ${placement}`,
+    `versioning ${versioning}`,
+    ...(object_lock ? ['object lock'] : []),
+  ].join(', ');
+}
+
+function labelsOf({ required_labels: labels }: BucketReply): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ');
 }
 
 function factLines(one: BucketReply): string[] {
-  const labels = Object.entries(one.required_labels).map(([key, value]) => `${key}=${value}`);
   const facts: readonly (readonly [string, string | null])[] = [
     ['name', one.name],
     ['owner', one.owner],
     ['copies', String(one.copies)],
     ['durability', one.durability],
     ['placement', one.placement],
-    ['required labels', labels.join(' ') || null],
+    ['required labels', labelsOf(one) || null],
     ['failure domain', one.failure_domain],
     ['versioning', one.versioning],
     ['object lock', one.object_lock ? 'on' : null],

@@ -43,7 +43,7 @@ ${cases}
   done
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
-complete -F _holdfast holdfast
+complete -o default -F _holdfast holdfast
 `;
 }
 
@@ -57,7 +57,9 @@ function fish(all: readonly Words[]): string {
               .split(' ')
               .map((word) => `__fish_seen_subcommand_from ${word}`)
               .join('; and ');
-      return `complete -c holdfast -f -n '${condition}' -a '${words.join(' ')}'`;
+      // Where no command can follow, a file may.
+      const noFiles = words.some((word) => !word.startsWith('-')) ? ' -f' : '';
+      return `complete -c holdfast${noFiles} -n '${condition}' -a '${words.join(' ')}'`;
     })
     .join('\n')
     .concat('\n');

@@ -12,7 +12,11 @@ export async function confirm(question: string, isSure: boolean): Promise<void> 
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await terminal.question(`${question} [y/N] `);
+    // Ctrl-C and Ctrl-D are a no.
+    const answer = await terminal.question(`${question} [y/N] `).catch(() => {
+      process.stderr.write('\n');
+      return '';
+    });
     if (/^y(es)?$/i.test(answer.trim())) return;
     throw new HoldfastError('invalid', 'Nothing was done.');
   } finally {

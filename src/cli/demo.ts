@@ -23,7 +23,13 @@ export async function demo(options: ConnectionOptions, output: Output): Promise<
   }
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-demo-'));
   const { startServer } = await import('../server.ts');
-  const flags = { port: '0', 's3-port': '0', 'data-dir': directory, 'log-level': 'warn', 'volume-retry-initial-wait': '100ms' };
+  const flags = {
+    port: '0',
+    's3-port': '0',
+    'data-dir': directory,
+    'log-level': 'warn',
+    'volume-retry-initial-wait': '100ms',
+  };
   const server = await startServer(loadConfig({ flags, env: {} }));
   output.line(`No server runs here, so this is a temporary one at ${server.url} (${server.description.store}).`);
   try {

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import type { Config } from '../kernel/config/config.ts';
 import { formatSize } from '../kernel/config/size.ts';
 import { openMigrator } from '../kernel/store/open.ts';
+import { findRclone } from '../objects/backends/rclone/program.ts';
 import { probeLibrbd } from '../volumes/backends/ceph/probe.ts';
 import { type Output, coloured, json, table } from './output.ts';
 import { storeSettings } from './store.ts';
@@ -19,7 +20,16 @@ const freeBytesMin = 1024n ** 3n;
 
 /** Checks this machine for what the configuration needs; gives whether the server could run. */
 export async function doctor(config: Config, output: Output, isJson: boolean): Promise<boolean> {
-  const findings = await Promise.all([node(), store(config), disk(config), port(config), librbd(config)]);
+  const { host, port, s3Port } = config.values;
+  const findings = await Promise.all([
+    node(),
+    store(config),
+    disk(config),
+    freePort('port', host, port),
+    freePort('s3 port', host, s3Port),
+    librbd(config),
+    rclone(),
+  ]);
   if (isJson) output.line(json(findings));
   else {
     const rows = findings.map(({ part, status, detail }) => [
@@ -51,7 +61,7 @@ async function store(config: Config): Promise<Finding> {
     const detail =
       missing.length === 0
         ? 'reachable, schema up to date'
-        : `reachable, ${missing.length} migrations will be applied at start`;
+        : `reachable, ${missing.length} ${missing.length === 1 ? 'migration' : 'migrations'} will be applied at start`;
     return { part: 'store', status: 'ok', detail };
   } catch (error) {
     return { part: 'store', status: 'error', detail: messageOf(error) };
@@ -71,17 +81,17 @@ async function disk({ values }: Config): Promise<Finding> {
   }
 }
 
-async function port({ values }: Config): Promise<Finding> {
+async function freePort(part: string, host: string, port: number): Promise<Finding> {
   const server = createServer();
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(values.port, values.host, resolve);
+      server.listen(port, host, resolve);
     });
-    return { part: 'port', status: 'ok', detail: `${values.host}:${values.port} is free` };
+    return { part, status: 'ok', detail: port === 0 ? 'a free one is taken' : `${host}:${port} is free` };
   } catch (error) {
     // A running server of ours is the usual reason, so it is no fault by itself.
-    return { part: 'port', status: 'warning', detail: `${values.host}:${values.port}: ${messageOf(error)}` };
+    return { part, status: 'warning', detail: `${host}:${port}: ${messageOf(error)}` };
   } finally {
     server.close();
   }
@@ -93,6 +103,15 @@ async function librbd({ values }: Config): Promise<Finding> {
     return { part: 'librbd', status: 'ok', detail: 'librbd and librados are here: the ceph backend can be used' };
   const isNeeded = values.storageBackend === 'ceph';
   return { part: 'librbd', status: isNeeded ? 'error' : 'warning', detail: found.message };
+}
+
+async function rclone(): Promise<Finding> {
+  try {
+    const path = await findRclone(process.env);
+    return { part: 'rclone', status: 'ok', detail: `${path} is here: backends of the kind rclone can be used` };
+  } catch (error) {
+    return { part: 'rclone', status: 'warning', detail: messageOf(error) };
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ReplyOf } from '../kernel/http/contract.ts';
 import { gatewayContract } from '../objects/api/contract.ts';
 import { connect } from './connection.ts';
+import { examples } from './examples.ts';
 import { exitCodes } from './exit-codes.ts';
 import { printable } from './object/address.ts';
 import { runObjectCommand } from './object/run.ts';
@@ -18,6 +19,7 @@ export function registerGatewayCommands(gateway: Command): void {
     .command('check')
     .description('account for every object, copy and byte; fails when something is not as it must be')
     .option('--deep', 'read all bytes too')
+    .addHelpText('after', examples('gateway check --deep'))
     .action((flags: { deep?: boolean }, command: Command) =>
       runObjectCommand(command, async ({ bytes, output, isJson, signal }) => {
         const { method, path } = gatewayContract.checkGateway;
@@ -32,6 +34,7 @@ export function registerGatewayCommands(gateway: Command): void {
     .command('retry')
     .description('try deletions again that were given up')
     .option('--backend <name>', 'only those of one backend')
+    .addHelpText('after', examples('gateway retry --backend disk1'))
     .action(async ({ backend }: { backend?: string }, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const reply = await client.call(gatewayContract.retryCleanup, { body: backend === undefined ? {} : { backend } });

@@ -3,6 +3,8 @@ import { parsePermissions } from '../objects/access/permission-list.ts';
 import { accessContract } from '../objects/access/contract.ts';
 import type { ReplyOf } from '../kernel/http/contract.ts';
 import { type ConnectionOptions, type Session, connect } from './connection.ts';
+import { examples } from './examples.ts';
+import { wholeNumber } from './object/run.ts';
 import { json, table } from './output.ts';
 
 type NewKeyReply = ReplyOf<typeof accessContract.createKey>;
@@ -28,6 +30,7 @@ export function registerKeyCommands(
   key
     .command('revoke <access-key>')
     .description('end an access key')
+    .addHelpText('after', examples('key revoke HFXXXXXXXXXXXXXXXXXX'))
     .action(async (accessKey: string, _options: unknown, command: Command) => {
       const { client, output, isJson } = session(command);
       await client.call(accessContract.revokeKey, { params: { key: accessKey } });
@@ -37,6 +40,7 @@ export function registerKeyCommands(
     .command('grant <user> <bucket> <permissions>')
     .description('set what a user may do in a bucket, or in every other one with "*"')
     .addHelpText('after', `\nPermissions are list,read,write,delete,tags or some of them, or ${none}.`)
+    .addHelpText('after', examples('key grant laptop safe list,read', `key grant laptop '*' ${none}`))
     .action(async (user: string, bucket: string, permissions: string, _options: unknown, command: Command) => {
       const { client, output, isJson } = session(command);
       const body = { bucket, permissions: permissionsIn(permissions) };
@@ -54,6 +58,10 @@ function registerCreate(key: Command, session: (command: Command) => Session): v
     .option('--label <label>', 'what the key is for')
     .option('--bucket <bucket>', 'grant rights in this bucket; by default in every one')
     .option('--permissions <list>', 'of list,read,write,delete,tags; by default all')
+    .addHelpText(
+      'after',
+      examples('key create --label laptop', 'key create --label reports --bucket safe --permissions list,read'),
+    )
     .action(async (options: CreateOptions, command: Command) => {
       const { user, label, bucket, permissions } = options;
       const { client, output, isJson } = session(command);
@@ -73,9 +81,10 @@ function registerList(key: Command, session: (command: Command) => Session): voi
   key
     .command('list')
     .description('list access keys, without secrets')
-    .option('--user <user>')
-    .option('--limit <n>', 'keys a page', Number)
-    .option('--cursor <cursor>')
+    .option('--user <user>', 'only those of one user')
+    .option('--limit <n>', 'keys a page', wholeNumber(1, 1000))
+    .option('--cursor <cursor>', 'go on after an earlier list')
+    .addHelpText('after', examples('key list --user laptop'))
     .action(async (options: Record<string, never>, command: Command) => {
       const { client, output, isJson } = session(command);
       const { user, limit, cursor } = options;

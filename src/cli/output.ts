@@ -25,7 +25,7 @@ export function processOutput(): Output {
     live: (text) => {
       if (!process.stderr.isTTY) return;
       clear();
-      process.stderr.write(text.slice(0, (process.stderr.columns ?? 80) - 1));
+      process.stderr.write(text.slice(0, (process.stderr.columns || 80) - 1));
       hasLive = true;
     },
     error: (text) => {

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { formatSize } from '../../kernel/config/size.ts';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
+import { examples } from '../examples.ts';
 import { json } from '../output.ts';
 import { type ObjectAddress, baseName, parseAddress, parseObjectAddress, prefixBelow, printable } from './address.ts';
-import { type GetWish, getFile, getInto } from './get-object.ts';
+import { type GetWish, download } from './download.ts';
+import { getFile } from './get-object.ts';
 import { type ListedObject, measureBelow, objectsBelow } from './listing.ts';
 import { notFound } from './not-found.ts';
 import { forEachParallel } from './pool.ts';
@@ -24,6 +26,10 @@ interface GetFlags {
   readonly parallel: number;
 }
 
+const partsHelp = `
+A file appears under its name when it is whole and checked. Until then it is .holdfast-….part beside it; such a file stays
+only when this program is killed, and can be removed.`;
+
 /** `holdfast object get` */
 export function registerGet(object: Command): void {
   withParallel(object.command('get <source> [target]'))
@@ -32,6 +38,15 @@ export function registerGet(object: Command): void {
     .option('--range <range>', 'some bytes only: 0-99, 100- or -500')
     .option('--version-id <id>', 'this version of the object')
     .option('--encode-names', 'give keys that cannot be paths another name instead of refusing them')
+    .addHelpText('after', partsHelp)
+    .addHelpText(
+      'after',
+      examples(
+        'object get safe/backup.tar',
+        'object get safe/photos restored --recursive',
+        'object get safe/db/all.sql - | psql',
+      ),
+    )
     .action((source: string, target: string | undefined, flags: GetFlags, command: Command) =>
       runObjectCommand(command, async (session) => {
         if (flags.recursive !== true) return getOne(session, parseObjectAddress(source), target, flags);
@@ -54,9 +69,7 @@ async function getOne(
   const header = range === undefined ? undefined : rangeHeader(range);
   const wish: GetWish = { address, versionId, range: header, signal, onBytes: () => {} };
   if (target === '-') {
-    // Who reads it may go away; the write that fails says so.
-    process.stdout.on('error', () => {});
-    await getInto(bytes, wish, writeOut);
+    await download(bytes, wish, writeOut);
     return;
   }
   const path = await pathOf(address, target, encodeNames === true);
@@ -151,6 +164,8 @@ async function pathOf({ key }: ObjectAddress, target: string | undefined, isEnco
     return target;
   }
   const name = baseName(key);
+  if (name === '')
+    throw wrong('source', `"${printable(key)}" ends with a slash: give --recursive for all that is below it.`);
   try {
     return join(target ?? '.', new TargetNames(isEncoding).next(name));
   } catch {

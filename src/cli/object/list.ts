@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { styleText } from 'node:util';
 import { formatSize } from '../../kernel/config/size.ts';
 import type { ByteClient } from '../../client-bytes.ts';
+import { examples } from '../examples.ts';
 import { json } from '../output.ts';
 import { type ObjectAddress, parseAddress, printable } from './address.ts';
 import { type ListReply, listPage, pageMax } from './listing.ts';
@@ -24,6 +25,7 @@ export function registerList(object: Command): void {
     .option('-r, --recursive', 'all objects, also those below slashes')
     .option('--limit <n>', `at most so many, to ${limitMax}`, wholeNumber(1, limitMax), pageMax)
     .option('--cursor <cursor>', 'go on after an earlier list')
+    .addHelpText('after', examples('object list safe', 'object list safe/photos/ --recursive --json'))
     .action((target: string, flags: ListFlags, command: Command) =>
       runObjectCommand(command, async ({ bytes, output, isJson, signal }) => {
         const collected: { items: unknown[]; prefixes: string[] } = { items: [], prefixes: [] };

@@ -17,7 +17,7 @@ export async function* fileChunks(handle: FileHandle, sizeBytes: number, name: s
 
 /** A file that is written to while it is read would become an object that the file never was. */
 export function changed(name: string): HoldfastError {
-  return new HoldfastError('conflict', `${name} was changed while it was read.`);
+  return new HoldfastError('conflict', `${name} was changed while it was read; put it again.`);
 }
 
 /**
@@ -28,6 +28,7 @@ export async function* exactly(stream: AsyncIterable<Buffer>, sizeBytes: number)
   let length = 0;
   let held: Buffer | null = null;
   for await (const chunk of stream) {
+    if (chunk.length === 0) continue;
     length += chunk.length;
     if (length > sizeBytes) throw wrongSize(`more than the ${sizeBytes} bytes of --size came`);
     if (held !== null) yield held;

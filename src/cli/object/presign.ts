@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../../kernel/config/duration.ts';
 import type { ReplyOf } from '../../kernel/http/contract.ts';
 import type { objectContract } from '../../objects/api/contract.ts';
+import { examples } from '../examples.ts';
 import { json } from '../output.ts';
 import { objectPath, parseObjectAddress } from './address.ts';
 import { runObjectCommand } from './run.ts';
@@ -16,8 +17,20 @@ export function registerPresign(object: Command): void {
   object
     .command('presign <object>')
     .description('make an address by which anybody may read or write <bucket>/<key> for a while')
-    .addOption(new Option('--method <method>').choices(['GET', 'PUT', 'HEAD', 'DELETE']).default('GET'))
-    .option('--expires <time>', 'such as 15m, 1h or 7d', seconds, 3_600)
+    .addOption(
+      new Option('--method <method>', 'what the address is for')
+        .choices(['GET', 'PUT', 'HEAD', 'DELETE'])
+        .default('GET'),
+    )
+    .addOption(
+      new Option('--expires <time>', 'such as 15m, 1h or 7d; a plain number is seconds')
+        .default(3_600, '1h')
+        .argParser(seconds),
+    )
+    .addHelpText(
+      'after',
+      examples('object presign safe/backup.tar --expires 7d', 'object presign safe/inbox/new.pdf --method PUT'),
+    )
     .action((target: string, flags: { method: string; expires: number }, command: Command) =>
       runObjectCommand(command, async ({ bytes, output, isJson, signal }) => {
         const path = objectPath(parseObjectAddress(target), '/presign');
@@ -31,7 +44,8 @@ export function registerPresign(object: Command): void {
 function seconds(text: string): number {
   let ms: number;
   try {
-    ms = parseDuration(text);
+    // As other S3 clients have it.
+    ms = parseDuration(/^\d+$/.test(text) ? `${text}s` : text);
   } catch (error) {
     throw new InvalidArgumentError((error as Error).message);
   }

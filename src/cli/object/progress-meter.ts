@@ -3,6 +3,7 @@ import { formatSize } from '../../kernel/config/size.ts';
 /** The rate is of the last seconds, so that it tells what is, not what was. */
 const windowMs = 5_000;
 const samplesMax = 64;
+const barCells = 20;
 
 export interface Totals {
   readonly bytes: number;
@@ -39,7 +40,7 @@ export class ProgressMeter {
     const totals = this.#totals;
     const isCounting = totals === null || totals.objects > 1;
     return [
-      totals === null ? size(this.#bytes) : `${size(this.#bytes)} of ${size(totals.bytes)}${this.#percent(totals)}`,
+      ...(totals === null ? [size(this.#bytes)] : this.#share(totals)),
       `${size(rate)}/s`,
       ...this.#remaining(totals, rate),
       ...(isCounting ? [totals === null ? `${this.#objects} done` : `${this.#objects} of ${totals.objects} done`] : []),
@@ -56,14 +57,22 @@ export class ProgressMeter {
     return elapsedMs <= 0 ? 0 : Math.max(0, ((this.#bytes - first.bytes) * 1000) / elapsedMs);
   }
 
-  #percent({ bytes }: Totals): string {
-    return bytes === 0 ? '' : ` (${Math.min(100, Math.floor((this.#bytes * 100) / bytes))} %)`;
+  #share({ bytes }: Totals): string[] {
+    const amount = `${size(this.#bytes)} of ${size(bytes)}`;
+    if (bytes === 0) return [amount];
+    const percent = Math.max(0, Math.min(100, Math.floor((this.#bytes * 100) / bytes)));
+    return [bar(percent), `${amount} (${percent} %)`];
   }
 
   #remaining(totals: Totals | null, rate: number): string[] {
     if (totals === null || rate < 1) return [];
     return [`${span(Math.max(0, totals.bytes - this.#bytes) / rate)} left`];
   }
+}
+
+function bar(percent: number): string {
+  const full = Math.floor((percent * barCells) / 100);
+  return `[${'#'.repeat(full)}${'-'.repeat(barCells - full)}]`;
 }
 
 /** Seconds for people. */

@@ -6,6 +6,7 @@ import type { ReplyOf } from '../../kernel/http/contract.ts';
 import { parseJson } from '../../kernel/http/json.ts';
 import type { objectContract } from '../../objects/api/contract.ts';
 import { type ObjectAddress, objectPath } from './address.ts';
+import { fileTrouble } from '../disk-trouble.ts';
 import { changed, exactly, fileChunks } from './outgoing.ts';
 import { retried } from './retry.ts';
 
@@ -23,10 +24,10 @@ export interface PutWish {
   readonly onBytes: (bytes: number) => void;
 }
 
-/** Writes a file as an object. Throws what the server says, `conflict` for a file that changes meanwhile, and errors of the disk. */
+/** Writes a file as an object. Throws what the server says, `conflict` for a file that changes meanwhile, and what the disk says. */
 export async function putFile(client: ByteClient, path: string, wish: PutWish): Promise<ObjectReply> {
-  const handle = await open(path, 'r');
   try {
+    await using handle = await open(path, 'r');
     const once = async () => {
       const before = await handle.stat();
       const object = await send(client, before.size, fileChunks(handle, before.size, path), wish);
@@ -35,8 +36,8 @@ export async function putFile(client: ByteClient, path: string, wish: PutWish): 
       return object;
     };
     return await (wish.isNew ? once() : retried(wish.signal, once));
-  } finally {
-    await handle.close();
+  } catch (error) {
+    throw fileTrouble(path, 'read', error);
   }
 }
 
@@ -63,8 +64,11 @@ async function send(
 ): Promise<ObjectReply> {
   const md5 = createHash('md5');
   let sentBytes = 0;
+  let isOver = false;
   async function* hashed(): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) {
+      // After an early answer one may still be on its way from the disk, and it goes nowhere.
+      if (isOver) return;
       md5.update(chunk);
       sentBytes += chunk.length;
       onBytes(chunk.length);
@@ -82,6 +86,7 @@ async function send(
     if (!isPlainMd5(object.etag) || object.etag === sent) return object;
     throw new HoldfastError('backend', `Other bytes arrived than were sent: MD5 ${object.etag}, not ${sent}.`);
   } catch (error) {
+    isOver = true;
     onBytes(-sentBytes);
     throw error;
   }

@@ -2,13 +2,14 @@ import { type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { parseSize } from '../../kernel/config/size.ts';
-import { formatSize } from '../../kernel/config/size.ts';
+import { formatSize, parseSize } from '../../kernel/config/size.ts';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { pairs } from '../backend-options.ts';
+import { examples } from '../examples.ts';
 import { json } from '../output.ts';
 import { type ObjectAddress, parseAddress, parseObjectAddress, prefixBelow, printable } from './address.ts';
 import { contentTypeOf } from './content-type.ts';
+import { fileTrouble } from '../disk-trouble.ts';
 import { forEachParallel } from './pool.ts';
 import { type Progress, showProgress } from './progress.ts';
 import { type PutWish, putFile, putStream } from './put-object.ts';
@@ -34,11 +35,20 @@ export function registerPut(object: Command): void {
     .option('--meta <key=value>', 'metadata; may be given several times', several)
     .option('--if-none-match', 'only what is not there yet')
     .option('--size <size>', 'how long the input (-) is, exactly')
+    .addHelpText(
+      'after',
+      examples(
+        'object put backup.tar safe/2026/',
+        'object put photos safe/photos --recursive --parallel 16',
+        'object put - safe/notes.txt --size 5 < notes.txt',
+        'object put -- -odd-name safe/odd',
+      ),
+    )
     .action((source: string, target: string, flags: PutFlags, command: Command) =>
       runObjectCommand(command, async (session) => {
         if (source === '-') return putInput(session, parseObjectAddress(target), flags);
-        const found = await stat(source).catch((error: Error) => {
-          throw new HoldfastError('invalid', `${source} cannot be read: ${error.message}.`, { field: 'source' }, error);
+        const found = await stat(source).catch((error: unknown) => {
+          throw fileTrouble(source, 'read', error);
         });
         if (found.isDirectory()) return putTree(session, source, parseAddress(target), flags);
         return putOne(session, source, found, parseAddress(target), flags);
@@ -117,14 +127,21 @@ async function putTree(
   tally.report(output, isJson, 'written');
 }
 
-function wishOf({ meta, ifNoneMatch }: PutFlags): Wish {
+function wishOf({ meta, ifNoneMatch, contentType }: PutFlags): Wish {
   const metadata = pairs('--meta', meta) ?? {};
-  for (const name of Object.keys(metadata)) {
+  for (const [name, value] of Object.entries(metadata)) {
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
-      throw wrong('--meta', `--meta: "${name}" cannot be the name of a header.`);
+      throw wrong('--meta', `--meta: "${printable(name)}" cannot be the name of a header.`);
     }
+    refuseControls('--meta', value);
   }
+  refuseControls('--content-type', contentType ?? '');
   return { metadata, isNew: ifNoneMatch === true };
+}
+
+/** Line breaks and their like would end a header. */
+function refuseControls(flag: string, value: string): void {
+  if (/[^\t\P{Cc}]/u.test(value)) throw wrong(flag, `${flag}: "${printable(value)}" has a control character.`);
 }
 
 function refuseSize({ size }: PutFlags): void {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { confirm } from '../confirm.ts';
+import { examples } from '../examples.ts';
 import { json } from '../output.ts';
 import { type ObjectAddress, parseAddress, parseObjectAddress, printable } from './address.ts';
 import { removeBelow, removeObject } from './remove-below.ts';
@@ -21,6 +22,7 @@ export function registerRemove(object: Command): void {
     .option('-r, --recursive', 'all objects below <bucket>[/prefix]')
     .option('--version-id <id>', 'this version of the object, for good')
     .option('-y, --yes', 'without asking, where a whole bucket is emptied')
+    .addHelpText('after', examples('object remove safe/old.tar', 'object remove safe/photos --recursive'))
     .action((target: string, flags: RemoveFlags, command: Command) =>
       runObjectCommand(command, async (session) => {
         if (flags.recursive !== true) return removeOne(session, parseObjectAddress(target), flags);

@@ -51,7 +51,7 @@ class Interrupted extends Error {
 
 /** Adds `--parallel`. */
 export function withParallel(command: Command): Command {
-  return command.option('--parallel <n>', `how many at once, to ${parallelMax}`, wholeNumber(1, parallelMax), 4);
+  return command.option('--parallel <n>', `how many at once, to ${parallelMax}`, wholeNumber(1, parallelMax), 8);
 }
 
 /** A reader of an option that is a whole number within bounds. */

@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Command } from 'commander';
-import { Refused } from '../../client-bytes.ts';
+import { type ByteClient, Refused } from '../../client-bytes.ts';
 import { formatSize } from '../../kernel/config/size.ts';
+import { examples } from '../examples.ts';
 import { json } from '../output.ts';
 import { type ObjectAddress, objectPath, parseObjectAddress, printable } from './address.ts';
 import { notFound } from './not-found.ts';
@@ -16,14 +17,15 @@ export function registerStat(object: Command): void {
     .command('stat <object>')
     .description('show what is known of <bucket>/<key>')
     .option('--version-id <id>', 'this version of the object')
+    .addHelpText('after', examples('object stat safe/backup.tar'))
     .action((target: string, { versionId }: { versionId?: string }, command: Command) =>
       runObjectCommand(command, async ({ bytes, output, isJson, signal }) => {
         const address = parseObjectAddress(target);
         const query = versionId === undefined ? '' : `?version_id=${encodeURIComponent(versionId)}`;
         const path = objectPath(address) + query;
         const head = () => bytes.send({ method: 'HEAD', path, signal });
-        const response = await retried(signal, head).catch((error: unknown) => {
-          throw explained(error, address);
+        const response = await retried(signal, head).catch(async (error: unknown) => {
+          throw error instanceof Refused ? await reasonByGet(bytes, address, { path, signal }, error) : error;
         });
         response.resume();
         const facts = factsOf(address, response.headers);
@@ -66,10 +68,21 @@ function linesOf({ bucket, key, size_bytes, metadata, ...facts }: Facts): string
   return rows.flatMap(([name, value]) => (value === null ? [] : [`${name.padEnd(12)}${printable(value)}`]));
 }
 
-/** The answer to HEAD has no body that could say what is missing. */
-function explained(error: unknown, { bucket, key }: ObjectAddress): unknown {
-  if (!(error instanceof Refused) || error.status !== 404) return error;
-  return notFound(`There is no object ${printable(`${bucket}/${key}`)}.`);
+/** The answer to HEAD has no body that could say what is wrong; that to GET has, and here is asked for one byte only. */
+async function reasonByGet(
+  bytes: ByteClient,
+  { bucket, key }: ObjectAddress,
+  where: { readonly path: string; readonly signal: AbortSignal },
+  refused: Refused,
+): Promise<unknown> {
+  try {
+    const response = await bytes.send({ method: 'GET', headers: { range: 'bytes=0-0' }, ...where });
+    response.destroy();
+    return refused;
+  } catch (error) {
+    const isAbsent = error instanceof Refused && error.body.details?.['s3'] === 'NoSuchKey';
+    return isAbsent ? notFound(`There is no object ${printable(`${bucket}/${key}`)}.`) : error;
+  }
 }
 
 /** A header's text: as it is, or an encoded word of UTF-8 in base64 (RFC 2047). */

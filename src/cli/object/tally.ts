@@ -4,6 +4,7 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { OperationFailed } from '../failure.ts';
 import { type Output, json } from '../output.ts';
 import { printable } from './address.ts';
+import { diskCode, reasonOf } from '../disk-trouble.ts';
 
 const toldMax = 100;
 /** After so many failures of the server one after the other the rest would fail as well, slowly. */
@@ -77,18 +78,13 @@ function count(objects: number): string {
   return `${objects} ${objects === 1 ? 'object' : 'objects'}`;
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** Whether the reason is not of this object: nobody answers, nothing is allowed, there is no bucket or no room here. */
 function isOfAll(error: unknown): boolean {
   if (error instanceof ApiError) {
     return error.status === 401 || error.status === 403 || error.body.details?.['s3'] === 'NoSuchBucket';
   }
-  if (error instanceof HoldfastError) return error.details['connection'] === 'absent';
-  const { name, code } = error as NodeJS.ErrnoException;
-  return name === 'AbortError' || code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS';
+  if (error instanceof HoldfastError && error.details['connection'] === 'absent') return true;
+  return (error as Error).name === 'AbortError' || /^(ENOSPC|EDQUOT|EROFS)$/.test(diskCode(error) ?? '');
 }
 
 function isOfServer(error: unknown): boolean {

@@ -1,6 +1,7 @@
 import { lstat, mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
+import { reasonOf } from '../disk-trouble.ts';
 
 const knownMax = 10_000;
 
@@ -19,7 +20,7 @@ export class TargetDirectory {
     try {
       await mkdir(path, { recursive: true });
     } catch (error) {
-      throw new HoldfastError('invalid', `${path} cannot be a directory: ${(error as Error).message}.`, {}, error);
+      throw new HoldfastError('invalid', `${path} cannot be a directory: ${reasonOf(error)}.`, {}, error);
     }
     return new TargetDirectory(await realpath(path));
   }

@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { reasonOf } from '../disk-trouble.ts';
 
 /** What is found below a directory: a file, or something that is no file and why it is left out. */
 export type Found =
@@ -17,7 +18,9 @@ export async function* walk(root: string, below = ''): AsyncGenerator<Found> {
   try {
     // The types know names as text only; as bytes, a name that is no text can be told from one that is.
     entries = (await opendir(join(root, below), { encoding: 'buffer' as BufferEncoding })) as never;
+    let isEmpty = true;
     for await (const entry of entries) {
+      isEmpty = false;
       const text = entry.name.toString();
       const name = below === '' ? text : `${below}/${text}`;
       if (Buffer.compare(Buffer.from(text), entry.name) !== 0) {
@@ -28,6 +31,8 @@ export async function* walk(root: string, below = ''): AsyncGenerator<Found> {
         yield await classify(root, name, entry.isFile());
       }
     }
+    // Only objects have names, so that a directory without any leaves nothing.
+    if (isEmpty && below !== '') yield { kind: 'skipped', name: below, reason: 'an empty directory' };
   } catch (error) {
     yield { kind: 'failed', name: below === '' ? '.' : below, reason: reasonOf(error) };
   }
@@ -58,8 +63,4 @@ export async function measure(root: string, signal: AbortSignal): Promise<{ byte
     );
   }
   return { bytes, objects };
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
