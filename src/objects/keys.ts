@@ -22,7 +22,7 @@ export function requireKey(key: string): void {
  * its last code point is counted up. `null` when there is none, as for the empty prefix.
  */
 export function successor(prefix: string): string | null {
-  const points = [...prefix];
+  const points = Array.from(prefix);
   while (points.length > 0) {
     const last = points.pop()!.codePointAt(0)!;
     // Surrogates are no characters, and nothing is above the last code point.

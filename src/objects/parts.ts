@@ -23,6 +23,7 @@ import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
 import { cleanupKeeper } from './keepers/cleanup.ts';
 import { intentKeeper } from './keepers/intents.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
+import { uploadKeeper } from './keepers/uploads.ts';
 import { reportBadCopy } from './ledger/report-bad-copy.ts';
 import { createS3Server } from './s3/server.ts';
 
@@ -54,13 +55,12 @@ export interface ObjectParts {
 const stallMs = 10_000;
 const keeperPeriodMs = 15_000;
 const cleanupPeriodMs = 5_000;
-/** After how long bytes of a write that nobody saw end are looked for once more. */
-const secondLookMs = 10 * 60_000;
+const uploadPeriodMs = 3_600_000;
 const leftoverPeriodMs = 5_000;
 
 /** Puts the object gateway together; nothing listens yet. */
 export async function createObjectParts(options: ObjectPartsOptions): Promise<ObjectParts> {
-  const { values, store, clock, newId, log, metrics, owner, wrapBackend } = options;
+  const { values, store, clock, newId, log, metrics, wrapBackend } = options;
   const sealer = await openSealer(store, values);
   const warn = (error: unknown, about: string) => log.warn({ err: error }, about);
   const access = new StoreAccess({ store, sealer, clock, onError: (error) => warn(error, 'a key use was not noted') });
@@ -73,7 +73,7 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const gateway = createGateway(options, registry);
   const { writer } = gateway;
   const leftovers = setInterval(() => {
-    writer.giveUpLeftovers().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
+    writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
   }, leftoverPeriodMs).unref();
   const s3 = createS3Server({
     gateway,
@@ -137,10 +137,12 @@ function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): 
 
 function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, { writer }: RunningGateway): Keeper[] {
   const { store, clock, newId, owner } = options;
-  const { capacity } = writer;
+  const { objectSecondLookMs: secondLookMs, objectRetryWaitMs: retryWaitMs } = options.values;
+  const { capacity, leftovers } = writer;
   return [
-    cleanupKeeper({ store, registry, clock, owner, periodMs: cleanupPeriodMs, secondLookMs }),
+    cleanupKeeper({ store, registry, clock, owner, periodMs: cleanupPeriodMs, secondLookMs, retryWaitMs }),
     intentKeeper(store, clock, keeperPeriodMs),
-    replicatorKeeper({ store, registry, capacity, newId, clock, owner }, keeperPeriodMs),
+    replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, keeperPeriodMs),
+    uploadKeeper(store, clock, uploadPeriodMs),
   ];
 }

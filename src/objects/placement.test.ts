@@ -54,6 +54,21 @@ describe('placement', () => {
     );
   });
 
+  test('one more copy avoids the failure domains of those that stand, while there is a choice', () => {
+    fc.assert(
+      fc.property(candidates, fc.nat({ max: 3 }), (all, count) => {
+        const wish = { placement: 'pack', requiredLabels: {}, failureDomain: 'zone' } as const;
+        const holders = all.slice(0, count);
+        const others = all.slice(count);
+        const domain = (name: string) => all.find((one) => one.name === name)!.labels['zone'] ?? `alone ${name}`;
+        const taken = new Set(holders.map(({ name }) => domain(name)));
+        const [first] = rankBackends(others, wish, holders);
+        const hasChoice = others.some(({ name }) => !taken.has(domain(name)));
+        if (first !== undefined) assert.equal(taken.has(domain(first)), !hasChoice);
+      }),
+    );
+  });
+
   test('does not depend on the order in which backends are told', () => {
     fc.assert(
       fc.property(candidates, wishes, (all, wish) => {

@@ -14,11 +14,15 @@ export interface PlacementCandidate {
 type Wishes = Pick<BucketSettings, 'placement' | 'requiredLabels' | 'failureDomain'>;
 
 /**
- * Backends in the order in which a write should try them: `pack` by position, `spread` by the share that
- * is free, then by what is used. No two of
- * the first ones share a failure domain while there is a choice. Room is not promised here: the claim decides.
+ * Backends in the order in which a write should try them: `pack` by position, `spread` by the share that is free, then by
+ * what is used. No two of the first ones share a failure domain while there is a choice, nor one with those that hold
+ * copies already. Room is not promised here: the claim decides.
  */
-export function rankBackends(candidates: readonly PlacementCandidate[], wishes: Wishes): string[] {
+export function rankBackends(
+  candidates: readonly PlacementCandidate[],
+  wishes: Wishes,
+  holders: readonly Pick<PlacementCandidate, 'name' | 'labels'>[] = [],
+): string[] {
   const fitting = candidates.filter(({ labels }) =>
     Object.entries(wishes.requiredLabels).every(([label, value]) => labels[label] === value),
   );
@@ -31,17 +35,23 @@ export function rankBackends(candidates: readonly PlacementCandidate[], wishes: 
           a.position - b.position ||
           compare(a.name, b.name),
   );
-  return spreadDomains(ranked, wishes.failureDomain).map(({ name }) => name);
+  return spreadDomains(ranked, wishes.failureDomain, holders).map(({ name }) => name);
 }
 
 /** First one of each failure domain, then a second of each, and so on; the order within is kept. */
-function spreadDomains(ranked: readonly PlacementCandidate[], label: string | null): readonly PlacementCandidate[] {
+function spreadDomains(
+  ranked: readonly PlacementCandidate[],
+  label: string | null,
+  holders: readonly Pick<PlacementCandidate, 'name' | 'labels'>[],
+): readonly PlacementCandidate[] {
   if (label === null) return ranked;
   const rounds: PlacementCandidate[][] = [];
   const seen = new Map<string, number>();
+  // A backend without the label is a domain of its own.
+  const domainOf = (one: Pick<PlacementCandidate, 'name' | 'labels'>) => one.labels[label] ?? `\n${one.name}`;
+  for (const holder of holders) seen.set(domainOf(holder), (seen.get(domainOf(holder)) ?? 0) + 1);
   for (const candidate of ranked) {
-    // A backend without the label is a domain of its own.
-    const domain = candidate.labels[label] ?? `\n${candidate.name}`;
+    const domain = domainOf(candidate);
     const round = seen.get(domain) ?? 0;
     seen.set(domain, round + 1);
     (rounds[round] ??= []).push(candidate);

@@ -110,11 +110,21 @@ async function writePart(
 async function complete(options: ObjectsOptions, request: CompleteRequest): Promise<ObjectVersion> {
   const { store, newId, clock } = options;
   const { bucket, key, uploadId, conditions, actor } = request;
-  const upload = await store.read((reader) => findUpload(reader, uploadId));
+  const find = () => store.read((reader) => findUpload(reader, uploadId));
+  const upload = await find();
   if (upload === null || !isOf(upload, request)) throw noSuchUpload(request);
   if (upload.result !== null) return JSON.parse(upload.result) as ObjectVersion;
   const standing = await store.read((reader) => partsOf(reader, uploadId, { after: 0, limit: partsMax }));
-  const parts = chooseParts(request, standing);
+  let parts: readonly ContentPart[];
+  try {
+    parts = chooseParts(request, standing);
+  } catch (error) {
+    // The upload may have ended between the two looks, and parts go with it.
+    const last = await find();
+    if (last === null) throw noSuchUpload(request);
+    if (last.result !== null) return JSON.parse(last.result) as ObjectVersion;
+    throw error;
+  }
   const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
   if (request.sizeBytes !== undefined && request.sizeBytes !== sizeBytes) {
     throw objectError(
@@ -145,10 +155,11 @@ async function complete(options: ObjectsOptions, request: CompleteRequest): Prom
 /** The parts that a client lists, as they stand. Throws `InvalidPart`, `InvalidPartOrder`, `EntityTooSmall`. */
 function chooseParts({ parts }: CompleteRequest, standing: readonly ContentPart[]): ContentPart[] {
   if (parts.length === 0) throw objectError('MalformedXML', {}, 'At least one part must be listed.');
+  if (parts.some(({ part }, index) => index > 0 && part <= parts[index - 1]!.part))
+    throw objectError('InvalidPartOrder');
   const byNumber = new Map(standing.map((part) => [part.part, part]));
   const chosen: ContentPart[] = [];
   for (const [index, wanted] of parts.entries()) {
-    if (index > 0 && wanted.part <= parts[index - 1]!.part) throw objectError('InvalidPartOrder');
     const part = byNumber.get(wanted.part);
     if (part === undefined || part.etag !== wanted.etag) throw objectError('InvalidPart', { part_number: wanted.part });
     const { checksum } = wanted;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Store } from '../../src/kernel/store/store.ts';
+import type { Conditions } from '../../src/objects/conditions.ts';
 import { type Content, chunksOf } from '../../src/objects/content/content.ts';
 import type { ObjectGateway, PutRequest } from '../../src/objects/gateway.ts';
 import type { ContentPart, ObjectVersion, Upload } from '../../src/objects/object.ts';
@@ -45,6 +46,7 @@ export function copy(
   { gateway }: { readonly gateway: ObjectGateway },
   from: readonly [string, string],
   to: readonly [string, string],
+  { conditions = {} }: { readonly conditions?: Conditions } = {},
 ): Promise<ObjectVersion> {
   return gateway.objects.copy({
     source: { bucket: from[0], key: from[1] },
@@ -54,7 +56,7 @@ export function copy(
     attributes: null,
     tags: null,
     lock: null,
-    conditions: {},
+    conditions,
     actor: 'tester',
     signal: AbortSignal.timeout(30_000),
   });
@@ -84,9 +86,10 @@ export function complete(
   { gateway }: { readonly gateway: ObjectGateway },
   { bucket, key, uploadId }: Upload,
   parts: readonly Pick<ContentPart, 'part' | 'etag'>[],
+  { conditions = {} }: { readonly conditions?: Conditions } = {},
 ): Promise<ObjectVersion> {
   const chosen = parts.map(({ part, etag }) => ({ part, etag }));
-  return gateway.uploads.complete({ bucket, key, uploadId, parts: chosen, conditions: {}, actor: 'tester' });
+  return gateway.uploads.complete({ bucket, key, uploadId, parts: chosen, conditions, actor: 'tester' });
 }
 
 /** Chunks of `chunkBytes`, `sizeBytes` in all, each filled with its number; made as they are read. */

@@ -12,8 +12,8 @@ import { labBackends, openLab } from './lab.ts';
 
 /** A claim of one backend, whose bytes are counted in a given stripe. */
 function claimOf(storedBytes: number, stripe: number) {
-  let storageKey = 'b/w';
-  while (stripeOf(storageKey) !== stripe) storageKey += 'x';
+  const keys = Array.from({ length: 1_000 }, (_, number) => `b/${number}-${storedBytes}`);
+  const storageKey = keys.find((key) => stripeOf(key) === stripe)!;
   const rest = { candidates: ['m1'], count: 1, owner: 'tester', nowMs: 1 };
   return { writeId: `w-${storedBytes}-${stripe}`, storageKey, storedBytes, sizeBytes: storedBytes, ...rest };
 }
@@ -49,8 +49,7 @@ onEveryStore('the books of a backend', (engine) => {
         (error: unknown) => String((error as { details?: { s3?: unknown } }).details?.s3),
       ),
     );
-    const ends = await Promise.all(writes);
-    isWriting = false;
+    const ends = await Promise.all(writes).finally(() => (isWriting = false));
     await watching;
     assert.ok(highest <= quotaBytes, `${highest} bytes were on the books`);
     assert.deepEqual([...new Set(ends)].toSorted(), ['InsufficientStorage', 'done']);

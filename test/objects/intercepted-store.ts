@@ -11,8 +11,8 @@ export type WriteFate = 'pass' | 'refuse' | 'drop' | 'lose';
 export interface InterceptedStore extends Store {
   /** Asked before every write, by the transaction's name. May wait. */
   fate: (name: string) => WriteFate | Promise<WriteFate>;
-  /** Asked before every read; throws to have the store be away. */
-  onRead: () => void;
+  /** Asked before every read; throws to have the store be away. May wait. */
+  onRead: () => void | Promise<void>;
   /** Names of all writes so far. */
   readonly writes: string[];
 }
@@ -36,12 +36,8 @@ export function intercepted(real: Store): InterceptedStore {
       if (fate === 'lose') throw away('unknown');
       return result;
     },
-    read(query) {
-      try {
-        store.onRead();
-      } catch (error) {
-        return Promise.reject(error as Error);
-      }
+    async read(query) {
+      await store.onRead();
       return real.read(query);
     },
     publish: (topic, payload) => real.publish(topic, payload),

@@ -14,8 +14,10 @@ import { type RunningGateway, createObjectGateway } from '../../src/objects/crea
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
+import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
 import { reportBadCopy } from '../../src/objects/ledger/report-bad-copy.ts';
 import type { StoreEngine } from '../support/stores.ts';
+import { type CallWatch, interceptedBackend, watchCalls } from './intercepted-backend.ts';
 import { type InterceptedStore, intercepted } from './intercepted-store.ts';
 import { type TestBackend, insertTestBackend } from './world.ts';
 
@@ -28,6 +30,8 @@ export interface LabBackend extends TestBackend {
 export interface Lab {
   /** What the gateway is given: its writes can be made to fail. */
   readonly store: InterceptedStore;
+  /** Its calls of backends: they can be made to fail. */
+  readonly calls: CallWatch;
   readonly gateway: RunningGateway;
   readonly registry: ObjectBackendRegistry;
   readonly backends: readonly LabBackend[];
@@ -39,7 +43,9 @@ export interface Lab {
   readonly problems: string[];
   bucket(name: string, settings?: Partial<BucketSettings>): Promise<void>;
   setState(backend: string, state: 'active' | 'draining'): Promise<void>;
-  keepers(options?: { readonly secondLookMs?: number }): Record<'cleanup' | 'intents' | 'replicator', Keeper>;
+  keepers(options?: {
+    readonly secondLookMs?: number;
+  }): Record<'cleanup' | 'intents' | 'replicator' | 'uploads', Keeper>;
   /** Runs the keepers until nothing is left for them, or `roundsMax` is reached. */
   settle(roundsMax?: number): Promise<void>;
   check(): Promise<CheckReport>;
@@ -62,6 +68,8 @@ export class LabClock implements Clock {
     this.#aheadMs += ms;
   }
 }
+
+type State = 'active' | 'draining';
 
 const signal = new AbortController().signal;
 const dayMs = 86_400_000;
@@ -105,12 +113,16 @@ interface Place {
 
 async function enter(place: Place): Promise<Lab> {
   const { store: real, backends, clock } = place;
+  const rows = await real.read((reader) =>
+    reader.rows<{ name: string; state: State }>('select * from object_backends', []),
+  );
   const store = intercepted(real);
   const newId = createIdSource();
   const replicaId = newId('rep');
   // A lease also on the embedded store, so that two gateways can stand on it in one test.
   await real.write(registerReplica, { id: replicaId, ttlMs: 600_000, detail: 'test', nowMs: Date.now() });
-  const { registry, setState } = labRegistry(backends);
+  const calls = watchCalls();
+  const { registry, setState } = labRegistry(backends, calls, new Map(rows.map(({ name, state }) => [name, state])));
   const problems: string[] = [];
   const owner = () => replicaId;
   const gateway = createObjectGateway({
@@ -126,13 +138,16 @@ async function enter(place: Place): Promise<Lab> {
     },
     onError: (error, about) => problems.push(`${about}: ${String(error)}`),
   });
+  const { capacity, leftovers } = gateway.writer;
   const keepers: Lab['keepers'] = ({ secondLookMs = 0 } = {}) => ({
     cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs }),
     intents: intentKeeper(store, clock, 1),
-    replicator: replicatorKeeper({ store, registry, capacity: gateway.writer.capacity, newId, clock, owner }, 1),
+    replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner }, 1),
+    uploads: uploadKeeper(store, clock, 1),
   });
   const lab: Lab = {
     store,
+    calls,
     gateway,
     registry,
     backends,
@@ -167,7 +182,7 @@ async function settle(lab: Lab, roundsMax: number): Promise<void> {
   const { intents, cleanup, replicator } = lab.keepers();
   await lab.gateway.writer.settle();
   for (let round = 0; round < roundsMax; round++) {
-    await lab.gateway.writer.giveUpLeftovers();
+    await lab.gateway.writer.leftovers.giveUp();
     for (const keeper of [intents, replicator, cleanup]) await keeper.run(signal);
     const [row] = await lab.store.read((reader) => reader.rows<{ n: number | string }>(left, []));
     if (Number(row!.n) === 0) return;
@@ -176,17 +191,17 @@ async function settle(lab: Lab, roundsMax: number): Promise<void> {
   }
 }
 
-function labRegistry(backends: readonly LabBackend[]) {
+function labRegistry(backends: readonly LabBackend[], calls: CallWatch, states: ReadonlyMap<string, State>) {
   const all = backends.map(({ name, backend, quotaBytes = null, labels = {}, objectBytesMax = null }, position) => ({
     name,
     kind: 'memory',
-    state: 'active' as 'active' | 'draining',
+    state: states.get(name)!,
     labels,
     position,
     quotaBytes,
     objectBytesMax,
     version: 1,
-    backend,
+    backend: interceptedBackend(backend, calls),
     isOpenFor: () => true,
     isOver: () => false,
     latencyMs: 1,

@@ -56,7 +56,10 @@ const insertBackend = transaction(
 );
 export { insertBackend as insertTestBackend };
 
-export async function openWorld(engine: StoreEngine, backends: readonly TestBackend[]): Promise<GatewayWorld> {
+/** What a store is opened on. */
+export type FreshStore = Pick<StoreEngine, 'fresh'> & Partial<StoreEngine>;
+
+export async function openWorld(engine: FreshStore, backends: readonly TestBackend[]): Promise<GatewayWorld> {
   const settings = await engine.fresh(migrations);
   const store = await openStore(settings, { owner: true });
   for (const [position, { backend: _, ...row }] of backends.entries())

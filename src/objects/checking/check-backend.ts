@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { Reader, Store } from '../../kernel/store/store.ts';
 import type { ObjectBackend } from '../backends/backend.ts';
+import { probePrefix } from '../backends/management/probe.ts';
 import { chunksOf } from '../content/content.ts';
 import type { CopyRow } from '../tables.ts';
 import type { Finding } from './report.ts';
@@ -54,7 +55,8 @@ async function* listing({ backend, signal }: CheckBackendOptions) {
   for (;;) {
     const limits = AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]);
     const page = await backend.list({ prefix: '', limit: pageSize, ...(after === undefined ? {} : { after }) }, limits);
-    yield* page.blobs;
+    // Probes of a backend are nobody's bytes, and the next moment they are gone. No bucket has their prefix as its name.
+    yield* page.blobs.filter(({ key }) => !key.startsWith(probePrefix));
     if (!page.isTruncated) return;
     after = page.blobs.at(-1)!.key;
   }

@@ -10,7 +10,7 @@ const batchSize = 200;
 const batchesMax = 50;
 const leaseMs = 120_000;
 const callTimeoutMs = 30_000;
-const firstWaitMs = 5_000;
+const retryWaitMsDefault = 5_000;
 const lastWaitMs = 6 * 3_600_000;
 
 export interface CleanupOptions {
@@ -21,6 +21,8 @@ export interface CleanupOptions {
   readonly periodMs: number;
   /** After how long bytes of a write that nobody saw end are looked for once more. */
   readonly secondLookMs: number;
+  /** Before a deletion that failed is tried again; it doubles each time. 5 s by default. */
+  readonly retryWaitMs?: number;
 }
 
 /** Deletes bytes that nothing refers to any more. What is gone already is deleted. */
@@ -52,7 +54,7 @@ export function cleanupKeeper(options: CleanupOptions): Keeper {
 }
 
 async function deleteOne(
-  { store, registry, clock }: CleanupOptions,
+  { store, registry, clock, retryWaitMs = retryWaitMsDefault }: CleanupOptions,
   owner: string,
   row: CleanupRow,
   signal: AbortSignal,
@@ -63,7 +65,7 @@ async function deleteOne(
     await known.backend.delete(row.storage_key, AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]));
     return true;
   } catch (error) {
-    const dueAtMs = clock.nowMs() + backoffMs(row.attempts, firstWaitMs, lastWaitMs);
+    const dueAtMs = clock.nowMs() + backoffMs(row.attempts, retryWaitMs, lastWaitMs);
     const message = error instanceof Error ? error.message : String(error);
     await store.write(failCleanup, { id: row.id, owner, error: message.slice(0, 500), dueAtMs });
     return false;

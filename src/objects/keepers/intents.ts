@@ -1,12 +1,12 @@
 import type { Clock } from '../../kernel/ids.ts';
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
 import type { Store } from '../../kernel/store/store.ts';
-import { reapIntents } from '../ledger/reap.ts';
+import { freeClaims, reapIntents } from '../ledger/reap.ts';
 
 const batchSize = 500;
 const batchesMax = 200;
 
-/** Settles what gateways that died were writing. */
+/** Settles what gateways that died were writing, and gives others what they were working on. */
 export function intentKeeper(store: Store, clock: Clock, periodMs: number): Keeper {
   return {
     name: 'object-intents',
@@ -19,6 +19,7 @@ export function intentKeeper(store: Store, clock: Clock, periodMs: number): Keep
         reaped += count;
         if (count < batchSize) break;
       }
+      await store.write(freeClaims, {});
       return `${reaped} writes given up`;
     },
   };

@@ -84,8 +84,8 @@ export const requeueCleanup = transaction(
   'requeueCleanup',
   async (tx, { backend, nowMs }: { readonly backend: string | null; readonly nowMs: number }): Promise<number> =>
     tx.run(
-      `update cleanup set state = 'waiting', attempts = 0, due_at = ? where state = 'dead' and (? is null or backend = ?)`,
-      [nowMs, backend, backend],
+      `update cleanup set state = 'waiting', attempts = 0, due_at = ? where state = 'dead' and backend = coalesce(?, backend)`,
+      [nowMs, backend],
     ),
   () => true,
 );

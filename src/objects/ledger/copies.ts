@@ -14,8 +14,14 @@ export interface WrittenPart {
 const insert = `insert into copies (content_id, part, backend, storage_key, size_bytes, stored_bytes, crc32, created_at)
   values (?, ?, ?, ?, ?, ?, ?, ?)`;
 
+/**
+ * When a copy is owed already, somebody may be working on it who has not seen what is owed now: taking the claim away has
+ * the work begin again when that one ends.
+ */
+export const owedAlready = 'on conflict (content_id, part) do update set due_at = excluded.due_at, claimed_by = null';
+
 const owe = `insert into shortfalls (content_id, part, bucket, due_at, attempts, claimed_until, created_at)
-  values (?, ?, ?, ?, 0, 0, ?) on conflict (content_id, part) do nothing`;
+  values (?, ?, ?, ?, 0, 0, ?) ${owedAlready}`;
 
 /** Turns the intents of a write into copies; notes the shortfall when there are fewer than wanted. */
 export async function enterCopies(
@@ -47,17 +53,23 @@ export interface JoiningCopy {
   readonly written: WrittenPart;
   readonly writeId: string;
   readonly backend: string;
+  /** How many copies on backends that take writes are enough. */
+  readonly copiesWanted: number;
   readonly nowMs: number;
 }
 
+const standing = `select c.backend, c.crc32, b.state from copies c join object_backends b on b.name = c.backend
+  where c.content_id = ? and c.part = ?`;
+
 /**
  * Enters a copy that was finished after its write was acknowledged, or that was made from another copy. It counts only
- * while the content is still there; else its bytes are deleted. Gives whether it counts.
+ * while the content is still there and wants one more: what a slow backend and the replicator both made is one too many.
+ * Else its bytes are deleted. Gives whether it counts.
  */
 export const joinCopy = transaction(
   import.meta.url,
   'joinCopy',
-  async (tx, { written, writeId, backend, nowMs }: JoiningCopy): Promise<boolean> => {
+  async (tx, { written, writeId, backend, copiesWanted, nowMs }: JoiningCopy): Promise<boolean> => {
     await tx.lock(`content:${written.contentId}`);
     const rows = await tx.rows<IntentRow>('delete from intents where write_id = ? and backend = ? returning *', [
       writeId,
@@ -65,16 +77,14 @@ export const joinCopy = transaction(
     ]);
     const [row] = rows;
     if (row === undefined) return false;
-    const [sibling] = await tx.rows(
-      'select 1 from copies where content_id = ? and part = ? and crc32 = ? and backend <> ? limit 1',
-      [written.contentId, written.part, written.crc32, backend],
-    );
-    const [twin] = await tx.rows('select 1 from copies where content_id = ? and part = ? and backend = ?', [
+    const copies = await tx.rows<{ backend: string; crc32: number; state: string }>(standing, [
       written.contentId,
       written.part,
-      backend,
     ]);
-    if (sibling === undefined || twin !== undefined) {
+    const hasSibling = copies.some((copy) => copy.crc32 === written.crc32 && copy.backend !== backend);
+    const hasTwin = copies.some((copy) => copy.backend === backend);
+    const isEnough = copies.filter(({ state }) => state === 'active').length >= copiesWanted;
+    if (!hasSibling || hasTwin || isEnough) {
       await disposeIntents(tx, rows, 'failed write', nowMs);
       return false;
     }

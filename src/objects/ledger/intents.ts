@@ -3,6 +3,7 @@ import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { IntentRow } from '../tables.ts';
 import { type DisposalReason, dispose } from './dispose.ts';
+import { disposeLate } from './late-bytes.ts';
 
 /** How a write ended on each of its backends. */
 export interface WriteEnd {
@@ -54,16 +55,34 @@ export async function disposeIntents(
   await dispose(tx, disposals, nowMs);
 }
 
+/** A write that nobody will commit. */
+export interface AbandonedWrite {
+  readonly writeId: string;
+  readonly storageKey: string;
+  readonly storedBytes: number;
+  /** Where its bytes may stand. */
+  readonly backends: readonly string[];
+}
+
 /**
- * Gives up what is left of a write: its intents become deletions. A write that has committed has none left, so that
- * calling this when the outcome of the commit is unknown does no harm. Gives how many there were.
+ * Gives up what is left of a write: its intents become deletions. Where an intent is gone and there is no copy, somebody has
+ * given up the write before, and what came after that is deleted too. A write that has committed has neither, so that
+ * calling this when the outcome of the commit is unknown does no harm.
  */
 export const abandonWrite = transaction(
   import.meta.url,
   'abandonWrite',
-  async (tx, params: { readonly writeId: string; readonly reason: DisposalReason; readonly nowMs: number }) => {
-    const rows = await tx.rows<IntentRow>('delete from intents where write_id = ? returning *', [params.writeId]);
-    await disposeIntents(tx, rows, params.reason, params.nowMs);
-    return rows.length;
+  async (
+    tx,
+    params: { readonly write: AbandonedWrite; readonly reason: DisposalReason; readonly nowMs: number },
+  ): Promise<void> => {
+    const { write, reason, nowMs } = params;
+    const { writeId, backends, storageKey, storedBytes } = write;
+    const rows = await tx.rows<IntentRow>('delete from intents where write_id = ? returning *', [writeId]);
+    await disposeIntents(tx, rows, reason, nowMs);
+    for (const backend of backends.toSorted()) {
+      if (rows.some((row) => row.backend === backend)) continue;
+      await disposeLate(tx, { backend, storageKey, storedBytes }, reason, nowMs);
+    }
   },
 );

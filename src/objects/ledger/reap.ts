@@ -20,3 +20,23 @@ export const reapIntents = transaction(
     return rows.length;
   },
 );
+
+const queues = [
+  ['cleanup', 'id'],
+  ['shortfalls', 'content_id, part'],
+] as const;
+
+/**
+ * Gives back the deletions and owed copies that a replica had claimed which is not alive any more, so that nobody waits for
+ * the end of its claims; and those that nobody is known to work on. Should somebody be at them after all, then the same is
+ * done twice, which does no harm.
+ */
+export const freeClaims = transaction(import.meta.url, 'freeClaims', async (tx): Promise<void> => {
+  const { nowMs, forUpdateSkipLocked } = tx.fragments;
+  const isDead = `claimed_until > 0 and (claimed_by is null
+    or claimed_by not in (select id from replicas where until > ${nowMs}))`;
+  for (const [table, id] of queues) {
+    const theirs = `select ${id} from ${table} where ${isDead} ${forUpdateSkipLocked}`;
+    await tx.run(`update ${table} set claimed_by = null, claimed_until = 0 where (${id}) in (${theirs})`, []);
+  }
+});

@@ -2,6 +2,7 @@ import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { Conditions } from '../conditions.ts';
 import type { ObjectVersion } from '../object.ts';
+import { owedAlready } from './copies.ts';
 import { type NewVersion, lockKey, placeVersion } from './place-version.ts';
 
 export interface ShareContent {
@@ -12,8 +13,7 @@ export interface ShareContent {
 }
 
 const oweWhereFew = `insert into shortfalls (content_id, part, bucket, due_at, attempts, claimed_until, created_at)
-  select content_id, part, ?, ?, 0, 0, ? from copies where content_id = ? group by content_id, part having count(*) < ?
-  on conflict (content_id, part) do nothing`;
+  select content_id, part, ?, ?, 0, 0, ? from copies where content_id = ? group by content_id, part having count(*) < ? ${owedAlready}`;
 
 /**
  * Makes a version that shares the content of another: a copy whose bytes do not move. Gives `null` when the source is not

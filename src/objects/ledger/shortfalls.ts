@@ -35,23 +35,25 @@ export interface SettleShortfall {
   readonly retry: { readonly error: string; readonly dueAtMs: number } | null;
 }
 
-/** Ends the work on a shortfall, or puts it back for later with the reason. */
+const settled = 'delete from shortfalls where content_id = ? and part = ? and claimed_by = ?';
+const putBack = `update shortfalls set attempts = attempts + 1, last_error = ?, due_at = ?, claimed_by = null,
+  claimed_until = 0 where content_id = ? and part = ? and claimed_by = ?`;
+const letGo = `update shortfalls set claimed_until = 0 where content_id = ? and part = ? and claimed_by is null`;
+
+/**
+ * Ends the work on a shortfall, or puts it back for later with the reason. When more was noted as owed meanwhile, the row
+ * stays and is due at once.
+ */
 export const settleShortfall = transaction(
   import.meta.url,
   'settleShortfall',
   async (tx, { contentId, part, owner, retry }: SettleShortfall): Promise<void> => {
-    if (retry === null) {
-      const statement = 'delete from shortfalls where content_id = ? and part = ? and claimed_by = ?';
-      await tx.run(statement, [contentId, part, owner]);
-      return;
-    }
-    await tx.run(
-      `update shortfalls set attempts = attempts + 1, last_error = ?, due_at = ?, claimed_by = null, claimed_until = 0
-       where content_id = ? and part = ? and claimed_by = ?`,
-      [retry.error, retry.dueAtMs, contentId, part, owner],
-    );
+    const changed =
+      retry === null
+        ? await tx.run(settled, [contentId, part, owner])
+        : await tx.run(putBack, [retry.error, retry.dueAtMs, contentId, part, owner]);
+    if (changed === 0) await tx.run(letGo, [contentId, part]);
   },
-  () => true,
 );
 
 export interface DropCopy {

@@ -99,3 +99,15 @@ export const abortUpload = transaction(
     );
   },
 );
+
+const forget = `delete from uploads where upload_id in (select upload_id from uploads where finished_at is not null
+  and finished_at < ? order by finished_at limit ?)`;
+
+/** Forgets uploads that were completed before a time. Their objects stay as they are. Gives how many. */
+export const forgetUploads = transaction(
+  import.meta.url,
+  'forgetUploads',
+  async (tx, { finishedBeforeMs, limit }: { readonly finishedBeforeMs: number; readonly limit: number }) =>
+    tx.run(forget, [finishedBeforeMs, limit]),
+  () => true,
+);

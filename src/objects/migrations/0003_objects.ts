@@ -92,11 +92,14 @@ function books({ key, integer, counter }: ColumnTypes): string[] {
       created_at ${integer} not null)`,
     `create unique index cleanup_place on cleanup (backend, storage_key)`,
     `create index cleanup_due on cleanup (due_at) where state = 'waiting'`,
+    // What is worked on is little; what waits may be very much.
+    `create index cleanup_claimed on cleanup (claimed_by) where claimed_until > 0`,
     // Contents with fewer copies than their bucket wants.
     `create table shortfalls (
       content_id ${key} not null, part ${integer} not null, bucket ${key} not null, due_at ${integer} not null,
       attempts ${integer} not null, last_error text, claimed_by ${key}, claimed_until ${integer} not null,
       created_at ${integer} not null, primary key (content_id, part))`,
     `create index shortfalls_due on shortfalls (due_at)`,
+    `create index shortfalls_claimed on shortfalls (claimed_by) where claimed_until > 0`,
   ];
 }

@@ -9,6 +9,15 @@ type Position = NonNullable<UploadPage['next']>;
 
 const batchSize = 1000;
 
+/** From where a scan goes on: rows above it in the order of the listing. */
+interface From {
+  readonly key: string;
+  /** Whether uploads of just this key belong to what comes. */
+  readonly isInclusive: boolean;
+  /** Of this key, only uploads after this one. */
+  readonly uploadId?: string;
+}
+
 /** One page of open uploads; common prefixes count like uploads. */
 export async function listUploads(reader: Reader, request: Request): Promise<UploadPage> {
   const { bucket, prefix, delimiter, limit } = request;
@@ -16,54 +25,66 @@ export async function listUploads(reader: Reader, request: Request): Promise<Upl
   const uploads: UploadPage['uploads'][number][] = [];
   const prefixes: string[] = [];
   let next: Position | null = null;
-  let from = request.after;
+  let from = startOf(request);
   if (limit === 0) return { uploads, prefixes, isTruncated: false, next };
-  for (;;) {
-    const rows = await scan(reader, bucket, prefix, below, from);
+  while (from !== null) {
+    const rows = await scan(reader, { bucket, prefix, below, from });
     let told: string | null = null;
     for (const row of rows) {
       if (told !== null && row.object_key.startsWith(told)) continue;
-      const group = commonPrefix(row.object_key, prefix, delimiter);
+      told = commonPrefix(row.object_key, prefix, delimiter);
       if (uploads.length + prefixes.length === limit) return { uploads, prefixes, isTruncated: true, next };
-      told = group;
-      if (group === null) {
+      if (told === null) {
         uploads.push(toUpload(row));
         next = { key: row.object_key, uploadId: row.upload_id };
       } else {
-        prefixes.push(group);
-        // The next page begins above all that the common prefix stands for.
-        next = { key: successor(group) ?? group, uploadId: '' };
+        prefixes.push(told);
+        next = { key: told, uploadId: '' };
       }
     }
-    if (rows.length < batchSize) return { uploads, prefixes, isTruncated: false, next: null };
-    const last = rows.at(-1)!;
-    from =
-      told === null
-        ? { key: last.object_key, uploadId: last.upload_id }
-        : { key: successor(told) ?? told, uploadId: '' };
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < batchSize) break;
+    from = told === null ? { key: last.object_key, isInclusive: false, uploadId: last.upload_id } : above(told);
   }
+  return { uploads, prefixes, isTruncated: false, next: null };
 }
 
-/** Open uploads in order of key and id. Without an upload id, those of keys above the marker. */
+/**
+ * A marker without an upload stands for all uploads of its key. It may also be a common prefix that a page before told, and
+ * then for all under it: no upload can be told by such a key.
+ */
+function startOf({ after, prefix, delimiter }: Request): From | null {
+  if (after === null) return { key: prefix, isInclusive: true };
+  const { key, uploadId = '' } = after;
+  if (uploadId !== '') return { key, isInclusive: false, uploadId };
+  const isGroup = key.startsWith(prefix) && commonPrefix(key, prefix, delimiter) === key;
+  return isGroup ? above(key) : { key, isInclusive: false };
+}
+
+/** Above all keys with a prefix; `null` when nothing can be there. */
+function above(prefix: string): From | null {
+  const key = successor(prefix);
+  return key === null ? null : { key, isInclusive: true };
+}
+
+/** Open uploads in order of key and id. */
 function scan(
   reader: Reader,
-  bucket: string,
-  prefix: string,
-  below: string | null,
-  from: Request['after'],
+  range: { readonly bucket: string; readonly prefix: string; readonly below: string | null; readonly from: From },
 ): Promise<UploadRow[]> {
+  const { bucket, prefix, below, from } = range;
   const values: SqlValue[] = [bucket, prefix];
   let where = 'object_key >= ?';
   if (below !== null) {
     where += ' and object_key < ?';
     values.push(below);
   }
-  if (from !== null && from.uploadId === undefined) {
-    where += ' and object_key > ?';
+  if (from.uploadId === undefined) {
+    where += ` and object_key ${from.isInclusive ? '>=' : '>'} ?`;
     values.push(from.key);
-  } else if (from !== null) {
+  } else {
     where += ' and (object_key > ? or (object_key = ? and upload_id > ?))';
-    values.push(from.key, from.key, from.uploadId!);
+    values.push(from.key, from.key, from.uploadId);
   }
   return reader.rows<UploadRow>(
     `select * from uploads where bucket = ? and state = 'open' and ${where} order by object_key, upload_id limit ?`,

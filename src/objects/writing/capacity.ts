@@ -20,10 +20,13 @@ export class CapacityView {
     this.#registry = registry;
   }
 
-  /** Names of backends that take writes now, best first. */
-  async rank(settings: BucketSettings, storedBytes: number): Promise<string[]> {
-    const known = this.#registry.all.filter(
-      (one) => one.state === 'active' && one.isOpenFor('write') && !one.isOver('requests') && !one.isOver('ingress'),
+  /** Names of backends that take writes now, best first, without those that hold a copy already. */
+  async rank(settings: BucketSettings, storedBytes: number, holders: readonly string[] = []): Promise<string[]> {
+    const active = this.#registry.all.filter(({ state }) => state === 'active');
+    const holding = active.filter(({ name }) => holders.includes(name));
+    const known = active.filter(
+      (one) =>
+        !holders.includes(one.name) && one.isOpenFor('write') && !one.isOver('requests') && !one.isOver('ingress'),
     );
     if (settings.placement === 'spread' && known.length > 1) await this.#look();
     const candidates = known.map(({ name, position, labels, quotaBytes, backend }) => {
@@ -36,6 +39,7 @@ export class CapacityView {
     return rankBackends(
       candidates.filter(({ isLargeEnough }) => isLargeEnough),
       settings,
+      holding,
     );
   }
 

@@ -8,9 +8,10 @@ import { objectError } from '../errors.ts';
 import type { IncomingContent } from '../gateway.ts';
 import { claimRoom } from '../ledger/claim.ts';
 import { type WrittenPart, joinCopy } from '../ledger/copies.ts';
-import { type WriteEnd, abandonWrite } from '../ledger/intents.ts';
+import type { AbandonedWrite, WriteEnd } from '../ledger/intents.ts';
 import { CapacityView } from './capacity.ts';
 import { type Delivery, deliver } from './deliver.ts';
+import { Leftovers } from './leftovers.ts';
 
 export interface ContentWriterOptions {
   readonly store: Store;
@@ -38,6 +39,9 @@ export interface Written {
   readonly copiesWanted: number;
 }
 
+/** What is known of a write before it is known where it goes. */
+type WriteBytes = Omit<AbandonedWrite, 'backends'>;
+
 /** How many sets of backends a content that can be read again is tried on. */
 const attemptsMax = 3;
 
@@ -48,30 +52,19 @@ const attemptsMax = 3;
 export class ContentWriter {
   readonly #options: ContentWriterOptions;
   readonly capacity: CapacityView;
+  /** Writes that could not be given up in the store when they failed. */
+  readonly leftovers: Leftovers;
   readonly #underWay = new Set<string>();
   readonly #late = new Set<Promise<void>>();
-  /** Writes that could not be given up in the store when they failed. */
-  readonly #leftovers = new Set<string>();
 
   constructor(options: ContentWriterOptions) {
     this.#options = options;
     this.capacity = new CapacityView(options.store, options.registry);
+    this.leftovers = new Leftovers(options);
   }
 
   get underWayCount(): number {
     return this.#underWay.size;
-  }
-
-  /**
-   * Gives up, now that the store answers, what could not be given up when it failed. A write whose commit was not
-   * answered is among them: if it was committed it has no intents left, and if it is not by now, it never will be.
-   */
-  async giveUpLeftovers(): Promise<void> {
-    const { store, clock } = this.#options;
-    for (const writeId of this.#leftovers) {
-      await store.write(abandonWrite, { writeId, reason: 'failed write', nowMs: clock.nowMs() });
-      this.#leftovers.delete(writeId);
-    }
   }
 
   /**
@@ -107,26 +100,28 @@ export class ContentWriter {
     const { description, settings } = target;
     const writeId = this.#options.newId('w');
     const storageKey = `${description.bucket}/${writeId}`;
+    const storedBytes = description.sizeBytes + descriptionBytes(description);
+    const bytes = { writeId, storageKey, storedBytes };
     const needed = copiesBeforeAck(settings);
     this.#underWay.add(writeId);
     try {
-      const backends = await this.#claim(writeId, storageKey, target, needed, avoid);
+      const backends = await this.#claim(bytes, target, needed, avoid);
       const delivery = deliver({ ...given, description, storageKey, needed, ...this.#ways(backends) });
       let outcome;
       try {
         outcome = await delivery.enough;
       } catch (error) {
-        await this.#giveUp(writeId, delivery);
+        await this.#giveUp(bytes, delivery);
         const isRepeatable = delivery.isRepeatable() && delivery.failed().length > 0;
         return { isDone: false, error, failed: delivery.failed(), isRepeatable };
       }
       const { contentId, part, sizeBytes } = description;
       const written = { contentId, part, sizeBytes, crc32: outcome.crc32 };
       const write = { writeId, kept: delivery.kept(), failed: delivery.failed() };
-      const value = await this.#commit(writeId, delivery, () =>
+      const value = await this.#commit(bytes, delivery, () =>
         commit({ write, written, digests: outcome, copiesWanted: settings.copies }),
       );
-      this.#join(delivery, write, written);
+      this.#join(delivery, write, bytes, { written, copiesWanted: settings.copies });
       return { isDone: true, value };
     } finally {
       this.#underWay.delete(writeId);
@@ -139,68 +134,65 @@ export class ContentWriter {
   }
 
   async #claim(
-    writeId: string,
-    storageKey: string,
+    bytes: WriteBytes,
     { description, settings }: WriteTarget,
     needed: number,
     avoid: readonly string[],
   ): Promise<string[]> {
     const { store, clock, owner } = this.#options;
     const { sizeBytes } = description;
-    const storedBytes = sizeBytes + descriptionBytes(description);
+    const { storedBytes } = bytes;
     const candidates = (await this.capacity.rank(settings, storedBytes)).filter((name) => !avoid.includes(name));
     if (candidates.length === 0)
       throw objectError('ServiceUnavailable', {}, 'No backend takes writes for this bucket now.');
-    const claim = { writeId, storageKey, storedBytes, sizeBytes, candidates, count: settings.copies, needed };
-    const claimed = await store.write(claimRoom, { ...claim, owner: owner(), nowMs: clock.nowMs() });
+    const claim = { ...bytes, sizeBytes, candidates, count: settings.copies, needed };
+    const claiming = store.write(claimRoom, { ...claim, owner: owner(), nowMs: clock.nowMs() });
+    const claimed = await this.leftovers.watchClaim(bytes, claiming);
     if (claimed.length >= needed) return claimed;
     const room = `${claimed.length} of the ${needed} backends that this write needs have room for ${sizeBytes} bytes.`;
     throw objectError(candidates.length < needed ? 'ServiceUnavailable' : 'InsufficientStorage', {}, `Only ${room}`);
   }
 
   /** A commit that was refused gives the bytes up; one whose end is unknown leaves that for later. */
-  async #commit<R>(writeId: string, delivery: Delivery, commit: () => Promise<R>): Promise<R> {
+  async #commit<R>(bytes: WriteBytes, delivery: Delivery, commit: () => Promise<R>): Promise<R> {
     try {
       return await commit();
     } catch (error) {
-      if (!isStoreTrouble(error)) await this.#giveUp(writeId, delivery);
+      if (!isStoreTrouble(error)) await this.#giveUp(bytes, delivery);
       else {
         delivery.abort();
-        this.#leftovers.add(writeId);
+        this.leftovers.abandonLater({ ...bytes, backends: delivery.all() });
       }
       throw error;
     }
   }
 
-  async #giveUp(writeId: string, delivery: Delivery): Promise<void> {
-    const { store, clock, onError } = this.#options;
+  #giveUp(bytes: WriteBytes, delivery: Delivery): Promise<void> {
     delivery.abort();
-    try {
-      await store.write(abandonWrite, { writeId, reason: 'failed write', nowMs: clock.nowMs() });
-    } catch (error) {
-      this.#leftovers.add(writeId);
-      onError(error, 'a failed write is given up later');
-    }
+    return this.leftovers.abandon({ ...bytes, backends: delivery.all() });
   }
 
   /** Enters the copies that were not finished when the write was acknowledged. */
-  #join(delivery: Delivery, { writeId, kept, failed }: WriteEnd, written: WrittenPart): void {
+  #join(
+    delivery: Delivery,
+    { writeId, kept, failed }: WriteEnd,
+    bytes: WriteBytes,
+    wish: { readonly written: WrittenPart; readonly copiesWanted: number },
+  ): void {
     const { store, clock, onError } = this.#options;
     const late = delivery.all().filter((name) => !kept.includes(name) && !failed.includes(name));
     if (late.length === 0) return;
     this.#underWay.add(writeId);
+    const notJoined = new Set(late);
     const joining = Promise.all(
       late.map(async (backend) => {
         if (!(await delivery.ended(backend))) return;
-        await store.write(joinCopy, { written, writeId, backend, nowMs: clock.nowMs() });
+        const hasJoined = await store.write(joinCopy, { ...wish, writeId, backend, nowMs: clock.nowMs() });
+        if (hasJoined) notJoined.delete(backend);
       }),
     )
-      .then(() => store.write(abandonWrite, { writeId, reason: 'failed write', nowMs: clock.nowMs() }))
-      .then(() => {})
-      .catch((error: unknown) => {
-        this.#leftovers.add(writeId);
-        onError(error, 'a late copy is given up later');
-      })
+      .catch((error: unknown) => onError(error, 'a late copy was not entered'))
+      .then(() => this.leftovers.abandon({ ...bytes, backends: [...notJoined] }))
       .finally(() => {
         this.#underWay.delete(writeId);
         this.#late.delete(joining);

@@ -40,8 +40,8 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
 }
 
 /**
- * Looks at the conditions before any byte is read: the commit asks them again, under the lock, and only that counts. A
- * condition that held here and fails there is told as the race that it was (409), as S3 does.
+ * Looks at the conditions before any byte is read: the commit asks them again, under the lock, and only that counts. Of
+ * writers at once the first to commit wins, and the others are told 412 as those that come later are, as S3 does.
  */
 async function checkEarly({ store }: PutObjectOptions, { bucket, key, conditions }: PutRequest): Promise<void> {
   if (conditions.ifMatch === undefined && conditions.ifNoneMatch === undefined) return;

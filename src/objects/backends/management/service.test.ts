@@ -235,6 +235,7 @@ onEveryStore('managing backends', (engine) => {
   test('the books add up stripes, claims and what waits for deletion', async () => {
     await using rig = await freshBackends(engine);
     await rig.service.add(memoryAt('disk'), 'ann');
+    await rig.service.add(memoryAt('other'), 'ann');
     const stripe = `insert into backend_stripes (backend, stripe, used_bytes) values ('disk', ?, ?)`;
     await rig.store.write(runStatement, { sql: stripe, values: [1, 5_000_000_000_000] });
     await rig.store.write(runStatement, { sql: stripe, values: [2, -1] });
