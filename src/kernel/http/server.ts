@@ -11,6 +11,7 @@ import type { Authorizer, Caller } from './authorizer.ts';
 import type { BodyOf, Endpoint, ParamsOf, QueryOf, ReplyOf } from './contract.ts';
 import { contextOf, traceparentOf, withSpan } from '../telemetry/tracing.ts';
 import { renderError, validationError } from './errors.ts';
+import { leaveBody } from './leave-body.ts';
 import { parseJson } from './json.ts';
 
 const bodyBytesMax = 1_048_576;
@@ -133,6 +134,10 @@ export function createHttpServer(options: HttpOptions, routes: readonly Route[])
 function registerBytes(scope: FastifyInstance, options: HttpOptions, one: Route): void {
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  scope.addHook('onSend', async (request, reply, payload) => {
+    if (!(await leaveBody(request.raw))) reply.header('connection', 'close');
+    return payload;
+  });
   register(scope, options, one);
 }
 

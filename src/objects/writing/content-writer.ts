@@ -149,8 +149,11 @@ export class ContentWriter {
     const claiming = store.write(claimRoom, { ...claim, owner: owner(), nowMs: clock.nowMs() });
     const claimed = await this.leftovers.watchClaim(bytes, claiming);
     if (claimed.length >= needed) return claimed;
-    const room = `${claimed.length} of the ${needed} backends that this write needs have room for ${sizeBytes} bytes.`;
-    throw objectError(candidates.length < needed ? 'ServiceUnavailable' : 'InsufficientStorage', {}, `Only ${room}`);
+    const [code, count, what] =
+      candidates.length < needed
+        ? (['ServiceUnavailable', candidates.length, 'take writes now'] as const)
+        : (['InsufficientStorage', claimed.length, `have room for ${sizeBytes} bytes`] as const);
+    throw objectError(code, {}, `Only ${count} of the ${needed} backends that this write needs ${what}.`);
   }
 
   /** A commit that was refused gives the bytes up; one whose end is unknown leaves that for later. */

@@ -74,6 +74,21 @@ describe('objects over plain HTTP', () => {
     assert.equal((await send('DELETE', target)).status, 200, 'what is not there is deleted');
   });
 
+  it('answers a refused put, and what follows on its connection or nothing', async () => {
+    const name = await bucket();
+    const next = headText('GET', `${root}/${name}`, ['host', 'localhost']);
+    for (const [sizeBytes, isLast] of [
+      [300_000, false],
+      [4 * mebibyte, true],
+    ] as const) {
+      const headers = ['host', 'localhost', 'content-length', String(sizeBytes), 'if-match', '"x"'];
+      const parts = [headText('PUT', `${root}/${name}/k`, headers), Buffer.alloc(sizeBytes), next];
+      const received = await rawExchange(server.url, parts);
+      assert.match(received, /^HTTP\/1\.1 404/);
+      assert.equal(/^connection: close/im.test(received), isLast);
+    }
+  });
+
   const oddKeys = [
     'a//b',
     '..',
