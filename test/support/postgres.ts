@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { chown, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
@@ -9,6 +10,7 @@ import { until } from './wait.ts';
 
 const run = promisify(execFile);
 const versionsDirectory = '/usr/lib/postgresql';
+const initTimeoutMs = 60_000;
 
 /** A real PostgreSQL server of the test's own, on loopback, with its data in a temporary directory. */
 export interface PostgresServer {
@@ -31,20 +33,23 @@ export async function startPostgres(): Promise<PostgresServer> {
   const identity = await unprivileged();
   if (identity !== null) await chown(directory, identity.uid, identity.gid);
   const data = join(directory, 'data');
-  const options = identity ?? {};
+  const options = { ...identity, timeout: initTimeoutMs };
   await run(join(bin, 'initdb'), ['-D', data, '-U', 'holdfast', '-A', 'trust', '-E', 'UTF8', '--locale=C'], options);
   const port = await freePort();
   let server = start();
 
   function start(): ChildProcess {
     const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', directory, '-c', 'max_connections=200'];
-    const child = spawn(join(bin!, 'postgres'), args, { ...options, stdio: 'ignore' });
-    process.once('exit', () => child.kill('SIGKILL'));
-    return child;
+    return spawn(join(bin!, 'postgres'), args, { ...identity, stdio: 'ignore' });
   }
+  process.once('exit', () => {
+    server.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  });
   const url = (database: string) => `postgres://holdfast@127.0.0.1:${port}/${database}`;
   const ready = () => until('PostgreSQL accepts connections', () => canConnect(url('postgres')), 30_000);
   async function end(signal: 'SIGINT' | 'SIGQUIT'): Promise<void> {
+    if (server.exitCode !== null || server.signalCode !== null) return;
     const exited = new Promise<void>((resolve) => server.once('exit', () => resolve()));
     server.kill(signal);
     await exited;

@@ -12,7 +12,14 @@ export interface StoreEngine {
   /** Where a fresh, empty store is: opening it twice gives two processes' views of the same data. */
   fresh(migrations?: readonly Migration[]): Promise<StoreSettings>;
   /** Only on an engine of its own process. */
-  readonly server: (() => PostgresServer) | null;
+  readonly server: (() => Promise<PostgresServer>) | null;
+}
+
+const shared: { server: Promise<PostgresServer> | null } = { server: null };
+
+/** One server for all suites of a test process, each of which has databases of its own; it ends with the process. */
+function sharedPostgres(): Promise<PostgresServer> {
+  return (shared.server ??= startPostgres());
 }
 
 export const requireReal = process.env['HOLDFAST_REQUIRE_REAL'] === '1';
@@ -40,13 +47,11 @@ export function onEveryStore(suite: string, body: (engine: StoreEngine) => void)
       describe.skip(`left out: ${missing}`);
       return;
     }
-    const server = await startPostgres();
-    after(() => server.stop());
     body({
       name: 'postgres',
-      server: () => server,
+      server: sharedPostgres,
       fresh: async (migrations = [kernelMigration]) => {
-        const databaseUrl = await server.createDatabase();
+        const databaseUrl = await (await sharedPostgres()).createDatabase();
         return { databaseUrl, dataDirectory: '', timeoutMs: 5_000, migrations };
       },
     });

@@ -226,7 +226,7 @@ onEveryStore('the journal', (engine) => {
         }
       });
       await until('operations are under way', () => ids.length > 50);
-      await engine.server!().restart();
+      await (await engine.server!()).restart();
       const before = ids.length;
       await until('operations are accepted again', () => ids.length > before + 50);
       isOver = true;

@@ -21,7 +21,7 @@ describe('the store on PostgreSQL', { skip: missing !== null && !requireReal ? `
   after(() => server.stop());
   const engine: StoreEngine = {
     name: 'postgres',
-    server: () => server,
+    server: async () => server,
     fresh: async () => settingsOf(await server.createDatabase()),
   };
 
