@@ -50,6 +50,22 @@ export const settings = {
     { env: 'HOLDFAST_S3_REGION', flag: 's3-region', description: 'The region that S3 clients are told.' },
     'us-east-1',
   ),
+  objectSecondLookMs: duration(
+    {
+      env: 'OBJECT_SECOND_LOOK',
+      flag: 'object-second-look',
+      description: 'After how long bytes of a write that nobody saw end are looked for once more.',
+    },
+    '10m',
+  ),
+  objectRetryWaitMs: duration(
+    {
+      env: 'OBJECT_RETRY_WAIT',
+      flag: 'object-retry-wait',
+      description: 'Wait before a deletion or a copy of objects that failed is tried again; it doubles each time.',
+    },
+    '5s',
+  ),
 
   storageBackend: choice(
     { env: 'STORAGE_BACKEND', flag: 'storage-backend', description: 'Where volumes are made by default.' },
