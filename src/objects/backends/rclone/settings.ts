@@ -1,5 +1,5 @@
-import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { BackendSettings } from '../backend.ts';
+import { numberOf, wrongSetting } from '../setting-fields.ts';
 
 /** Settings of an `rclone` backend, read. */
 export interface RcloneSettings {
@@ -26,11 +26,12 @@ const programInValue = new RegExp(`(^|[,:\\s])(${programOptions.join('|')})\\s*=
 /** @throws HoldfastError `invalid` naming the field. */
 export function validateRclone({ config, secrets }: BackendSettings): BackendSettings {
   for (const field of Object.keys(config)) {
-    if (!configFields.has(field) && !optionShape.test(field)) throw wrong(field, 'An rclone backend does not know it.');
+    if (!configFields.has(field) && !optionShape.test(field))
+      throw wrongSetting(field, 'An rclone backend does not know it.');
   }
   for (const field of Object.keys(secrets)) {
-    if (!optionShape.test(field)) throw wrong(field, 'Secrets are options of the remote: option_ and its name.');
-    if (config[field] !== undefined) throw wrong(field, 'It is given twice, openly and as a secret.');
+    if (!optionShape.test(field)) throw wrongSetting(field, 'Secrets are options of the remote: option_ and its name.');
+    if (config[field] !== undefined) throw wrongSetting(field, 'It is given twice, openly and as a secret.');
   }
   for (const [field, value] of [...Object.entries(config), ...Object.entries(secrets)]) checkValue(field, value);
   const filled = { ...defaults, ...config };
@@ -40,25 +41,26 @@ export function validateRclone({ config, secrets }: BackendSettings): BackendSet
 
 /** Reads validated settings. */
 export function readRclone({ config, secrets }: BackendSettings): RcloneSettings {
+  const filled = { ...defaults, ...config };
   const remoteType = config['remote_type'] ?? '';
   if (!/^[a-z0-9][a-z0-9 ]{0,63}$/.test(remoteType))
-    throw wrong('remote_type', 'It must be a type such as s3 or sftp.');
+    throw wrongSetting('remote_type', 'It must be a type such as s3 or sftp.');
   return {
     remoteType,
     remotePath: config['remote_path'] ?? '',
     options: optionsOf(config),
     secretOptions: optionsOf(secrets),
-    idleTimeoutMs: numberOf(config, 'idle_timeout_ms', 100, 3_600_000),
-    connectionsMax: numberOf(config, 'connections_max', 1, 256),
+    idleTimeoutMs: numberOf(filled, 'idle_timeout_ms', 100, 3_600_000),
+    connectionsMax: numberOf(filled, 'connections_max', 1, 256),
   };
 }
 
 function checkValue(field: string, value: string): void {
   const name = optionShape.exec(field)?.[1];
   if (name !== undefined && programOptions.includes(name))
-    throw wrong(field, 'Options that run programs are not taken.');
-  if (programInValue.test(value)) throw wrong(field, 'Options that run programs are not taken.');
-  if (value.includes('\0')) throw wrong(field, 'It has a character that cannot be given to a program.');
+    throw wrongSetting(field, 'Options that run programs are not taken.');
+  if (programInValue.test(value)) throw wrongSetting(field, 'Options that run programs are not taken.');
+  if (value.includes('\0')) throw wrongSetting(field, 'It has a character that cannot be given to a program.');
 }
 
 function optionsOf(fields: Readonly<Record<string, string>>): Record<string, string> {
@@ -67,21 +69,4 @@ function optionsOf(fields: Readonly<Record<string, string>>): Record<string, str
     return name === undefined ? [] : [[name, value] as const];
   });
   return Object.fromEntries(options);
-}
-
-function numberOf(
-  config: Readonly<Record<string, string>>,
-  field: keyof typeof defaults,
-  min: number,
-  max: number,
-): number {
-  const text = config[field] ?? defaults[field];
-  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (number >= min && number <= max) return number;
-  throw wrong(field, `It must be a whole number from ${min} to ${max}.`);
-}
-
-/** The value is not repeated: it may be a secret in the wrong field. */
-function wrong(field: string, why: string): HoldfastError {
-  return new HoldfastError('invalid', `The setting ${field} is wrong: ${why}`, { field });
 }

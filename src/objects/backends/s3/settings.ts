@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { SigningCredentials } from '../../s3/signature/sign.ts';
 import type { BackendSettings } from '../backend.ts';
+import { numberOf, wrongSetting } from '../setting-fields.ts';
 import { partBytesMax, partBytesMin } from './limits.ts';
 
 /** Settings of an `s3` backend, read. */
@@ -42,11 +42,11 @@ const prefixBytesMax = 512;
 /** @throws HoldfastError `invalid` naming the field. */
 export function validateS3({ config, secrets }: BackendSettings): BackendSettings {
   for (const field of Object.keys(config)) {
-    if (secretFields.has(field)) throw wrong(field, 'It is a secret and belongs among the secrets.');
-    if (!configFields.has(field)) throw wrong(field, 'An s3 backend does not know it.');
+    if (secretFields.has(field)) throw wrongSetting(field, 'It is a secret and belongs among the secrets.');
+    if (!configFields.has(field)) throw wrongSetting(field, 'An s3 backend does not know it.');
   }
   for (const field of Object.keys(secrets)) {
-    if (!secretFields.has(field)) throw wrong(field, 'An s3 backend does not know this secret.');
+    if (!secretFields.has(field)) throw wrongSetting(field, 'An s3 backend does not know this secret.');
   }
   const filled = { config: { ...defaults, ...config }, secrets };
   readS3(filled);
@@ -55,29 +55,32 @@ export function validateS3({ config, secrets }: BackendSettings): BackendSetting
 
 /** Reads validated settings. */
 export function readS3({ config, secrets }: BackendSettings): S3Settings {
+  const filled = { ...defaults, ...config };
   const endpoint = endpointOf(config['endpoint'] ?? '');
   const bucket = bucketOf(config['bucket'] ?? '');
   return {
     endpoint,
     bucket,
-    prefix: prefixOf(config['prefix'] ?? defaults.prefix),
-    isPathStyle: isPathStyle(config['path_style'] ?? defaults.path_style, endpoint, bucket),
-    credentials: credentialsOf(config['region'] ?? defaults.region, secrets),
-    partBytes: numberOf(config, 'multipart_part_bytes', partBytesMin, partBytesMax),
-    connectTimeoutMs: numberOf(config, 'connect_timeout_ms', 100, 300_000),
-    idleTimeoutMs: numberOf(config, 'idle_timeout_ms', 100, 3_600_000),
-    connectionsMax: numberOf(config, 'connections_max', 1, 1024),
-    ca: caOf(config['ca'] ?? defaults.ca),
+    prefix: prefixOf(filled.prefix),
+    isPathStyle: isPathStyle(filled.path_style, endpoint, bucket),
+    credentials: credentialsOf(filled.region, secrets),
+    partBytes: numberOf(filled, 'multipart_part_bytes', partBytesMin, partBytesMax),
+    connectTimeoutMs: numberOf(filled, 'connect_timeout_ms', 100, 300_000),
+    idleTimeoutMs: numberOf(filled, 'idle_timeout_ms', 100, 3_600_000),
+    connectionsMax: numberOf(filled, 'connections_max', 1, 1024),
+    ca: caOf(filled.ca),
   };
 }
 
 function endpointOf(text: string): URL {
   const url = URL.parse(text);
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    throw wrong('endpoint', 'It must be an http or https URL.');
+    throw wrongSetting('endpoint', 'It must be an http or https URL.');
   }
-  if (url.username !== '' || url.password !== '') throw wrong('endpoint', 'Credentials do not belong into the URL.');
-  if (url.search !== '' || url.hash !== '') throw wrong('endpoint', 'It must have neither a query nor a fragment.');
+  if (url.username !== '' || url.password !== '')
+    throw wrongSetting('endpoint', 'Credentials do not belong into the URL.');
+  if (url.search !== '' || url.hash !== '')
+    throw wrongSetting('endpoint', 'It must have neither a query nor a fragment.');
   url.pathname = url.pathname.replace(/\/+$/, '');
   return url;
 }
@@ -85,13 +88,14 @@ function endpointOf(text: string): URL {
 /** Old buckets may have capitals, underscores and more length than new ones. */
 function bucketOf(text: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(text)) return text;
-  throw wrong('bucket', 'It must be a bucket name of 3 to 255 letters, digits, dots, hyphens and underscores.');
+  throw wrongSetting('bucket', 'It must be a bucket name of 3 to 255 letters, digits, dots, hyphens and underscores.');
 }
 
 function prefixOf(text: string): string {
-  if (Buffer.byteLength(text) > prefixBytesMax) throw wrong('prefix', `It must have at most ${prefixBytesMax} bytes.`);
+  if (Buffer.byteLength(text) > prefixBytesMax)
+    throw wrongSetting('prefix', `It must have at most ${prefixBytesMax} bytes.`);
   if (!text.isWellFormed() || /\p{Cc}/u.test(text))
-    throw wrong('prefix', 'It must be text without control characters.');
+    throw wrongSetting('prefix', 'It must be text without control characters.');
   return text;
 }
 
@@ -105,36 +109,24 @@ function isPathStyle(text: string, endpoint: URL, bucket: string): boolean {
   if (text === 'true') return true;
   if (text === 'auto')
     return !isHostName || bucket.includes('.') || !/\.amazonaws\.com(\.cn)?$/.test(endpoint.hostname);
-  if (text !== 'false') throw wrong('path_style', 'It must be auto, true or false.');
+  if (text !== 'false') throw wrongSetting('path_style', 'It must be auto, true or false.');
   if (isAddress)
-    throw wrong('path_style', 'An endpoint that is an address has no hosts below it: path style is needed.');
-  if (!isHostName) throw wrong('path_style', 'The bucket is no name of a host: path style is needed.');
+    throw wrongSetting('path_style', 'An endpoint that is an address has no hosts below it: path style is needed.');
+  if (!isHostName) throw wrongSetting('path_style', 'The bucket is no name of a host: path style is needed.');
   return false;
 }
 
 function credentialsOf(region: string, secrets: Readonly<Record<string, string>>): SigningCredentials {
-  if (!/^[A-Za-z0-9-]{1,64}$/.test(region)) throw wrong('region', 'It must be a region such as us-east-1.');
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(region)) throw wrongSetting('region', 'It must be a region such as us-east-1.');
   const { access_key_id: accessKey = '', secret_access_key: secret = '' } = secrets;
   // Both go into a header or a key as they are; a line end from a copied text would be signed and refused by the server.
   if (!/^[\u0021-\u002b\u002d\u002e\u0030-\u007e]{1,256}$/.test(accessKey)) {
-    throw wrong('access_key_id', 'It must be the id of an access key.');
+    throw wrongSetting('access_key_id', 'It must be the id of an access key.');
   }
   if (!/^[\u0021-\u007e]{1,1024}$/.test(secret)) {
-    throw wrong('secret_access_key', 'It must be the secret of an access key, without white space.');
+    throw wrongSetting('secret_access_key', 'It must be the secret of an access key, without white space.');
   }
   return { accessKey, secret, region };
-}
-
-function numberOf(
-  config: Readonly<Record<string, string>>,
-  field: keyof typeof defaults,
-  min: number,
-  max: number,
-): number {
-  const text = config[field] ?? defaults[field];
-  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (number >= min && number <= max) return number;
-  throw wrong(field, `It must be a whole number from ${min} to ${max}.`);
 }
 
 function caOf(text: string): string | null {
@@ -142,12 +134,7 @@ function caOf(text: string): string | null {
   try {
     void new X509Certificate(text);
   } catch {
-    throw wrong('ca', 'It must be certificates in PEM.');
+    throw wrongSetting('ca', 'It must be certificates in PEM.');
   }
   return text;
-}
-
-/** The value is not repeated: it may be a secret in the wrong field. */
-function wrong(field: string, why: string): HoldfastError {
-  return new HoldfastError('invalid', `The setting ${field} is wrong: ${why}`, { field });
 }

@@ -1,5 +1,5 @@
-import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { BackendSettings } from '../backend.ts';
+import { numberOf, wrongSetting } from '../setting-fields.ts';
 
 /** Settings of a `webdav` backend, read. */
 export interface WebdavSettings {
@@ -21,9 +21,9 @@ const secretFields = new Set(['password', 'bearer_token']);
 /** @throws HoldfastError `invalid` naming the field. */
 export function validateWebdav({ config, secrets }: BackendSettings): BackendSettings {
   for (const field of Object.keys(config))
-    if (!configFields.has(field)) throw wrong(field, 'A webdav backend does not know it.');
+    if (!configFields.has(field)) throw wrongSetting(field, 'A webdav backend does not know it.');
   for (const field of Object.keys(secrets))
-    if (!secretFields.has(field)) throw wrong(field, 'A webdav backend does not know it.');
+    if (!secretFields.has(field)) throw wrongSetting(field, 'A webdav backend does not know it.');
   const filled = { ...defaults, ...config };
   readWebdav({ config: filled, secrets });
   return { config: filled, secrets };
@@ -31,25 +31,26 @@ export function validateWebdav({ config, secrets }: BackendSettings): BackendSet
 
 /** Reads validated settings. */
 export function readWebdav({ config, secrets }: BackendSettings): WebdavSettings {
-  const username = config['username'] ?? '';
+  const filled = { ...defaults, ...config };
+  const { username } = filled;
   return {
     url: urlOf(config['url'] ?? ''),
     authorization: authorizationOf(username, secrets),
     username,
-    connectTimeoutMs: numberOf(config, 'connect_timeout_ms', 100, 300_000),
-    idleTimeoutMs: numberOf(config, 'idle_timeout_ms', 100, 3_600_000),
-    connectionsMax: numberOf(config, 'connections_max', 1, 1024),
+    connectTimeoutMs: numberOf(filled, 'connect_timeout_ms', 100, 300_000),
+    idleTimeoutMs: numberOf(filled, 'idle_timeout_ms', 100, 3_600_000),
+    connectionsMax: numberOf(filled, 'connections_max', 1, 1024),
   };
 }
 
 function urlOf(text: string): URL {
   const url = URL.parse(text);
   if (url === null || !['http:', 'https:'].includes(url.protocol))
-    throw wrong('url', 'It must be an http or https URL.');
+    throw wrongSetting('url', 'It must be an http or https URL.');
   if (url.username !== '' || url.password !== '') {
-    throw wrong('url', 'Credentials belong into username and password, not into the URL.');
+    throw wrongSetting('url', 'Credentials belong into username and password, not into the URL.');
   }
-  if (url.search !== '' || url.hash !== '') throw wrong('url', 'It must have neither a query nor a fragment.');
+  if (url.search !== '' || url.hash !== '') throw wrongSetting('url', 'It must have neither a query nor a fragment.');
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url;
 }
@@ -58,33 +59,18 @@ function authorizationOf(username: string, secrets: Readonly<Record<string, stri
   const { password, bearer_token: token } = secrets;
   if (token !== undefined) {
     if (password !== undefined || username !== '') {
-      throw wrong('bearer_token', 'Give either a bearer token, or a user name and a password.');
+      throw wrongSetting('bearer_token', 'Give either a bearer token, or a user name and a password.');
     }
-    if (!/^[\w.~+/-]+=*$/.test(token)) throw wrong('bearer_token', 'It has characters that no bearer token has.');
+    if (!/^[\w.~+/-]+=*$/.test(token))
+      throw wrongSetting('bearer_token', 'It has characters that no bearer token has.');
     return `Bearer ${token}`;
   }
   if (username === '' && password === undefined) return null;
-  if (username === '') throw wrong('username', 'A password needs a user name.');
+  if (username === '') throw wrongSetting('username', 'A password needs a user name.');
   // RFC 7617 §2: the first colon ends the user name.
-  if (/[:\p{Cc}]/u.test(username)) throw wrong('username', 'It must have neither colons nor control characters.');
-  if (password === undefined) throw wrong('password', 'A user name needs a password.');
-  if (/\p{Cc}/u.test(password)) throw wrong('password', 'It must have no control characters.');
+  if (/[:\p{Cc}]/u.test(username))
+    throw wrongSetting('username', 'It must have neither colons nor control characters.');
+  if (password === undefined) throw wrongSetting('password', 'A user name needs a password.');
+  if (/\p{Cc}/u.test(password)) throw wrongSetting('password', 'It must have no control characters.');
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-}
-
-function numberOf(
-  config: Readonly<Record<string, string>>,
-  field: keyof typeof defaults,
-  min: number,
-  max: number,
-): number {
-  const text = config[field] ?? defaults[field];
-  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (number >= min && number <= max) return number;
-  throw wrong(field, `It must be a whole number from ${min} to ${max}.`);
-}
-
-/** The value is not repeated: it may be a secret in the wrong field. */
-function wrong(field: string, why: string): HoldfastError {
-  return new HoldfastError('invalid', `The setting ${field} is wrong: ${why}`, { field });
 }
