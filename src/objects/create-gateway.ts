@@ -5,6 +5,7 @@ import { createBuckets } from './buckets.ts';
 import type { ObjectGateway } from './gateway.ts';
 import type { Copy } from './object.ts';
 import { createObjects } from './objects.ts';
+import { BadCopies } from './reading/bad-copies.ts';
 import { Locator } from './reading/locator.ts';
 import { Outage } from './reading/outage.ts';
 import { createUploads } from './uploads.ts';
@@ -19,7 +20,7 @@ export interface GatewayOptions {
   owner(): string;
   /** How long a slow backend holds up a write that enough others have taken. */
   readonly stallMs: number;
-  /** Told of a copy that is not what the ledger says. */
+  /** Told of a copy that is not what the ledger says; it is replaced from a good one. */
   onBadCopy(copy: Copy, reason: string): void;
   onError(error: unknown, about: string): void;
 }
@@ -28,6 +29,7 @@ export interface GatewayOptions {
 export interface RunningGateway extends ObjectGateway {
   readonly writer: ContentWriter;
   readonly locator: Locator;
+  readonly badCopies: BadCopies;
 }
 
 /** Puts the gateway together. */
@@ -37,6 +39,11 @@ export function createObjectGateway(options: GatewayOptions): RunningGateway {
   const buckets = createBuckets(store, clock, outage);
   const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onError });
   const locator = new Locator(store, outage);
-  const parts = { store, registry, buckets, writer, locator, newId, clock, onBadCopy };
-  return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator };
+  const badCopies = new BadCopies({ store, registry, clock, onError });
+  const noteBadCopy = (copy: Copy, reason: string) => {
+    onBadCopy(copy, reason);
+    badCopies.report(copy, reason);
+  };
+  const parts = { store, registry, buckets, writer, locator, newId, clock, onBadCopy: noteBadCopy };
+  return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies };
 }

@@ -24,7 +24,6 @@ import { cleanupKeeper } from './keepers/cleanup.ts';
 import { intentKeeper } from './keepers/intents.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
-import { reportBadCopy } from './ledger/report-bad-copy.ts';
 import { createS3Server } from './s3/server.ts';
 
 /** What the server gives to this feature. */
@@ -125,12 +124,7 @@ function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): 
     clock,
     owner,
     stallMs,
-    onBadCopy: (copy, reason) => {
-      log.warn({ copy, reason }, 'a copy is not what was written');
-      const { contentId, part, backend, storageKey } = copy;
-      const bad = { contentId, part, backend, storageKey, reason, nowMs: clock.nowMs() };
-      store.write(reportBadCopy, bad).catch((error: unknown) => log.warn({ err: error }, 'a bad copy was not noted'));
-    },
+    onBadCopy: (copy, reason) => log.warn({ copy, reason }, 'a copy is not what was written'),
     onError: (error, about) => log.warn({ err: error }, about),
   });
 }

@@ -15,7 +15,6 @@ import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
-import { reportBadCopy } from '../../src/objects/ledger/report-bad-copy.ts';
 import type { StoreEngine } from '../support/stores.ts';
 import { type CallWatch, interceptedBackend, watchCalls } from './intercepted-backend.ts';
 import { type InterceptedStore, intercepted } from './intercepted-store.ts';
@@ -132,10 +131,7 @@ async function enter(place: Place): Promise<Lab> {
     clock,
     owner,
     stallMs: 200,
-    onBadCopy: (copy, reason) => {
-      problems.push(`${copy.backend}: ${reason}`);
-      store.write(reportBadCopy, { ...copy, reason, nowMs: clock.nowMs() }).catch(() => {});
-    },
+    onBadCopy: (copy, reason) => problems.push(`${copy.backend}: ${reason}`),
     onError: (error, about) => problems.push(`${about}: ${String(error)}`),
   });
   const { capacity, leftovers } = gateway.writer;
@@ -181,6 +177,7 @@ const left = `select (select count(*) from cleanup where state = 'waiting') + (s
 async function settle(lab: Lab, roundsMax: number): Promise<void> {
   const { intents, cleanup, replicator } = lab.keepers();
   await lab.gateway.writer.settle();
+  await lab.gateway.badCopies.settle();
   for (let round = 0; round < roundsMax; round++) {
     await lab.gateway.writer.leftovers.giveUp();
     for (const keeper of [intents, replicator, cleanup]) await keeper.run(signal);

@@ -128,6 +128,23 @@ onEveryStore('reading objects', (engine) => {
     await lab.close();
   });
 
+  test('a good copy that answers badly once is kept, also when the ledger knows another one that is gone', async () => {
+    const lab = await openLab(engine, labBackends(3));
+    await lab.bucket('b', { copies: 2, durability: 'all' });
+    await put(lab, 'b', 'k', 'content');
+    const holders = lab.backends.filter(({ backend }) => backend.blobs.size === 1);
+    const [good, gone] = holders as [(typeof holders)[0], (typeof holders)[0]];
+    gone.backend.blobs.clear();
+    good.backend.faults.push({ verb: 'get', times: 1, effect: 'corrupt' });
+    await assert.rejects(read(lab, 'b', 'k'), { kind: 'unavailable' });
+    await lab.gateway.badCopies.settle();
+    assert.equal(lab.problems.length, 2, lab.problems.join('; '));
+    await assertClean(lab);
+    assert.equal(good.backend.blobs.size, 1);
+    assert.equal(String(await read(lab, 'b', 'k')), 'content');
+    await lab.close();
+  });
+
   for (const kind of ['whole', 'in parts']) {
     test(`an object ${kind} that is overwritten before its bytes are opened is read as it is now`, async () => {
       const lab = await openLab(engine, labBackends(1));

@@ -1,5 +1,6 @@
 import { transaction } from '../../kernel/store/transaction.ts';
 import { appendEvent } from '../../kernel/events/event.ts';
+import type { Copy } from '../object.ts';
 import type { CopyRow, ObjectRow } from '../tables.ts';
 import { dispose, disposalOf } from './dispose.ts';
 import { noteShortfall } from './copies.ts';
@@ -9,25 +10,24 @@ export interface BadCopy {
   readonly part: number;
   readonly backend: string;
   readonly storageKey: string;
+  /** Another copy, whose bytes were read and are right. */
+  readonly good: Pick<Copy, 'backend' | 'storageKey'>;
   readonly reason: string;
   readonly nowMs: number;
 }
 
 /**
- * Lets go of a copy that is not what was written, when there is another one, and asks for a new one. The last copy stays,
- * since something is better than nothing. Gives whether it went.
+ * Lets go of a copy that is not what was written, and asks for a new one, as long as the one that was found good is still
+ * there: the last good copy never goes. Gives whether it went.
  */
-export const reportBadCopy = transaction(
+export const replaceBadCopy = transaction(
   import.meta.url,
-  'reportBadCopy',
-  async (tx, { contentId, part, backend, storageKey, reason, nowMs }: BadCopy): Promise<boolean> => {
+  'replaceBadCopy',
+  async (tx, { contentId, part, backend, storageKey, good, reason, nowMs }: BadCopy): Promise<boolean> => {
     await tx.lock(`content:${contentId}`);
-    const [other] = await tx.rows('select 1 from copies where content_id = ? and part = ? and backend <> ? limit 1', [
-      contentId,
-      part,
-      backend,
-    ]);
-    if (other === undefined) return false;
+    const standing = 'select 1 from copies where content_id = ? and part = ? and backend = ? and storage_key = ?';
+    const [other] = await tx.rows(standing, [contentId, part, good.backend, good.storageKey]);
+    if (other === undefined || good.backend === backend) return false;
     const rows = await tx.rows<CopyRow>(
       'delete from copies where content_id = ? and part = ? and backend = ? and storage_key = ? returning *',
       [contentId, part, backend, storageKey],
