@@ -72,10 +72,10 @@ describe('the paths of keys', () => {
       '/etc': '%2Fetc',
       '100%': '100%25',
       a: 'a',
-      'a/': '%61%2F',
-      'a/b': '%61/b',
-      'a//': '%61/%2F',
-      'a//b': '%61/%2Fb',
+      'a/': 'a%2F',
+      'a/b': 'a%2Fb',
+      'a//': 'a%2F%2F',
+      'a//b': 'a%2F%2Fb',
     });
   });
 
@@ -92,6 +92,15 @@ describe('the paths of keys', () => {
     assert.throws(() => names.directory('a/b/'), /"a\/b" is an object/);
     assert.equal(names.directory('a/c/'), 'a/c');
     assert.throws(() => names.directory('b/../'), /has a part "\.\."/);
+  });
+
+  test('are encoded beside a file whatever its name is', () => {
+    assert.deepEqual(paths(['%', '%/a', '%/a/b', 'x/y'], true), {
+      '%': '%25',
+      '%/a': '%25%2Fa',
+      '%/a/b': '%25%2Fa%2Fb',
+      'x/y': 'x/y',
+    });
   });
 
   test('encoded, give the keys back, and never meet', () => {
@@ -112,6 +121,7 @@ describe('the paths of keys', () => {
           }
         }
       }),
+      { numRuns: 1_000 },
     );
   });
 

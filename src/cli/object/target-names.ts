@@ -59,20 +59,26 @@ function plainPath(key: string, clashes: readonly string[]): string {
   return key;
 }
 
+/** Beside a file of the same name there can be no directory: what is below it stands beside it, with its slash encoded. */
 function encodedPath(key: string, clashes: readonly string[]): string {
   const parts = key.split('/');
   const names: string[] = [];
   let slashes = '';
+  let isBesideFile = false;
   let length = -1;
+  const add = (name: string) => {
+    if (isBesideFile) names[names.length - 1] += `%2F${name}`;
+    else names.push(name);
+  };
   for (const [index, part] of parts.entries()) {
     length += part.length + 1;
     const isLast = index === parts.length - 1;
     if (part !== '') {
-      const isClash = !isLast && clashes.some((file) => file.length === length);
-      names.push(slashes + (isClash ? withEndEncoded(part) : encodedName(part)));
+      add(slashes + encodedName(part));
+      isBesideFile = clashes.some((file) => file.length === length);
       slashes = '';
     } else if (!isLast) slashes += '%2F';
-    else if (slashes !== '' || names.length === 0) names.push(slashes);
+    else if (slashes !== '' || names.length === 0) add(slashes);
     else names[names.length - 1] += '%2F';
   }
   return names.join('/');
@@ -81,13 +87,6 @@ function encodedPath(key: string, clashes: readonly string[]): string {
 function encodedName(part: string): string {
   if (part === '.' || part === '..') return part.replaceAll('.', '%2E');
   return part.replaceAll('%', '%25');
-}
-
-/** The name of a directory beside a file that has the plain name. */
-function withEndEncoded(part: string): string {
-  const end = Array.from(part).at(-1)!;
-  const bytes = [...Buffer.from(end)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`);
-  return encodedName(part.slice(0, part.length - end.length)) + bytes.join('');
 }
 
 function refusal(reason: string): HoldfastError {
