@@ -26,6 +26,8 @@ export async function serveProcess(flags: Readonly<Record<string, string>>): Pro
     stdio: ['ignore', 'pipe', 'pipe'],
     env: cleanEnv(),
   });
+  // One that is still starting must not outlive the tests either.
+  process.once('exit', () => child.kill('SIGKILL'));
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
