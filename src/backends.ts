@@ -4,6 +4,7 @@ import type { Values } from './kernel/config/settings.ts';
 import type { Log } from './kernel/telemetry/log.ts';
 import type { VolumeBackend } from './volumes/backends/backend.ts';
 import { createCephBackend } from './volumes/backends/ceph/backend.ts';
+import { cloudStackMaker } from './volumes/backends/cloudstack/configured.ts';
 import { createFileBackend } from './volumes/backends/file/file.ts';
 import { createMemoryBackend } from './volumes/backends/memory/memory.ts';
 import { type BackendObserver, observed } from './volumes/backends/observed.ts';
@@ -29,6 +30,7 @@ export function createBackends(
       ...(keyring === undefined ? {} : { keyring }),
       log: (message: string) => log.warn({ backend: 'ceph' }, message),
     });
+  const cloudstack = cloudStackMaker(values);
   const directory = values.fileDirectory ?? join(values.dataDir, 'volumes');
   return createBackendRegistry(
     {
@@ -41,6 +43,7 @@ export function createBackends(
               missing:
                 'The ceph backend is not configured: set CEPH_CONF, or CEPH_MONITORS, and start the server again.',
             },
+      cloudstack: typeof cloudstack === 'function' ? watched(cloudstack) : cloudstack,
     },
     values.storageBackend,
   );

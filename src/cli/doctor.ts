@@ -6,6 +6,7 @@ import { formatSize } from '../kernel/config/size.ts';
 import { openMigrator } from '../kernel/store/open.ts';
 import { findRclone } from '../objects/backends/rclone/program.ts';
 import { probeLibrbd } from '../volumes/backends/ceph/probe.ts';
+import { cloudStackMaker } from '../volumes/backends/cloudstack/configured.ts';
 import { type Output, coloured, json, table } from './output.ts';
 import { storeSettings } from './store.ts';
 
@@ -21,7 +22,7 @@ const freeBytesMin = 1024n ** 3n;
 /** Checks this machine for what the configuration needs; gives whether the server could run. */
 export async function doctor(config: Config, output: Output, isJson: boolean): Promise<boolean> {
   const { host, port, s3Port } = config.values;
-  const findings = await Promise.all([
+  const parts = await Promise.all([
     node(),
     store(config),
     disk(config),
@@ -29,7 +30,9 @@ export async function doctor(config: Config, output: Output, isJson: boolean): P
     freePort('s3 port', host, s3Port),
     librbd(config),
     rclone(),
+    cloudstack(config),
   ]);
+  const findings = parts.filter((finding) => finding !== null);
   if (isJson) output.line(json(findings));
   else {
     const rows = findings.map(({ part, status, detail }) => [
@@ -111,6 +114,21 @@ async function rclone(): Promise<Finding> {
     return { part: 'rclone', status: 'ok', detail: `${path} is here: backends of the kind rclone can be used` };
   } catch (error) {
     return { part: 'rclone', status: 'warning', detail: messageOf(error) };
+  }
+}
+
+/** Only of interest where it is used. */
+async function cloudstack({ values }: Config): Promise<Finding | null> {
+  const { storageBackend, cloudstackApiUrl, healthTimeoutMs } = values;
+  if (storageBackend !== 'cloudstack' && cloudstackApiUrl === undefined) return null;
+  const status = storageBackend === 'cloudstack' ? 'error' : 'warning';
+  const maker = cloudStackMaker(values);
+  if (typeof maker !== 'function') return { part: 'cloudstack', status, detail: maker.missing };
+  try {
+    const { detail } = await maker().health(AbortSignal.timeout(healthTimeoutMs));
+    return { part: 'cloudstack', status: 'ok', detail };
+  } catch (error) {
+    return { part: 'cloudstack', status, detail: messageOf(error) };
   }
 }
 

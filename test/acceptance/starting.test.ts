@@ -46,7 +46,7 @@ describe('the command line and the process', () => {
       [{ ...data, HOLDFAST_DATA_DIR: `${config}/below-a-file` }, /The data directory .* cannot be written/],
       [{ ...data, HOLDFAST_CONFIG: config }, /no setting .*"prot".*Did you mean port/],
       [{ ...data, HOLDFAST_PROT: '1' }, /Did you mean HOLDFAST_PORT/],
-      [{ ...data, STORAGE_BACKEND: 'floppy' }, /"floppy" is not one of memory, file, ceph/],
+      [{ ...data, STORAGE_BACKEND: 'floppy' }, /"floppy" is not one of memory, file, ceph, cloudstack/],
     ];
     for (const [env, sentence] of cases) {
       const { code, stderr } = await holdfast(['serve'], env);

@@ -14,7 +14,7 @@ describe('configuration', () => {
   test('has a default for everything that must have a value', () => {
     const { values, origins } = loadConfig(nothing);
     const port: number = values.port;
-    const backend: 'memory' | 'file' | 'ceph' = values.storageBackend;
+    const backend: 'memory' | 'file' | 'ceph' | 'cloudstack' = values.storageBackend;
     assert.deepEqual({ port, backend }, { port: 8080, backend: 'file' });
     assert.equal(values.host, '127.0.0.1');
     assert.equal(values.databaseUrl, undefined);

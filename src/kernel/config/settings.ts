@@ -69,7 +69,7 @@ export const settings = {
 
   storageBackend: choice(
     { env: 'STORAGE_BACKEND', flag: 'storage-backend', description: 'Where volumes are made by default.' },
-    ['memory', 'file', 'ceph'],
+    ['memory', 'file', 'ceph', 'cloudstack'],
     'file',
   ),
   fileDirectory: optional({
@@ -88,6 +88,41 @@ export const settings = {
   cephUser: string(
     { env: 'CEPH_USER', flag: 'ceph-user', description: 'The Ceph user, with or without "client.".' },
     'admin',
+  ),
+  cloudstackApiUrl: optional({
+    env: 'CLOUDSTACK_API_URL',
+    flag: 'cloudstack-api-url',
+    description: "CloudStack's API, such as https://cloud.example/client/api.",
+  }),
+  cloudstackApiKey: optional({
+    env: 'CLOUDSTACK_API_KEY',
+    flag: 'cloudstack-api-key',
+    isSecret: true,
+    description: 'The API key of the CloudStack account that owns the volumes.',
+  }),
+  cloudstackSecretKey: optional({
+    env: 'CLOUDSTACK_SECRET_KEY',
+    flag: 'cloudstack-secret-key',
+    isSecret: true,
+    description: 'The secret key that belongs to it.',
+  }),
+  cloudstackZoneId: optional({
+    env: 'CLOUDSTACK_ZONE_ID',
+    flag: 'cloudstack-zone-id',
+    description: 'The zone in which volumes are made.',
+  }),
+  cloudstackDiskOfferingId: optional({
+    env: 'CLOUDSTACK_DISK_OFFERING_ID',
+    flag: 'cloudstack-disk-offering-id',
+    description: 'The disk offering of new volumes; one of custom size.',
+  }),
+  cloudstackPollIntervalMs: duration(
+    {
+      env: 'CLOUDSTACK_POLL_INTERVAL',
+      flag: 'cloudstack-poll-interval',
+      description: 'How soon a job of CloudStack is looked at; later looks are up to five times as far apart.',
+    },
+    '1s',
   ),
   backendTimeoutMs: duration(
     { env: 'BACKEND_TIMEOUT', flag: 'backend-timeout', description: 'Deadline of one call to a backend.' },

@@ -8,6 +8,8 @@ export interface BackendHarness {
    * `invalid` for "cannot".
    */
   readonly maxSizeBytes?: bigint;
+  /** Whether an image can be attached for reading only; `true` when it is left out. */
+  readonly hasReadOnly?: boolean;
   /** A new instance over the same real system, as after a restart of the server with nothing in memory. */
   reopen(): Promise<VolumeBackend>;
   /** An untagged image, made behind our back. */
