@@ -1,3 +1,4 @@
+import { benchExports } from './exports.ts';
 import { benchHttp } from './http.ts';
 import { benchListing } from './listing.ts';
 import { benchObjectCost } from './objects/cost.ts';
@@ -20,6 +21,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'object-growth': benchObjectGrowth,
   'object-memory': benchObjectMemory,
   'object-listing': benchObjectListing,
+  exports: benchExports,
 };
 
 // `npm run bench -- http listing` runs some of them; without names, all.

@@ -1,6 +1,6 @@
 import { ApiError } from '../client.ts';
 import { HoldfastError } from '../kernel/errors/errors.ts';
-import { codeOf } from '../kernel/http/errors.ts';
+import { renderError } from '../kernel/http/errors.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /** An operation that was waited for and did not complete. */
@@ -21,10 +21,10 @@ export function explain(error: unknown): { message: string; exitCode: number; bo
   }
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof HoldfastError)) return { message, exitCode: exitCodes.failed, body: { error: message } };
-  const { kind, details } = error;
+  const { kind } = error;
   const ownCode = kind === 'invalid' ? exitCodes.usage : exitCodes.failed;
   const exitCode = kind === 'unavailable' ? exitCodes.unreachable : ownCode;
-  return { message, exitCode, body: { error: message, code: codeOf(kind), details } };
+  return { message, exitCode, body: renderError(error).body };
 }
 
 /** What a person at the command line can do, where the server's sentence is not made for one. */

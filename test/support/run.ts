@@ -3,6 +3,7 @@ import { globSync } from 'node:fs';
 import { apacheMissing } from './apache.ts';
 import { cephAvailable } from './ceph.ts';
 import { postgresMissing } from './postgres.ts';
+import { qemuMissing } from './qemu.ts';
 import { radosgwAvailable } from './radosgw.ts';
 import { rcloneMissing } from './rclone.ts';
 import { tools, toolsMissing } from './s3-clients.ts';
@@ -26,6 +27,7 @@ const missing = [
   radosgwAvailable(),
   apacheMissing(),
   rcloneMissing(),
+  qemuMissing(),
   toolsMissing(...Object.values(tools)),
 ];
 const leftOut = missing.filter((sentence) => sentence !== null);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Ajv } from 'ajv';
 import { type ErrorKind, HoldfastError } from '../errors/errors.ts';
-import { codeOf, renderError, validationError } from './errors.ts';
+import { renderError, validationError } from './errors.ts';
 import { errorCodes } from './schemas.ts';
 
 describe('an error over HTTP', () => {
@@ -26,7 +26,6 @@ describe('an error over HTTP', () => {
         status,
         body: { error: 'It is so.', code, details: { field: 'size' } },
       });
-      assert.equal(codeOf(kind), code);
       assert.ok((errorCodes as readonly string[]).includes(code));
     });
   }
@@ -39,6 +38,14 @@ describe('an error over HTTP', () => {
     const error = new HoldfastError('invalid', 'The body is too large.', { http_status: 413 });
     const { status, body } = renderError(error);
     assert.deepEqual([status, body.code], [413, 'INVALID_REQUEST']);
+  });
+
+  test('of a system behind us keeps its status and its code, when the catalogue has it', () => {
+    const details = { http_status: 422, http_code: 'CLOUDSTACK_ERROR', cloudstack_error_code: 431 };
+    const { status, body } = renderError(new HoldfastError('conflict', 'It said no.', details));
+    const rest = { cloudstack_error_code: 431 };
+    assert.deepEqual([status, body], [422, { error: 'It said no.', code: 'CLOUDSTACK_ERROR', details: rest }]);
+    assert.equal(renderError(new HoldfastError('conflict', 'No.', { http_code: 'OWN' })).body.code, 'CONFLICT');
   });
 
   test('that is not ours tells nothing of the inside', () => {

@@ -1,6 +1,6 @@
 import type { ErrorObject } from 'ajv';
-import { type ErrorKind, HoldfastError, toErrorData } from '../errors/errors.ts';
-import type { ErrorCode } from './schemas.ts';
+import { type ErrorData, type ErrorKind, HoldfastError, toErrorData } from '../errors/errors.ts';
+import { type ErrorCode, errorCodes } from './schemas.ts';
 
 /** How each kind of error is told over HTTP: one catalogue for the whole API. */
 const rendering: Readonly<Record<ErrorKind, { readonly status: number; readonly code: ErrorCode }>> = {
@@ -22,21 +22,24 @@ export interface ErrorBody {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** The code under which a kind of error is known to API users. */
-export function codeOf(kind: ErrorKind): ErrorCode {
-  return rendering[kind].code;
-}
-
 /** Any thrown value as a status and a body. What is not ours says nothing of its inside. */
 export function renderError(error: unknown): { status: number; body: ErrorBody } {
-  const data = toErrorData(error);
-  const { status, code } = rendering[data.kind];
-  // What knows its status better than its kind does: the server's own refusals (413, 415), and codes of protocols.
-  const { http_status: own, ...details } = data.details ?? {};
-  const isOurs = error instanceof HoldfastError;
-  const message = isOurs ? data.message : 'Something went wrong inside the server; its log tells more.';
-  const body = { error: message, code, ...(Object.keys(details).length > 0 ? { details } : {}) };
-  return { status: typeof own === 'number' ? own : status, body };
+  if (error instanceof HoldfastError) return renderErrorData(toErrorData(error));
+  const message = 'Something went wrong inside the server; its log tells more.';
+  return { status: rendering.internal.status, body: { error: message, code: rendering.internal.code } };
+}
+
+/** An error as plain data, such as one that is kept with an operation, as a status and a body. */
+export function renderErrorData({ kind, message, details = {} }: ErrorData): { status: number; body: ErrorBody } {
+  const { status, code } = rendering[kind];
+  // What knows them better than its kind does: the server's own refusals (413, 415), protocols, and systems behind us.
+  const { http_status: ownStatus, http_code: ownCode, ...rest } = details;
+  const body = {
+    error: message,
+    code: errorCodes.find((known) => known === ownCode) ?? code,
+    ...(Object.keys(rest).length > 0 ? { details: rest } : {}),
+  };
+  return { status: typeof ownStatus === 'number' ? ownStatus : status, body };
 }
 
 /** A failed validation as one sentence that names the field. */

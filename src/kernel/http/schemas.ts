@@ -38,6 +38,7 @@ export const errorCodes = [
   'SERVICE_UNAVAILABLE',
   'UNAUTHORIZED',
   'FORBIDDEN',
+  'CLOUDSTACK_ERROR',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 

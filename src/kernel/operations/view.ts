@@ -1,6 +1,6 @@
 import type { Static } from 'typebox';
 import type { ErrorData } from '../errors/errors.ts';
-import { codeOf, type ErrorBody } from '../http/errors.ts';
+import { type ErrorBody, renderErrorData } from '../http/errors.ts';
 import type { acceptedSchema, operationSchema, stepSchema } from './contract.ts';
 import type { Operation, Step } from './operation.ts';
 import type { Accepted } from './start.ts';
@@ -16,12 +16,7 @@ export function isoTimeOrNull(timeMs: number | null): string | null {
 
 /** An error that is kept with something, as the API writes errors. */
 export function errorView(error: ErrorData | null): ErrorBody | null {
-  if (error === null) return null;
-  return {
-    error: error.message,
-    code: codeOf(error.kind),
-    ...(error.details === undefined ? {} : { details: error.details }),
-  };
+  return error === null ? null : renderErrorData(error).body;
 }
 
 /** An operation for users; with its steps where they are given. */

@@ -41,7 +41,7 @@ export function apiError(command: string, body: JsonObject, status = 0, jobId?: 
   const csCode = integerIn(body, 'cserrorcode');
   const kind = isUnknownId(text) ? 'not_found' : (kindOfCode[code] ?? 'backend');
   const details = {
-    ...(kind === 'unavailable' ? {} : { http_status: 422 }),
+    ...(kind === 'unavailable' ? {} : { http_status: 422, http_code: 'CLOUDSTACK_ERROR' }),
     cloudstack_command: command,
     cloudstack_error_code: code,
     cloudstack_message: text,
