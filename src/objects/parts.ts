@@ -124,6 +124,7 @@ function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): 
     clock,
     owner,
     stallMs,
+    retryWaitMs: options.values.objectRetryWaitMs,
     onBadCopy: (copy, reason) => log.warn({ copy, reason }, 'a copy is not what was written'),
     onError: (error, about) => log.warn({ err: error }, about),
   });

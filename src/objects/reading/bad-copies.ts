@@ -11,14 +11,25 @@ export interface BadCopiesOptions {
   readonly store: Store;
   readonly registry: ObjectBackendRegistry;
   readonly clock: Clock;
+  /** Before a copy is looked at again that could be neither cleared nor replaced; it doubles each time. */
+  readonly retryWaitMs: number;
   onError(error: unknown, about: string): void;
 }
 
-/** How many reports wait at most; a copy that is passed over is reported again by the next read. */
+/** How many copies are under suspicion at most; one that is passed over is reported again by the next read. */
 const waitingMax = 1_000;
+const attemptsMax = 20;
+const lastWaitMs = 600_000;
 const lookTimeoutMs = 60_000;
 /** A copy that comes more slowly than this is not waited for. */
 const bytesPerMs = 1_000;
+
+interface Suspicion {
+  readonly id: string;
+  readonly copy: Copy;
+  readonly reason: string;
+  readonly attempt: number;
+}
 
 /**
  * Copies that a read found not to be what was written. One bad answer is no proof, and the ledger's word that there is
@@ -33,15 +44,12 @@ export class BadCopies {
     this.#options = options;
   }
 
-  /** Notes a bad copy; it is looked at when those before it have been. */
+  /** Notes a bad copy; it is looked at when those before it have been, and later again while the others are away. */
   report(copy: Copy, reason: string): void {
     const id = `${copy.backend}/${copy.storageKey}`;
     if (this.#waiting.has(id) || this.#waiting.size >= waitingMax) return;
     this.#waiting.add(id);
-    this.#last = this.#last
-      .then(() => this.#replace(copy, reason))
-      .catch((error: unknown) => this.#options.onError(error, 'a bad copy was not replaced'))
-      .finally(() => this.#waiting.delete(id));
+    this.#enqueue({ id, copy, reason, attempt: 1 });
   }
 
   /** Waits for what was reported so far. */
@@ -49,16 +57,39 @@ export class BadCopies {
     return this.#last;
   }
 
-  async #replace(copy: Copy, reason: string): Promise<void> {
-    const { store, clock } = this.#options;
-    if ((await this.#look(copy)) !== 'bad') return;
-    const { contentId, part, backend, storageKey } = copy;
-    for (const other of await store.read((reader) => copiesOf(reader, contentId, part))) {
-      if (other.backend === backend || (await this.#look(other)) !== 'good') continue;
-      const bad = { contentId, part, backend, storageKey, good: other, reason, nowMs: clock.nowMs() };
-      await store.write(replaceBadCopy, bad);
+  #enqueue(suspicion: Suspicion): void {
+    this.#last = this.#lookAfter(this.#last, suspicion);
+  }
+
+  async #lookAfter(before: Promise<void>, suspicion: Suspicion): Promise<void> {
+    await before;
+    const { id, attempt } = suspicion;
+    const isSettled = await this.#settleOne(suspicion).catch((error: unknown) => {
+      this.#options.onError(error, 'a bad copy was not replaced');
+      return false;
+    });
+    if (isSettled || attempt === attemptsMax) {
+      this.#waiting.delete(id);
       return;
     }
+    const waitMs = Math.min(this.#options.retryWaitMs * 2 ** (attempt - 1), lastWaitMs);
+    setTimeout(() => this.#enqueue({ ...suspicion, attempt: attempt + 1 }), waitMs).unref();
+  }
+
+  /** Gives whether the copy was found good, or let go. */
+  async #settleOne({ copy, reason }: Suspicion): Promise<boolean> {
+    const { store, clock } = this.#options;
+    const found = await this.#look(copy);
+    if (found !== 'bad') return found === 'good';
+    const { contentId, part, backend, storageKey } = copy;
+    const copies = await store.read((reader) => copiesOf(reader, contentId, part));
+    if (!copies.some((one) => one.backend === backend && one.storageKey === storageKey)) return true;
+    for (const other of copies) {
+      if (other.backend === backend || (await this.#look(other)) !== 'good') continue;
+      const bad = { contentId, part, backend, storageKey, good: other, reason, nowMs: clock.nowMs() };
+      return store.write(replaceBadCopy, bad);
+    }
+    return false;
   }
 
   /** Reads a copy whole. A backend that cannot be reached tells nothing of it. */
