@@ -5,6 +5,7 @@ import { benchObjectCost } from './objects/cost.ts';
 import { benchObjectGrowth } from './objects/growth.ts';
 import { benchObjectListing } from './objects/listing.ts';
 import { benchObjectMemory } from './objects/memory.ts';
+import { benchObjectStages } from './objects/stages.ts';
 import { benchObjectThroughput } from './objects/throughput.ts';
 import { benchOperations } from './operations.ts';
 import { benchRecovery } from './recovery.ts';
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   streams: benchStreams,
   'object-throughput': benchObjectThroughput,
   'object-cost': benchObjectCost,
+  'object-stages': benchObjectStages,
   'object-growth': benchObjectGrowth,
   'object-memory': benchObjectMemory,
   'object-listing': benchObjectListing,
