@@ -5,7 +5,7 @@ import { objectError } from './errors.ts';
 import type { Buckets } from './gateway.ts';
 import { createBucket, deleteBucket, updateBucket } from './ledger/change-bucket.ts';
 import { findBucket, listBuckets } from './queries/queries.ts';
-import type { Outage } from './reading/outage.ts';
+import type { Outage } from '../kernel/store/outage.ts';
 
 /** How long a bucket read from a shared store is told again; other gateways may change it meanwhile. */
 const cacheMs = 1_000;

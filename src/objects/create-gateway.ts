@@ -7,7 +7,7 @@ import type { Copy } from './object.ts';
 import { createObjects } from './objects.ts';
 import { BadCopies } from './reading/bad-copies.ts';
 import { Locator } from './reading/locator.ts';
-import { Outage } from './reading/outage.ts';
+import { Outage } from '../kernel/store/outage.ts';
 import { createUploads } from './uploads.ts';
 import { ContentWriter } from './writing/content-writer.ts';
 

@@ -21,7 +21,8 @@ export function newSecret(): { secret: string; hash: string } {
   return { secret, hash: hashOf(secret) };
 }
 
-function hashOf(secret: string): string {
+/** What is stored of a secret. */
+export function hashOf(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url');
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { HoldfastError } from '../errors/errors.ts';
-import { findToken, hasTokens } from '../auth/tokens.ts';
+import { findToken, hasTokens, hashOf } from '../auth/tokens.ts';
+import { Outage } from '../store/outage.ts';
 import type { Store } from '../store/store.ts';
 import { type Role, roles } from './contract.ts';
 
@@ -24,6 +25,9 @@ const loopbackAddresses = /^(127\.|::1$|::ffff:127\.)/;
 const loopbackHosts = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 /** How long the answer to "is there any token?" may be old; a new token therefore counts within this time. */
 const tokenCheckMs = 1_000;
+/** While the store cannot be asked, callers are who they were; nothing can be changed then, and no token be revoked. */
+const staleMsMax = 60_000;
+const callersMax = 1_000;
 
 /** Whether an address to listen on can be reached from this machine alone. */
 export function isLoopbackHost(host: string): boolean {
@@ -36,11 +40,17 @@ export function isLoopbackHost(host: string): boolean {
  * (DNS rebinding).
  */
 export function createAuthorizer(store: Store): Authorizer {
+  const outage = new Outage();
+  const callers = new RecentCallers();
   let checkedAtMs = Number.NEGATIVE_INFINITY;
   let isOpen = false;
   async function checkOpen(): Promise<void> {
-    isOpen = !(await store.read(hasTokens));
-    checkedAtMs = performance.now();
+    const { value, isStale } = await outage.read(
+      async () => !(await store.read(hasTokens)),
+      () => (performance.now() - checkedAtMs < staleMsMax ? isOpen : null),
+    );
+    isOpen = value;
+    if (!isStale) checkedAtMs = performance.now();
   }
   async function byToken(header: string | undefined, role: Role): Promise<Caller> {
     if (header === undefined) {
@@ -50,7 +60,10 @@ export function createAuthorizer(store: Store): Authorizer {
     if (scheme?.toLowerCase() !== 'bearer' || token === undefined) {
       throw new HoldfastError('unauthorized', 'The Authorization header must be "Bearer <token>".');
     }
-    const caller = await store.read((reader) => findToken(reader, token));
+    const { value: caller } = await outage.read(
+      async () => callers.note(token, await store.read((reader) => findToken(reader, token))),
+      () => callers.find(token),
+    );
     if (caller === null) throw new HoldfastError('unauthorized', 'The token is unknown or was revoked.');
     if (roles.indexOf(caller.role) >= roles.indexOf(role)) return caller;
     throw new HoldfastError('forbidden', `This needs the role ${role}; the token "${caller.name}" has ${caller.role}.`);
@@ -68,6 +81,25 @@ export function createAuthorizer(store: Store): Authorizer {
       return isOpen ? requireLocal(request) : byToken(undefined, role);
     },
   };
+}
+
+/** Callers by the hashes of their tokens, for a while. */
+class RecentCallers {
+  readonly #entries = new Map<string, { readonly caller: Caller; readonly atMs: number }>();
+
+  note(token: string, caller: Caller | null): Caller | null {
+    const id = hashOf(token);
+    this.#entries.delete(id);
+    if (caller === null) return null;
+    this.#entries.set(id, { caller, atMs: performance.now() });
+    if (this.#entries.size > callersMax) this.#entries.delete(this.#entries.keys().next().value!);
+    return caller;
+  }
+
+  find(token: string): Caller | null {
+    const found = this.#entries.get(hashOf(token));
+    return found !== undefined && performance.now() - found.atMs < staleMsMax ? found.caller : null;
+  }
 }
 
 function requireLocal(request: FastifyRequest): Caller {

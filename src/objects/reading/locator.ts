@@ -3,7 +3,7 @@ import { objectError } from '../errors.ts';
 import type { VersionRef } from '../gateway.ts';
 import { type LocatedVersion, findBucket, locate } from '../queries/queries.ts';
 import { LastKnownVersions } from './last-known.ts';
-import type { Outage } from './outage.ts';
+import type { Outage } from '../../kernel/store/outage.ts';
 
 /** How long a version may be told from memory while the store is away. */
 const staleMsMax = 60_000;

@@ -94,6 +94,18 @@ void describe('S3 while the store is away', async () => {
     for (const [index, { body }] of answers.entries()) assert.ok(body.equals(bodies[index]!), String(index));
   });
 
+  it('serves it to programs that want no S3 as well', async () => {
+    const { url } = world.rig.gateways[0]!.api;
+    const plain = (method: string, key: string) =>
+      soon(sendTo(url, { method, target: `/api/v1/objects/${bucket}/${key}` }, null));
+    for (const method of ['GET', 'HEAD']) {
+      const { status, headers } = await plain(method, 'small');
+      assert.deepEqual([status, headers['x-holdfast-stale']], [200, 'true'], method);
+    }
+    assert.equal((await plain('GET', 'unread')).status, 503);
+    assert.equal((await plain('DELETE', 'small')).status, 503);
+  });
+
   it('refuses what it cannot know, and every write, with 503 and a time to come back', async () => {
     const target = `/${bucket}/small`;
     const asks = [

@@ -1,4 +1,4 @@
-import { isStoreTrouble } from '../../kernel/store/store.ts';
+import { isStoreTrouble } from './store.ts';
 
 /** What was read, and whether it was told from memory. */
 export interface Told<T> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { until } from '../../../test/support/wait.ts';
-import { HoldfastError } from '../../kernel/errors/errors.ts';
+import { HoldfastError } from '../errors/errors.ts';
 import { Outage } from './outage.ts';
 
 const trouble = new HoldfastError('unavailable', 'The store is unavailable.', { outcome: 'none' });
