@@ -1,3 +1,4 @@
+import { benchDevices } from './devices.ts';
 import { benchExports } from './exports.ts';
 import { benchHttp } from './http.ts';
 import { benchListing } from './listing.ts';
@@ -24,6 +25,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'object-memory': benchObjectMemory,
   'object-listing': benchObjectListing,
   exports: benchExports,
+  devices: benchDevices,
 };
 
 // `npm run bench -- http listing` runs some of them; without names, all.
