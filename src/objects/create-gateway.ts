@@ -20,8 +20,8 @@ export interface GatewayOptions {
   owner(): string;
   /** How long a slow backend holds up a write that enough others have taken. */
   readonly stallMs: number;
-  /** Before what failed is tried again; it doubles each time. 5 s by default. */
-  readonly retryWaitMs?: number;
+  /** Before what failed is tried again; it doubles each time. */
+  readonly retryWaitMs: number;
   /** Told of a copy that is not what the ledger says; it is replaced from a good one. */
   onBadCopy(copy: Copy, reason: string): void;
   onError(error: unknown, about: string): void;
@@ -34,11 +34,9 @@ export interface RunningGateway extends ObjectGateway {
   readonly badCopies: BadCopies;
 }
 
-const retryWaitMsDefault = 5_000;
-
 /** Puts the gateway together. */
 export function createObjectGateway(options: GatewayOptions): RunningGateway {
-  const { store, registry, newId, clock, owner, stallMs, retryWaitMs = retryWaitMsDefault } = options;
+  const { store, registry, newId, clock, owner, stallMs, retryWaitMs } = options;
   const { onBadCopy, onError } = options;
   const outage = new Outage();
   const buckets = createBuckets(store, clock, outage);

@@ -72,6 +72,7 @@ type State = 'active' | 'draining';
 
 const signal = new AbortController().signal;
 const dayMs = 86_400_000;
+const retryWaitMs = 5_000;
 
 export const setTestState = transaction(
   import.meta.url,
@@ -131,14 +132,15 @@ async function enter(place: Place): Promise<Lab> {
     clock,
     owner,
     stallMs: 200,
+    retryWaitMs,
     onBadCopy: (copy, reason) => problems.push(`${copy.backend}: ${reason}`),
     onError: (error, about) => problems.push(`${about}: ${String(error)}`),
   });
   const { capacity, leftovers } = gateway.writer;
   const keepers: Lab['keepers'] = ({ secondLookMs = 0 } = {}) => ({
-    cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs }),
+    cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
     intents: intentKeeper(store, clock, 1),
-    replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner }, 1),
+    replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, 1),
     uploads: uploadKeeper(store, clock, 1),
   });
   const lab: Lab = {

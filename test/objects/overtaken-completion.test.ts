@@ -29,6 +29,7 @@ async function withInterceptedReads(
     clock: systemClock,
     owner: () => replicaId,
     stallMs: 500,
+    retryWaitMs: 5_000,
     onBadCopy: () => {},
     onError: () => {},
   });

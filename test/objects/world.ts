@@ -91,6 +91,7 @@ async function openOn(
     clock: systemClock,
     owner: () => replicaId,
     stallMs: 500,
+    retryWaitMs: 5_000,
     onBadCopy: (copy, reason) => problems.push(`${copy.backend}: ${reason}`),
     onError: (error, about) => problems.push(`${about}: ${String(error)}`),
   });

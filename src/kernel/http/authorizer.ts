@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { HoldfastError } from '../errors/errors.ts';
 import { findToken, hasTokens, hashOf } from '../auth/tokens.ts';
 import { Outage } from '../store/outage.ts';
+import { Remembered } from '../store/remembered.ts';
 import type { Store } from '../store/store.ts';
 import { type Role, roles } from './contract.ts';
 
@@ -25,7 +26,7 @@ const loopbackAddresses = /^(127\.|::1$|::ffff:127\.)/;
 const loopbackHosts = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 /** How long the answer to "is there any token?" may be old; a new token therefore counts within this time. */
 const tokenCheckMs = 1_000;
-/** While the store cannot be asked, callers are who they were; nothing can be changed then, and no token be revoked. */
+/** While the store cannot be asked callers are who they were; a token that is revoked elsewhere meanwhile lasts so long. */
 const staleMsMax = 60_000;
 const callersMax = 1_000;
 
@@ -41,7 +42,8 @@ export function isLoopbackHost(host: string): boolean {
  */
 export function createAuthorizer(store: Store): Authorizer {
   const outage = new Outage();
-  const callers = new RecentCallers();
+  /** By the hashes of their tokens. */
+  const callers = new Remembered<Caller>({ entriesMax: callersMax, ageMsMax: staleMsMax });
   let checkedAtMs = Number.NEGATIVE_INFINITY;
   let isOpen = false;
   async function checkOpen(): Promise<void> {
@@ -60,9 +62,14 @@ export function createAuthorizer(store: Store): Authorizer {
     if (scheme?.toLowerCase() !== 'bearer' || token === undefined) {
       throw new HoldfastError('unauthorized', 'The Authorization header must be "Bearer <token>".');
     }
+    const id = hashOf(token);
     const { value: caller } = await outage.read(
-      async () => callers.note(token, await store.read((reader) => findToken(reader, token))),
-      () => callers.find(token),
+      async () => {
+        const found = await store.read((reader) => findToken(reader, token));
+        callers.note(id, found);
+        return found;
+      },
+      () => callers.find(id),
     );
     if (caller === null) throw new HoldfastError('unauthorized', 'The token is unknown or was revoked.');
     if (roles.indexOf(caller.role) >= roles.indexOf(role)) return caller;
@@ -81,25 +88,6 @@ export function createAuthorizer(store: Store): Authorizer {
       return isOpen ? requireLocal(request) : byToken(undefined, role);
     },
   };
-}
-
-/** Callers by the hashes of their tokens, for a while. */
-class RecentCallers {
-  readonly #entries = new Map<string, { readonly caller: Caller; readonly atMs: number }>();
-
-  note(token: string, caller: Caller | null): Caller | null {
-    const id = hashOf(token);
-    this.#entries.delete(id);
-    if (caller === null) return null;
-    this.#entries.set(id, { caller, atMs: performance.now() });
-    if (this.#entries.size > callersMax) this.#entries.delete(this.#entries.keys().next().value!);
-    return caller;
-  }
-
-  find(token: string): Caller | null {
-    const found = this.#entries.get(hashOf(token));
-    return found !== undefined && performance.now() - found.atMs < staleMsMax ? found.caller : null;
-  }
 }
 
 function requireLocal(request: FastifyRequest): Caller {

@@ -10,7 +10,6 @@ const batchSize = 200;
 const batchesMax = 50;
 const leaseMs = 120_000;
 const callTimeoutMs = 30_000;
-const retryWaitMsDefault = 5_000;
 const lastWaitMs = 6 * 3_600_000;
 
 export interface CleanupOptions {
@@ -21,8 +20,8 @@ export interface CleanupOptions {
   readonly periodMs: number;
   /** After how long bytes of a write that nobody saw end are looked for once more. */
   readonly secondLookMs: number;
-  /** Before a deletion that failed is tried again; it doubles each time. 5 s by default. */
-  readonly retryWaitMs?: number;
+  /** Before a deletion that failed is tried again; it doubles each time. */
+  readonly retryWaitMs: number;
 }
 
 /** Deletes bytes that nothing refers to any more. What is gone already is deleted. */
@@ -54,7 +53,7 @@ export function cleanupKeeper(options: CleanupOptions): Keeper {
 }
 
 async function deleteOne(
-  { store, registry, clock, retryWaitMs = retryWaitMsDefault }: CleanupOptions,
+  { store, registry, clock, retryWaitMs }: CleanupOptions,
   owner: string,
   row: CleanupRow,
   signal: AbortSignal,

@@ -11,17 +11,16 @@ import { type ReplicateOptions, type ReplicateTarget, type StoredCopy, replicate
 const batchSize = 100;
 const batchesMax = 100;
 const leaseMs = 15 * 60_000;
-const retryWaitMsDefault = 5_000;
 const lastWaitMs = 3_600_000;
 
 export interface ReplicatorOptions extends ReplicateOptions {
-  /** Before a copy that failed is tried again; it doubles each time. 5 s by default. */
-  readonly retryWaitMs?: number;
+  /** Before a copy that failed is tried again; it doubles each time. */
+  readonly retryWaitMs: number;
 }
 
 /** Makes the copies that contents want, and moves those that stand on draining backends. */
 export function replicatorKeeper(options: ReplicatorOptions, periodMs: number): Keeper {
-  const { store, clock, owner, retryWaitMs = retryWaitMsDefault } = options;
+  const { store, clock, owner, retryWaitMs } = options;
   const findOwed = owedFinder(store, clock);
   return {
     name: 'object-replicator',

@@ -17,7 +17,7 @@ export interface BadCopiesOptions {
 }
 
 /** How many copies are under suspicion at most; one that is passed over is reported again by the next read. */
-const waitingMax = 1_000;
+const suspectsMax = 1_000;
 const attemptsMax = 20;
 const lastWaitMs = 600_000;
 const lookTimeoutMs = 60_000;
@@ -37,7 +37,7 @@ interface Suspicion {
  */
 export class BadCopies {
   readonly #options: BadCopiesOptions;
-  readonly #waiting = new Set<string>();
+  readonly #suspects = new Set<string>();
   #last: Promise<void> = Promise.resolve();
 
   constructor(options: BadCopiesOptions) {
@@ -47,8 +47,8 @@ export class BadCopies {
   /** Notes a bad copy; it is looked at when those before it have been, and later again while the others are away. */
   report(copy: Copy, reason: string): void {
     const id = `${copy.backend}/${copy.storageKey}`;
-    if (this.#waiting.has(id) || this.#waiting.size >= waitingMax) return;
-    this.#waiting.add(id);
+    if (this.#suspects.has(id) || this.#suspects.size >= suspectsMax) return;
+    this.#suspects.add(id);
     this.#enqueue({ id, copy, reason, attempt: 1 });
   }
 
@@ -69,7 +69,7 @@ export class BadCopies {
       return false;
     });
     if (isSettled || attempt === attemptsMax) {
-      this.#waiting.delete(id);
+      this.#suspects.delete(id);
       return;
     }
     const waitMs = Math.min(this.#options.retryWaitMs * 2 ** (attempt - 1), lastWaitMs);

@@ -2,11 +2,12 @@ import type { Store } from '../../kernel/store/store.ts';
 import { objectError } from '../errors.ts';
 import type { VersionRef } from '../gateway.ts';
 import { type LocatedVersion, findBucket, locate } from '../queries/queries.ts';
-import { LastKnownVersions } from './last-known.ts';
 import type { Outage } from '../../kernel/store/outage.ts';
+import { Remembered } from '../../kernel/store/remembered.ts';
 
 /** How long a version may be told from memory while the store is away. */
 const staleMsMax = 60_000;
+const rememberedMax = 20_000;
 
 /** A located version, and whether it was told from memory. */
 export interface Found extends LocatedVersion {
@@ -20,7 +21,7 @@ const answersMax = 10_000;
 export class Locator {
   readonly #store: Store;
   readonly #outage: Outage;
-  readonly #lastKnown = new LastKnownVersions(staleMsMax);
+  readonly #lastKnown = new Remembered<LocatedVersion>({ entriesMax: rememberedMax, ageMsMax: staleMsMax });
   /** Answers that are exact until the next commit, on a store that knows of every commit. */
   readonly #answers = new Map<string, LocatedVersion>();
   #answersAt: number | null = null;
@@ -34,7 +35,7 @@ export class Locator {
   async find({ bucket, key, versionId }: VersionRef): Promise<Found> {
     const { value: located, isStale } = await this.#outage.read(
       () => this.#read(bucket, key, versionId),
-      () => this.#lastKnown.find(bucket, key, versionId),
+      () => this.#lastKnown.find(idOf(bucket, key, versionId)),
     );
     if (located !== null) return { ...located, isStale };
     if ((await this.#store.read((reader) => findBucket(reader, bucket))) === null) {
@@ -50,7 +51,7 @@ export class Locator {
     const read = () => this.#store.read((reader) => locate(reader, bucket, key, versionId));
     if (commits === null) {
       const located = await read();
-      this.#lastKnown.note(bucket, key, versionId, located);
+      this.#lastKnown.note(idOf(bucket, key, versionId), located);
       return located;
     }
     // An embedded store is never away, so that nothing has to be remembered for that; but reading it again is dear.
@@ -58,7 +59,7 @@ export class Locator {
       this.#answers.clear();
       this.#answersAt = commits;
     }
-    const id = versionId === undefined ? `${bucket}/${key}` : `${bucket}/${key}\0${versionId}`;
+    const id = idOf(bucket, key, versionId);
     const known = this.#answers.get(id);
     if (known !== undefined) return known;
     const located = await read();
@@ -70,6 +71,11 @@ export class Locator {
 
   /** Forgets what was written or removed here: the latest version, the one without a name, and the one that is named. */
   forget(bucket: string, key: string, versionId?: string): void {
-    for (const id of [undefined, 'null', versionId]) this.#lastKnown.note(bucket, key, id, null);
+    for (const id of [undefined, 'null', versionId]) this.#lastKnown.note(idOf(bucket, key, id), null);
   }
+}
+
+/** Neither part before the last can have a null character. */
+function idOf(bucket: string, key: string, versionId: string | undefined): string {
+  return versionId === undefined ? `${bucket}/${key}` : `${bucket}/${key}\0${versionId}`;
 }

@@ -62,13 +62,11 @@ export async function addTags(
   row: VolumeRow,
   tags: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const facts = [row.id, context.fence, JSON.stringify(tags)];
-  const ended = await session.jobs.run('createTags', tagParameters(row, tags), facts, context.signal);
-  if (ended.end === 'done') return;
-  const now = await session.volumes.byId(row.id, context.signal);
+  const undone = await changeTags('createTags', session, context, row, tags);
+  if (undone === null) return;
+  const { now, error } = undone;
   if (now === null) throw noImage(row.name);
-  if (Object.entries(tags).every(([key, value]) => now.tags.get(key) === value)) return;
-  throw ended.end === 'failed' ? ended.error : jobVanished('createTags');
+  if (Object.entries(tags).some(([key, value]) => now.tags.get(key) !== value)) throw error;
 }
 
 /** Removes tags that have exactly these values; absent ones are success. */
@@ -78,12 +76,25 @@ export async function removeTags(
   row: VolumeRow,
   tags: Readonly<Record<string, string>>,
 ): Promise<void> {
+  const undone = await changeTags('deleteTags', session, context, row, tags);
+  if (undone === null) return;
+  const { now, error } = undone;
+  if (now !== null && Object.entries(tags).some(([key, value]) => now.tags.get(key) === value)) throw error;
+}
+
+/** Gives `null` when the job says that it is done, else its error and the row as it is now, which decides. */
+async function changeTags(
+  command: 'createTags' | 'deleteTags',
+  session: Session,
+  context: FencedContext,
+  row: VolumeRow,
+  tags: Readonly<Record<string, string>>,
+): Promise<{ readonly now: VolumeRow | null; readonly error: unknown } | null> {
   const facts = [row.id, context.fence, JSON.stringify(tags)];
-  const ended = await session.jobs.run('deleteTags', tagParameters(row, tags), facts, context.signal);
-  if (ended.end === 'done') return;
+  const ended = await session.jobs.run(command, tagParameters(row, tags), facts, context.signal);
+  if (ended.end === 'done') return null;
   const now = await session.volumes.byId(row.id, context.signal);
-  if (now === null || Object.entries(tags).every(([key, value]) => now.tags.get(key) !== value)) return;
-  throw ended.end === 'failed' ? ended.error : jobVanished('deleteTags');
+  return { now, error: ended.end === 'failed' ? ended.error : jobVanished(command) };
 }
 
 /** The facts after a change, read anew. */
