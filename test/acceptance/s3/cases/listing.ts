@@ -94,7 +94,7 @@ export const listingCases: readonly Case[] = [
   }),
   acceptanceCase('trap 17: keys are in the order of their UTF-8 bytes', async (world) => {
     // In UTF-16 the second of these would stand before the first.
-    const keys = ['\uff5e', '😀', 'Z', 'a', 'é', 'e\u0301', 'a\u0000'.slice(0, 1) + '!'];
+    const keys = ['\uff5e', '😀', 'Z', 'a', 'é', 'e\u0301', 'a!'];
     const bucket = await withKeys(world, keys);
     const page = await world.s3.send(new ListObjectsV2Command({ Bucket: bucket }));
     const expected = keys.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
