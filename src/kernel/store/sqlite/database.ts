@@ -25,7 +25,8 @@ export class SqliteDatabase implements StatementExecutor {
         enableForeignKeyConstraints: true,
       });
       if (options.readOnly !== true) {
-        this.handle.exec('pragma journal_mode=wal; pragma synchronous=full; pragma wal_autocheckpoint=4000;');
+        enterWal(this.handle);
+        this.handle.exec('pragma synchronous=full; pragma wal_autocheckpoint=4000;');
       }
       this.handle.exec('pragma cache_size=-16000; pragma temp_store=memory;');
     } catch (error) {
@@ -71,5 +72,23 @@ export class SqliteDatabase implements StatementExecutor {
     const isReader = statement.columns().length > 0;
     this.#returnsRows.set(statement, isReader);
     return isReader;
+  }
+}
+
+const busyCode = 5;
+const walTriesMax = 100;
+const walWaitMs = 20;
+
+/** Two processes that change a new file to WAL at once: SQLite refuses one of them without waiting for the other. */
+function enterWal(handle: DatabaseSync): void {
+  for (let tries = 1; ; tries++) {
+    try {
+      handle.exec('pragma journal_mode=wal');
+      return;
+    } catch (error) {
+      const { errcode } = error as { readonly errcode?: number };
+      if (errcode === undefined || (errcode & 0xff) !== busyCode || tries === walTriesMax) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, walWaitMs);
+    }
   }
 }
