@@ -48,9 +48,12 @@ const timer = setTimeout(() => {
 
 const waiting = Array.from({ length: shares }, (_none, share) => files.filter((_file, at) => at % shares === share));
 let hasFailed = false;
+const failures: string[] = [];
 await Promise.all(Array.from({ length: lanes }, runLane));
 clearTimeout(timer);
 for (const sentence of leftOut) console.log(`left out: ${sentence}`);
+// Once more at the end, where somebody who reads only that will look.
+for (const told of failures) console.log(told);
 process.exitCode = hasFailed ? 1 : 0;
 
 async function runLane(): Promise<void> {
@@ -72,7 +75,10 @@ async function runFiles(share: readonly string[]): Promise<number> {
   child.stdout?.on('data', (chunk: Buffer) => held.push(chunk));
   const code = await new Promise<number>((resolve) => child.once('close', (status) => resolve(status ?? 1)));
   children.delete(child);
-  process.stdout.write(Buffer.concat(held));
+  const told = Buffer.concat(held).toString();
+  process.stdout.write(told);
+  const failuresAt = told.indexOf('\n✖ failing tests:');
+  if (failuresAt !== -1) failures.push(told.slice(failuresAt));
   return code;
 }
 
