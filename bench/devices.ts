@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { correlate } from '../src/devices/correlate.ts';
-import { observeDevices } from '../src/devices/observe.ts';
-import { writeDevice } from '../src/devices/test-devices.ts';
-import { volumeSerial } from '../src/devices/volume-serial.ts';
+import { correlate } from '../src/volumes/devices/correlate.ts';
+import { observeDevices } from '../src/volumes/devices/observe.ts';
+import { writeDevice } from '../src/volumes/devices/test-devices.ts';
+import { volumeSerial } from '../src/volumes/devices/volume-serial.ts';
 import { temporaryDirectory } from '../test/support/temp.ts';
 import { percentile, row } from './support/report.ts';
 
