@@ -6,11 +6,15 @@ import { operationContract } from './kernel/operations/contract.ts';
 import { accessContract } from './objects/access/contract.ts';
 import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
+import { exportContract } from './volumes/export-contract.ts';
+import { hostContract } from './hosts/contract.ts';
 import { volumeContract } from './volumes/contract.ts';
 
 /** The whole API: the server, the client and the document are made of it. */
 export const contract = {
   ...volumeContract,
+  ...exportContract,
+  ...hostContract,
   ...bucketContract,
   ...objectContract,
   ...objectBackendContract,

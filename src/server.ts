@@ -1,6 +1,11 @@
 import type { FastifyInstance } from 'fastify';
+import { setTimeout as delay } from 'node:timers/promises';
+import { nodeIdOf, startAgent } from './agent.ts';
 import { createBackends } from './backends.ts';
 import { endpoints } from './contract.ts';
+import { localLink } from './hosts/agent/local-link.ts';
+import { createHostParts } from './hosts/parts.ts';
+import { hostReportTopic } from './hosts/service.ts';
 import type { Config } from './kernel/config/config.ts';
 import { HoldfastError } from './kernel/errors/errors.ts';
 import { EventFollower } from './kernel/events/follower.ts';
@@ -18,6 +23,7 @@ import { KeeperRunner } from './kernel/keepers/runner.ts';
 import { Engine } from './kernel/operations/engine.ts';
 import { retentionKeeper } from './kernel/operations/retention.ts';
 import { operationRoutes } from './kernel/operations/routes.ts';
+import { openSealer } from './kernel/secrets/open.ts';
 import { openStore } from './kernel/store/open.ts';
 import type { Store } from './kernel/store/store.ts';
 import { type Log, createLog } from './kernel/telemetry/log.ts';
@@ -29,11 +35,19 @@ import { createObjectParts } from './objects/parts.ts';
 import { version } from './version.ts';
 import type { VolumeBackend } from './volumes/backends/backend.ts';
 import type { BackendRegistry } from './volumes/backends/registry.ts';
+import { exportRoutes } from './volumes/export-routes.ts';
+import { ExportWishes } from './volumes/export-wishes.ts';
+import { ExportRunner } from './volumes/exports/runner.ts';
+import { exportKeeper, exportKeeperName } from './volumes/keepers/exports.ts';
 import { volumeReconciler } from './volumes/keepers/reconciler.ts';
 import { trashKeeper } from './volumes/keepers/trash.ts';
 import { registerVolumeOperations } from './volumes/operations/kinds.ts';
+import { volumesAtNode } from './volumes/queries.ts';
 import { volumeRoutes } from './volumes/routes.ts';
 import { VolumeService } from './volumes/service.ts';
+
+const exportPeriodMs = 30_000;
+const joinWaitMs = 2_000;
 
 /** A server that runs. */
 export interface RunningServer {
@@ -96,8 +110,20 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       tracer: tracing.tracer,
     });
     metrics.gauge('operations_held', 'Operations under way in this process.', () => engine.heldCount);
+    const sealer = await openSealer(store, values);
+    const hosts = createHostParts({
+      store,
+      sealer,
+      clock,
+      newId,
+      deadAfterMs: values.hostDeadAfterMs,
+      commandTimeoutMs: values.backendTimeoutMs,
+      wanted: async (name) => ({ volumes: await store.read((reader) => volumesAtNode(reader, name)) }),
+    });
+    const backend = (name: string) => backends.get(name);
     registerVolumeOperations(engine, {
-      backend: (name) => backends.get(name),
+      backend,
+      exports: new ExportRunner({ store, sealer, hosts: hosts.commands, backend }),
       timeoutMs: values.backendTimeoutMs,
       policy: {
         attemptsMax: values.volumeRetryMaxAttempts,
@@ -106,10 +132,25 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
         waitMaxMs: values.volumeRetryMaxWaitMs,
       },
     });
+    if (values.agent === 'on') {
+      const agent = await startAgent(values, localLink(hosts.service, store.exclusive), log);
+      stops.push({ name: 'agent', stop: () => agent.stop() });
+      // Requests that come first find the host; one whose predecessor is still heard joins when that one has fallen silent.
+      await Promise.race([agent.joined, delay(joinWaitMs, undefined, { ref: false })]);
+    }
     await engine.start();
     stops.push({ name: 'operations', stop: () => engine.stop(values.shutdownTimeoutMs * 0.6) });
 
+    const localHost = nodeIdOf(values);
     const service = new VolumeService({
+      exports: new ExportWishes({
+        hosts: hosts.commands,
+        backends,
+        sealer,
+        newId,
+        localHost,
+        lookTimeoutMs: values.backendTimeoutMs,
+      }),
       store,
       engine,
       newId,
@@ -126,11 +167,19 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     } = values;
     keepers.register(volumeReconciler({ store, backends, service, clock, periodMs, timeoutMs, dbOnly, backendOnly }));
     keepers.register(trashKeeper(store, engine, clock));
+    for (const keeper of hosts.keepers) keepers.register(keeper);
+    keepers.register(
+      exportKeeper({ store, hosts: hosts.commands, service, clock, periodMs: exportPeriodMs, timeoutMs }),
+    );
+    store.subscribe(hostReportTopic, (section) => {
+      if (section === 'export-losses' || section === 'hosts') keepers.signal(exportKeeperName);
+    });
     const retention = { operationsMs: values.operationsRetentionMs, eventsMs: values.eventsRetentionMs };
     keepers.register(retentionKeeper(store, clock, retention));
     const objects = await createObjectParts({
       values,
       store,
+      sealer,
       clock,
       newId,
       log,
@@ -158,6 +207,8 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       },
       [
         ...objects.routes,
+        ...hosts.routes,
+        ...exportRoutes({ service, store, sealer }),
         ...volumeRoutes({ service, store, backends, follower, streams, healthTimeoutMs }),
         ...operationRoutes(store, engine, streams),
         ...eventRoutes(store, follower, streams),

@@ -3,7 +3,7 @@ import type { HealthCheck } from '../kernel/http/health.ts';
 import type { Route } from '../kernel/http/server.ts';
 import type { Clock, IdSource } from '../kernel/ids.ts';
 import type { Keeper } from '../kernel/keepers/keeper.ts';
-import { openSealer } from '../kernel/secrets/open.ts';
+import type { Sealer } from '../kernel/secrets/sealer.ts';
 import type { Store } from '../kernel/store/store.ts';
 import type { Log } from '../kernel/telemetry/log.ts';
 import type { Metrics } from '../kernel/telemetry/metrics.ts';
@@ -30,6 +30,7 @@ import { createS3Server } from './s3/server.ts';
 export interface ObjectPartsOptions {
   readonly values: Values;
   readonly store: Store;
+  readonly sealer: Sealer;
   readonly clock: Clock;
   readonly newId: IdSource;
   readonly log: Log;
@@ -59,8 +60,7 @@ const leftoverPeriodMs = 5_000;
 
 /** Puts the object gateway together; nothing listens yet. */
 export async function createObjectParts(options: ObjectPartsOptions): Promise<ObjectParts> {
-  const { values, store, clock, newId, log, metrics, wrapBackend } = options;
-  const sealer = await openSealer(store, values);
+  const { values, store, sealer, clock, newId, log, metrics, wrapBackend } = options;
   const warn = (error: unknown, about: string) => log.warn({ err: error }, about);
   const access = new StoreAccess({ store, sealer, clock, onError: (error) => warn(error, 'a key use was not noted') });
   const usage = new UsageBook({ store, clock, newId, onError: (error) => warn(error, 'usage was not written') });

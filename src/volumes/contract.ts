@@ -2,6 +2,7 @@ import Type from 'typebox';
 import { endpoint } from '../kernel/http/contract.ts';
 import { bytesInput, bytesOutput, idSchema, nullable, pageOf, pageQuery, timeSchema } from '../kernel/http/schemas.ts';
 import { acceptedSchema } from '../kernel/operations/contract.ts';
+import { exportOptions, transportSchema } from './export-contract.ts';
 import { volumeStates } from './fsm.ts';
 
 const name = Type.String({ minLength: 0, maxLength: 1000 });
@@ -24,6 +25,7 @@ const metadataSchema = Type.Record(Type.String({ minLength: 1, maxLength: 128 })
 export const attachmentSchema = Type.Object({
   id: idSchema,
   node_id: Type.String(),
+  vm_id: nullable(Type.String()),
   mode: Type.Enum(['rw', 'ro']),
   generation: Type.Integer(),
   state: Type.Enum(['attaching', 'attached', 'detaching', 'detached', 'failed']),
@@ -160,10 +162,16 @@ export const volumeContract = {
     method: 'POST',
     alsoMethod: 'PUT',
     path: '/api/v1/volumes/{volume}/attach',
-    summary: 'Attaches a volume at a node',
+    summary: 'Attaches a volume at a node or for a VM; with `transport` also exports it',
     params: volume,
     body: Type.Object(
-      { node_id: Type.String({ maxLength: 1000 }), mode: Type.Optional(Type.Enum(['rw', 'ro'])) },
+      {
+        node_id: Type.Optional(Type.String({ maxLength: 1000 })),
+        vm_id: Type.Optional(Type.String({ maxLength: 1000, description: 'A virtual machine, in place of a node.' })),
+        mode: Type.Optional(Type.Enum(['rw', 'ro'])),
+        transport: Type.Optional(transportSchema),
+        ...exportOptions,
+      },
       closed,
     ),
   }),

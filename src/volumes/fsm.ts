@@ -31,6 +31,7 @@ export const volumeTransitions = [
   'retry',
   'exhaust',
   'cancelled',
+  'refused',
   'lost',
   'found_absent',
   'found_available',
@@ -63,6 +64,7 @@ export const volumeFsm: Readonly<Record<VolumeState, Row>> = {
     fail: 'detaching_failed',
     exhaust: 'error',
     cancelled: 'attached',
+    refused: 'attached',
     lost: 'error',
   },
   detaching_failed: {
@@ -70,6 +72,7 @@ export const volumeFsm: Readonly<Record<VolumeState, Row>> = {
     detached: 'available',
     exhaust: 'error',
     cancelled: 'attached',
+    refused: 'attached',
     lost: 'error',
   },
   deleting: { deleted: 'deleted', fail: 'deleting_failed', exhaust: 'error', cancelled: 'available', lost: 'error' },

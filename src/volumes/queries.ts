@@ -1,3 +1,4 @@
+import { HoldfastError } from '../kernel/errors/errors.ts';
 import type { Reader } from '../kernel/store/store.ts';
 import type { VolumeState } from './fsm.ts';
 import { toAttachment, toSnapshot, toVolume } from './rows.ts';
@@ -44,6 +45,13 @@ export async function findVolumeDetail(reader: Reader, reference: string): Promi
 export async function findVolume(reader: Reader, reference: string): Promise<Volume | null> {
   const [row] = await reader.rows<JoinedRow>(isVolumeId(reference) ? byId : byName, [reference]);
   return row === undefined ? null : toVolume(row);
+}
+
+/** The volume that a request names. Throws `not_found`. */
+export async function requireVolume(reader: Reader, reference: string): Promise<Volume> {
+  const volume = await findVolume(reader, reference);
+  if (volume === null) throw new HoldfastError('not_found', `There is no volume ${reference.slice(0, 200)}.`);
+  return volume;
 }
 
 export interface VolumeFilter {
@@ -132,4 +140,11 @@ async function withAttachments(reader: Reader, rows: readonly JoinedRow[]): Prom
 function toLastOperation(row: JoinedRow): LastOperation | null {
   if (row.last_operation_id === null || row.operation_kind === null) return null;
   return { id: row.last_operation_id, kind: row.operation_kind, status: row.operation_status! };
+}
+
+/** The volumes that are attached at a node, by id. */
+export async function volumesAtNode(reader: Reader, nodeId: string): Promise<{ id: string; generation: number }[]> {
+  const statement = `select volume_id as id, generation from attachments
+    where node_id = ? and state in ('attaching', 'attached') order by volume_id limit ?`;
+  return reader.rows<{ id: string; generation: number }>(statement, [nodeId, 10_000]);
 }

@@ -1,20 +1,21 @@
 import { HoldfastError } from '../kernel/errors/errors.ts';
 import type { EventFollower } from '../kernel/events/follower.ts';
 import { parseSize } from '../kernel/config/size.ts';
-import type { Endpoint } from '../kernel/http/contract.ts';
+import type { BodyOf, Endpoint } from '../kernel/http/contract.ts';
 import { decodeCursor, page } from '../kernel/http/cursor.ts';
 import { ReadCache } from '../kernel/http/read-cache.ts';
-import { Reply, type Route, SerializedReply, route } from '../kernel/http/server.ts';
+import { type Route, SerializedReply, route } from '../kernel/http/server.ts';
 import { type SseStreams, lastEventId } from '../kernel/http/sse.ts';
-import type { Accepted } from '../kernel/operations/start.ts';
-import { acceptedView } from '../kernel/operations/view.ts';
+import { acceptedReply } from '../kernel/operations/routes.ts';
 import type { Store } from '../kernel/store/store.ts';
 import type { BackendRegistry } from './backends/registry.ts';
 import type { QosLimits } from './backends/backend.ts';
 import { volumeContract } from './contract.ts';
 import { backendStatus } from './health.ts';
 import { findVolume, findVolumeDetail, listSnapshots, listTrash, listVolumes } from './queries.ts';
-import type { VolumeService } from './service.ts';
+import { wantedTransport } from './export-routes.ts';
+import type { WantedTransport } from './export-wishes.ts';
+import type { AttachPlace, VolumeService } from './service.ts';
 import { snapshotView, volumeView } from './view.ts';
 import { requestedSize } from './volume.ts';
 import { watchVolume } from './watch.ts';
@@ -82,7 +83,7 @@ function lifecycleRoutes({ service }: VolumeRouteOptions): Route[] {
   return [
     route(volumeContract.createVolume, async ({ body, wish }) => {
       const isSized = body.size !== undefined || body.size_bytes !== undefined || body.size_mb !== undefined;
-      return accepted(
+      return acceptedReply(
         await service.create(wish, {
           name: body.name,
           // A clone without a size has its snapshot's.
@@ -95,51 +96,63 @@ function lifecycleRoutes({ service }: VolumeRouteOptions): Route[] {
       );
     }),
     route(volumeContract.attachVolume, async ({ params, body, wish }) =>
-      accepted(await service.attach(wish, params.volume, body.node_id, body.mode ?? 'rw')),
+      acceptedReply(await service.attach(wish, params.volume, placeOf(body), transportOf(body))),
     ),
     route(volumeContract.detachVolume, async ({ params, body, wish }) =>
-      accepted(await service.detach(wish, params.volume, body.attachment_id ?? null, body.force ?? false)),
+      acceptedReply(await service.detach(wish, params.volume, body.attachment_id ?? null, body.force ?? false)),
     ),
     route(volumeContract.deleteVolume, async ({ params, query, wish }) =>
-      accepted(await service.delete(wish, params.volume, query.purge ?? false)),
+      acceptedReply(await service.delete(wish, params.volume, query.purge ?? false)),
     ),
     route(volumeContract.reconcileVolume, async ({ params, wish }) =>
-      accepted(await service.reconcile(wish, params.volume)),
+      acceptedReply(await service.reconcile(wish, params.volume)),
     ),
     route(volumeContract.importVolume, async ({ body, wish }) => {
       const { image, name = null, backend = null, metadata = {} } = body;
-      return accepted(await service.import(wish, { image, name, backend, metadata }));
+      return acceptedReply(await service.import(wish, { image, name, backend, metadata }));
     }),
     route(volumeContract.restoreVolume, async ({ params, body, wish }) =>
-      accepted(await service.restore(wish, params.volume, body.name ?? null)),
+      acceptedReply(await service.restore(wish, params.volume, body.name ?? null)),
     ),
-    route(volumeContract.purgeVolume, async ({ params, wish }) => accepted(await service.purge(wish, params.volume))),
+    route(volumeContract.purgeVolume, async ({ params, wish }) =>
+      acceptedReply(await service.purge(wish, params.volume)),
+    ),
   ];
 }
 
 function contentRoutes({ service }: VolumeRouteOptions): Route[] {
   return [
     route(volumeContract.resizeVolume, async ({ params, body, wish }) =>
-      accepted(await service.resize(wish, params.volume, requestedSize(body, parseSize))),
+      acceptedReply(await service.resize(wish, params.volume, requestedSize(body, parseSize))),
     ),
     route(volumeContract.setVolumeQos, async ({ params, body, wish }) =>
-      accepted(await service.setQos(wish, params.volume, body as QosLimits)),
+      acceptedReply(await service.setQos(wish, params.volume, body as QosLimits)),
     ),
     route(volumeContract.createSnapshot, async ({ params, body, wish }) =>
-      accepted(await service.snapshot(wish, params.volume, body.name)),
+      acceptedReply(await service.snapshot(wish, params.volume, body.name)),
     ),
     route(volumeContract.deleteSnapshot, async ({ params, wish }) =>
-      accepted(await service.deleteSnapshot(wish, params.volume, params.snapshot)),
+      acceptedReply(await service.deleteSnapshot(wish, params.volume, params.snapshot)),
     ),
     route(volumeContract.revertVolume, async ({ params, body, wish }) =>
-      accepted(await service.revert(wish, params.volume, body.snapshot_id)),
+      acceptedReply(await service.revert(wish, params.volume, body.snapshot_id)),
     ),
   ];
 }
 
-function accepted(result: Accepted): Reply<ReturnType<typeof acceptedView>> {
-  const headers = { location: `/api/v1/operations/${result.id}` };
-  return new Reply(acceptedView(result), result.isReplay ? { ...headers, 'idempotent-replayed': 'true' } : headers);
+/** A volume is at a node or with a virtual machine; a request names one of them. Throws `invalid`. */
+function placeOf(body: BodyOf<typeof volumeContract.attachVolume>): AttachPlace {
+  const { node_id: nodeId = null, vm_id: vmId = null, mode = 'rw' } = body;
+  if ((nodeId === null) !== (vmId === null)) return { nodeId, vmId, mode };
+  const message = 'Name where to attach it: node_id, or vm_id for a virtual machine, and not both.';
+  throw new HoldfastError('invalid', message, { field: 'node_id' });
+}
+
+function transportOf(body: BodyOf<typeof volumeContract.attachVolume>): WantedTransport | null {
+  if (body.transport !== undefined) return wantedTransport(body.transport, body);
+  const field = (['tls', 'allowed_hosts', 'export_host'] as const).find((name) => body[name] !== undefined);
+  if (field === undefined) return null;
+  throw new HoldfastError('invalid', `${field} is for exports: name a transport too.`, { field });
 }
 
 function unknownVolume(reference: string): HoldfastError {

@@ -33,6 +33,8 @@ export function toAttachment(row: AttachmentTable): Attachment {
     id: row.id,
     volumeId: row.volume_id,
     nodeId: row.node_id,
+    vmId: row.vm_id,
+    clients: row.clients === null ? [] : (JSON.parse(row.clients) as string[]),
     mode: row.mode as AttachMode,
     generation: row.generation,
     state: row.state as AttachmentState,

@@ -7,6 +7,7 @@ import { acceptAttach } from './accepting/attach.ts';
 import { acceptCreate } from './accepting/create.ts';
 import { acceptDelete, acceptPurge } from './accepting/delete.ts';
 import { acceptDetach } from './accepting/detach.ts';
+import { acceptExport, acceptExportRepair, acceptUnexport } from './accepting/exports.ts';
 import { acceptImport } from './accepting/import.ts';
 import { acceptReconcile } from './accepting/reconcile.ts';
 import { acceptQos, acceptResize } from './accepting/resize.ts';
@@ -14,6 +15,8 @@ import { acceptRestore } from './accepting/restore.ts';
 import { acceptRevert, acceptSnapshot, acceptSnapshotDelete } from './accepting/snapshots.ts';
 import type { AttachMode, BackendCapabilities, ImageFacts, QosLimits, VolumeBackend } from './backends/backend.ts';
 import type { BackendRegistry } from './backends/registry.ts';
+import { openExport } from './export-queries.ts';
+import type { ExportWishes, WantedTransport } from './export-wishes.ts';
 import { findSnapshot, findVolume } from './queries.ts';
 import { type Volume, checkName, checkNodeId } from './volume.ts';
 
@@ -22,10 +25,18 @@ export interface VolumeServiceOptions {
   readonly engine: Engine;
   readonly newId: IdSource;
   readonly backends: BackendRegistry;
+  readonly exports: ExportWishes;
   /** How long deleted volumes can be restored; 0: not at all. */
   readonly trashRetentionMs: number;
   /** Deadline of a look at a backend while a request waits. */
   readonly lookTimeoutMs: number;
+}
+
+/** Where a volume is attached: at a node, or for a virtual machine; one of the two is named. */
+export interface AttachPlace {
+  readonly nodeId: string | null;
+  readonly vmId: string | null;
+  readonly mode: AttachMode;
 }
 
 /** The use cases of volumes: each checks the wish, then accepts it as a durable operation. */
@@ -62,16 +73,38 @@ export class VolumeService {
     return engine.accept(acceptCreate, wish, { volume, defaultBackend: backends.defaultName });
   }
 
-  attach(wish: Wish, volume: string, nodeId: string, mode: AttachMode): Promise<Accepted> {
-    const { engine, newId } = this.#options;
-    const params = { volume, attachmentId: newId('att'), nodeId: checkNodeId(nodeId), mode };
+  /** Attaches a volume at a node or for a VM; with `wanted` also makes the export through which it is reached. */
+  async attach(wish: Wish, volume: string, place: AttachPlace, wanted: WantedTransport | null): Promise<Accepted> {
+    const { engine, newId, exports } = this.#options;
+    const { nodeId, vmId, mode } = place;
+    const node = checkNodeId(nodeId ?? vmId ?? '', nodeId === null ? 'vm_id' : 'node_id');
+    const exportWish = wanted === null ? null : await exports.wishFor(await this.#require(volume), wanted);
+    const params = { volume, attachmentId: newId('att'), nodeId: node, vmId, mode, wish: exportWish };
     return engine.accept(acceptAttach, wish, params);
+  }
+
+  /** Exports a volume that is attached. Throws `conflict` when it is not, or is exported already. */
+  async export(wish: Wish, reference: string, wanted: WantedTransport): Promise<Accepted> {
+    const { engine, exports } = this.#options;
+    const exportWish = await exports.wishFor(await this.#require(reference), wanted);
+    return engine.accept(acceptExport, wish, { volume: reference, wish: exportWish });
+  }
+
+  /** Removes an export; with `force` connected clients are cut. */
+  unexport(wish: Wish, volume: string, exportId: string, force: boolean): Promise<Accepted> {
+    return this.#options.engine.accept(acceptUnexport, wish, { volume, exportId, force });
+  }
+
+  /** Makes an export again that its host has lost. */
+  repairExport(wish: Wish, exportId: string, reason: string): Promise<Accepted> {
+    return this.#options.engine.accept(acceptExportRepair, wish, { exportId, reason });
   }
 
   /** `force` promises that the old client cannot write any more; a backend that cannot fence refuses it (`unsupported`). */
   async detach(wish: Wish, reference: string, attachmentId: string | null, force: boolean): Promise<Accepted> {
-    if (force) {
-      const volume = await this.#require(reference);
+    const volume = await this.#require(reference);
+    // An export that its host cuts is the only way to bytes that nothing else gives to machines.
+    if (force && !(await this.#isExported(volume))) {
       this.#requireCapability(
         volume.backend,
         'fence',
@@ -108,7 +141,7 @@ export class VolumeService {
 
   async setQos(wish: Wish, reference: string, qos: QosLimits): Promise<Accepted> {
     const volume = await this.#require(reference);
-    this.#requireCapability(volume.backend, 'qos', 'cannot limit I/O');
+    if (!(await this.#isExported(volume))) this.#requireCapability(volume.backend, 'qos', 'cannot limit I/O');
     return this.#options.engine.accept(acceptQos, wish, { volume: reference, qos });
   }
 
@@ -157,6 +190,10 @@ export class VolumeService {
     const volume = await this.#options.store.read((reader) => findVolume(reader, reference));
     if (volume === null) throw new HoldfastError('not_found', `There is no volume ${reference.slice(0, 200)}.`);
     return volume;
+  }
+
+  async #isExported({ id }: Volume): Promise<boolean> {
+    return (await this.#options.store.read((reader) => openExport(reader, id))) !== null;
   }
 
   async #parentOf(snapshotId: string): Promise<Volume | null> {

@@ -35,6 +35,8 @@ export interface AttachmentTable {
   id: string;
   volume_id: string;
   node_id: string;
+  vm_id: string | null;
+  clients: string | null;
   mode: string;
   generation: number;
   state: string;

@@ -35,8 +35,8 @@ export function volumeView({ volume, attachments, lastOperation }: VolumeDetail)
 }
 
 function attachmentView(attachment: Attachment): Static<typeof volumeSchema>['attachments'][number] {
-  const { id, nodeId, mode, generation, state, createdAtMs } = attachment;
-  return { id, node_id: nodeId, mode, generation, state, created_at: isoTime(createdAtMs) };
+  const { id, nodeId, vmId, mode, generation, state, createdAtMs } = attachment;
+  return { id, node_id: nodeId, vm_id: vmId, mode, generation, state, created_at: isoTime(createdAtMs) };
 }
 
 export function snapshotView(snapshot: Snapshot): Static<typeof snapshotSchema> {

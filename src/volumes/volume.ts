@@ -40,6 +40,10 @@ export interface Attachment {
   readonly id: string;
   readonly volumeId: string;
   readonly nodeId: string;
+  /** The virtual machine that it is for, where it is for one. */
+  readonly vmId: string | null;
+  /** Addresses of clients that were seen to have the image open since the attach. */
+  readonly clients: readonly string[];
   readonly mode: AttachMode;
   readonly generation: number;
   readonly state: AttachmentState;
@@ -91,10 +95,10 @@ export function checkName(name: string, field = 'name'): string {
 }
 
 /** Node ids are more liberal, since other systems make them. */
-export function checkNodeId(nodeId: string): string {
+export function checkNodeId(nodeId: string, field = 'node_id'): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/.test(nodeId)) return nodeId;
   const message = 'A node id consists of up to 253 letters, digits, ".", "_", ":" and "-".';
-  throw new HoldfastError('invalid', message, { field: 'node_id', provided_value: nodeId.slice(0, 300) });
+  throw new HoldfastError('invalid', message, { field, provided_value: nodeId.slice(0, 300) });
 }
 
 /** Backends count in whole sectors at least; a smaller volume is a mistake in the unit. */

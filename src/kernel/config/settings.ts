@@ -129,6 +129,56 @@ export const settings = {
     '30s',
   ),
 
+  nodeId: optional({
+    env: 'HOLDFAST_NODE_ID',
+    flag: 'node-id',
+    description: "The name of this machine as a host; by default the machine's own name.",
+  }),
+  agent: choice(
+    { env: 'HOLDFAST_AGENT', flag: 'agent', description: 'Whether the server is the agent of its own machine too.' },
+    ['on', 'off'],
+    'on',
+  ),
+  hostDeadAfterMs: duration(
+    {
+      env: 'HOST_DEAD_AFTER',
+      flag: 'host-dead-after',
+      description: 'How long a host may be silent before nothing waits for it; after a quarter of it, it is slow.',
+    },
+    '60s',
+  ),
+  exportAddress: string(
+    {
+      env: 'EXPORT_ADDRESS',
+      flag: 'export-address',
+      description: 'Address on which exports of volumes listen; plain NBD asks nobody who they are.',
+    },
+    '127.0.0.1',
+  ),
+  exportAdvertise: optional({
+    env: 'EXPORT_ADVERTISE',
+    flag: 'export-advertise',
+    description: 'The name or address under which clients reach exports, when it is another one.',
+  }),
+  exportPortFirst: integer(
+    {
+      env: 'EXPORT_PORT_FIRST',
+      flag: 'export-port-first',
+      description: 'The first of the hundred ports of NBD exports.',
+    },
+    10_809,
+    1_024,
+    65_400,
+  ),
+  devicePollIntervalMs: duration(
+    {
+      env: 'DEVICE_POLL_INTERVAL',
+      flag: 'device-poll-interval',
+      description: "How often the kernel's devices are read.",
+    },
+    '2s',
+  ),
+
   volumeRetryMaxAttempts: integer(
     {
       env: 'VOLUME_RETRY_MAX_ATTEMPTS',

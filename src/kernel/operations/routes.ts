@@ -1,13 +1,14 @@
 import { HoldfastError } from '../errors/errors.ts';
 import { decodeCursor, page } from '../http/cursor.ts';
-import { type Route, route } from '../http/server.ts';
+import { Reply, type Route, route } from '../http/server.ts';
 import type { SseStream, SseStreams } from '../http/sse.ts';
 import type { Store } from '../store/store.ts';
 import { operationContract } from './contract.ts';
 import { type Engine, operationsTopic } from './engine.ts';
 import type { Operation } from './operation.ts';
 import { getOperation, getSteps, listOperations } from './queries.ts';
-import { operationView } from './view.ts';
+import type { Accepted } from './start.ts';
+import { acceptedView, operationView } from './view.ts';
 
 const watchPollMs = 1_000;
 
@@ -92,4 +93,10 @@ function watch(store: Store, id: string, open: (onClose: () => void) => SseStrea
     stream.end();
   }
   void look();
+}
+
+/** The answer to a request that started an operation, or that another one fulfils. */
+export function acceptedReply(result: Accepted): Reply<ReturnType<typeof acceptedView>> {
+  const headers = { location: `/api/v1/operations/${result.id}` };
+  return new Reply(acceptedView(result), result.isReplay ? { ...headers, 'idempotent-replayed': 'true' } : headers);
 }

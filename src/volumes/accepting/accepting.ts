@@ -1,9 +1,7 @@
-import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { type Accepted, type OperationRequest, findReplay, startOperation } from '../../kernel/operations/start.ts';
 import type { Tx } from '../../kernel/store/store.ts';
-import { findVolume } from '../queries.ts';
 import type { Cause } from '../transition.ts';
-import { type Volume, volumeResource } from '../volume.ts';
+import { volumeResource } from '../volume.ts';
 
 /** What an accepting transaction decides: the operation to start. */
 export interface Decision {
@@ -27,13 +25,6 @@ export async function accept(
   if ('isReplay' in decision) return decision;
   const { volumeId, kind, input } = decision;
   return startOperation(tx, request, { kind, resource: volumeResource(volumeId), input });
-}
-
-/** The volume that a request names. Throws `not_found`. */
-export async function requireVolume(tx: Tx, reference: string): Promise<Volume> {
-  const volume = await findVolume(tx, reference);
-  if (volume === null) throw new HoldfastError('not_found', `There is no volume ${reference.slice(0, 200)}.`);
-  return volume;
 }
 
 /** An operation that was accepted before, as the answer to a wish that it has already fulfilled. */

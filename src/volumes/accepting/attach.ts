@@ -3,12 +3,15 @@ import type { Accepted, OperationRequest } from '../../kernel/operations/start.t
 import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { AttachMode } from '../backends/backend.ts';
+import type { ExportWish } from '../export.ts';
+import { insertExport } from '../export-changes.ts';
 import { nextState } from '../fsm.ts';
 import { toAttachment } from '../rows.ts';
 import { type AttachmentTable, volumeDb } from '../tables.ts';
 import { applyTransition } from '../transition.ts';
 import type { Attachment } from '../volume.ts';
-import { accept, acceptedBefore, requireVolume } from './accepting.ts';
+import { accept, acceptedBefore } from './accepting.ts';
+import { requireVolume } from '../queries.ts';
 
 export interface AttachInput {
   readonly volumeId: string;
@@ -18,6 +21,8 @@ export interface AttachInput {
   readonly nodeId: string;
   readonly generation: number;
   readonly mode: AttachMode;
+  /** The export through which the node reaches it; `null`: it needs none. */
+  readonly exportId: string | null;
 }
 
 export interface AcceptAttach {
@@ -25,7 +30,10 @@ export interface AcceptAttach {
   readonly volume: string;
   readonly attachmentId: string;
   readonly nodeId: string;
+  /** A virtual machine, where the volume is for one. */
+  readonly vmId: string | null;
   readonly mode: AttachMode;
+  readonly wish: ExportWish | null;
 }
 
 /**
@@ -46,7 +54,7 @@ export const acceptAttach = transaction(
         if (before !== null) return before;
       }
       if (nextState(volume.state, 'attach') === null) throw refusal(volume.name, volume.state, open);
-      const { attachmentId, nodeId, mode } = params;
+      const { attachmentId, nodeId, vmId, mode, wish } = params;
       const generation = volume.generation + 1;
       await volumeDb(tx)
         .insertInto('attachments')
@@ -54,6 +62,8 @@ export const acceptAttach = transaction(
           id: attachmentId,
           volume_id: volume.id,
           node_id: nodeId,
+          vm_id: vmId,
+          clients: null,
           mode,
           generation,
           state: 'attaching',
@@ -67,7 +77,9 @@ export const acceptAttach = transaction(
       const detail = { node_id: nodeId, attachment_id: attachmentId, generation, mode };
       await applyTransition(tx, { volumeId: volume.id, transition: 'attach', cause, detail });
       const { id: volumeId, backend, image } = volume;
-      const input: AttachInput = { volumeId, backend, image, attachmentId, nodeId, generation, mode };
+      if (wish !== null) await insertExport(tx, { volumeId, attachmentId, generation, mode }, wish, cause.nowMs);
+      const exportId = wish?.id ?? null;
+      const input: AttachInput = { volumeId, backend, image, attachmentId, nodeId, generation, mode, exportId };
       return { volumeId, kind: 'volume.attach', input };
     }),
 );

@@ -5,7 +5,9 @@ import type { Tx } from '../../kernel/store/store.ts';
 import { applyTransition, noteOnVolume } from '../transition.ts';
 import { volumeResource } from '../volume.ts';
 import { openAttachment } from './attach.ts';
-import { accept, acceptedBefore, requireVolume } from './accepting.ts';
+import { accept, acceptedBefore } from './accepting.ts';
+import { requireVolume } from '../queries.ts';
+import { removingExport } from './detach.ts';
 
 export interface DeleteInput {
   readonly volumeId: string;
@@ -17,6 +19,8 @@ export interface DeleteInput {
   readonly wasInError: boolean;
   /** What a volume in `error` may still have on record in the real system. */
   readonly attachment: { readonly id: string; readonly generation: number } | null;
+  /** What such a volume may still be exported as. */
+  readonly exportId: string | null;
 }
 
 export interface AcceptDelete {
@@ -41,7 +45,8 @@ export const acceptDelete = transaction(
       const open = await openAttachment(tx, volumeId);
       const attachment = open === null ? null : { id: open.id, generation: open.generation };
       const wasInError = volume.state === 'error';
-      const input: DeleteInput = { volumeId, backend, image, retentionMs, wasInError, attachment };
+      const exportId = await removingExport(tx, volumeId);
+      const input: DeleteInput = { volumeId, backend, image, retentionMs, wasInError, attachment, exportId };
       return { volumeId, kind: 'volume.delete', input };
     }),
 );

@@ -1,9 +1,12 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Accepted, OperationRequest } from '../../kernel/operations/start.ts';
+import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
+import { openExport } from '../export-queries.ts';
 import { volumeDb } from '../tables.ts';
 import { applyTransition } from '../transition.ts';
-import { accept, acceptedBefore, requireVolume } from './accepting.ts';
+import { accept, acceptedBefore } from './accepting.ts';
+import { requireVolume } from '../queries.ts';
 import { openAttachment } from './attach.ts';
 
 export interface DetachInput {
@@ -14,6 +17,10 @@ export interface DetachInput {
   readonly nodeId: string;
   readonly generation: number;
   readonly force: boolean;
+  /** The export that goes before anything beneath it does. */
+  readonly exportId: string | null;
+  /** Addresses of clients that were seen since the attach. */
+  readonly clients: readonly string[];
 }
 
 export interface AcceptDetach {
@@ -57,7 +64,28 @@ export const acceptDetach = transaction(
       await applyTransition(tx, { volumeId: volume.id, transition: 'detach', cause, attachment, detail });
       const { id: volumeId, backend, image } = volume;
       const { id: attachmentId, nodeId, generation } = open;
-      const input: DetachInput = { volumeId, backend, image, attachmentId, nodeId, generation, force: params.force };
+      const exportId = await removingExport(tx, volume.id);
+      const { force } = params;
+      const { clients } = open;
+      const input: DetachInput = {
+        volumeId,
+        backend,
+        image,
+        attachmentId,
+        nodeId,
+        generation,
+        force,
+        exportId,
+        clients,
+      };
       return { volumeId, kind: 'volume.detach', input };
     }),
 );
+
+/** Says of a volume's export, if it has one, that it goes; gives its id. */
+export async function removingExport(tx: Tx, volumeId: string): Promise<string | null> {
+  const found = await openExport(tx, volumeId);
+  if (found === null) return null;
+  await tx.run(`update exports set state = 'removing' where id = ?`, [found.id]);
+  return found.id;
+}

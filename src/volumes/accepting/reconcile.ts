@@ -6,7 +6,8 @@ import type { QosLimits } from '../backends/backend.ts';
 import { findSnapshot, findVolume } from '../queries.ts';
 import { noteOnVolume } from '../transition.ts';
 import type { Volume } from '../volume.ts';
-import { accept, requireVolume } from './accepting.ts';
+import { accept } from './accepting.ts';
+import { requireVolume } from '../queries.ts';
 
 export interface ReconcileInput {
   readonly volumeId: string;

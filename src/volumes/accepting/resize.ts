@@ -4,13 +4,16 @@ import { transaction } from '../../kernel/store/transaction.ts';
 import type { QosLimits } from '../backends/backend.ts';
 import { noteOnVolume } from '../transition.ts';
 import type { Volume } from '../volume.ts';
-import { accept, requireVolume } from './accepting.ts';
+import { openExport } from '../export-queries.ts';
+import { accept } from './accepting.ts';
+import { requireVolume } from '../queries.ts';
 
 export interface ResizeInput {
   readonly volumeId: string;
   readonly backend: string;
   readonly image: string;
   readonly sizeBytes: string;
+  readonly exportId: string | null;
 }
 
 export interface AcceptResize {
@@ -35,7 +38,8 @@ export const acceptResize = transaction(
         });
       }
       const { id: volumeId, backend, image } = volume;
-      const input: ResizeInput = { volumeId, backend, image, sizeBytes: String(sizeBytes) };
+      const exportId = (await openExport(tx, volumeId))?.id ?? null;
+      const input: ResizeInput = { volumeId, backend, image, sizeBytes: String(sizeBytes), exportId };
       await noteOnVolume(tx, { volumeId, type: 'volume.resize', cause, detail: { size_bytes: input.sizeBytes } });
       return { volumeId, kind: 'volume.resize', input };
     }),
@@ -46,6 +50,7 @@ export interface QosInput {
   readonly backend: string;
   readonly image: string;
   readonly qos: QosLimits;
+  readonly exportId: string | null;
 }
 
 /** Accepts new limits. */
@@ -61,7 +66,8 @@ export const acceptQos = transaction(
       requireSteady(volume, 'limited');
       const { id: volumeId, backend, image } = volume;
       await noteOnVolume(tx, { volumeId, type: 'volume.qos', cause, detail: { qos: params.qos } });
-      const input: QosInput = { volumeId, backend, image, qos: params.qos };
+      const exportId = (await openExport(tx, volumeId))?.id ?? null;
+      const input: QosInput = { volumeId, backend, image, qos: params.qos, exportId };
       return { volumeId, kind: 'volume.qos', input };
     }),
 );

@@ -6,7 +6,8 @@ import { findSnapshot } from '../queries.ts';
 import { volumeDb } from '../tables.ts';
 import { noteOnVolume } from '../transition.ts';
 import type { Snapshot, Volume } from '../volume.ts';
-import { accept, requireVolume } from './accepting.ts';
+import { accept } from './accepting.ts';
+import { requireVolume } from '../queries.ts';
 import { requireSteady } from './resize.ts';
 
 export interface SnapshotInput {

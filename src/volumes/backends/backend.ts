@@ -1,3 +1,5 @@
+import type { ExportSource } from '../exports/target.ts';
+
 /**
  * The port to a real system that holds volumes. One folder an adapter; every adapter passes
  * `backend.conformance.ts`.
@@ -58,13 +60,16 @@ export interface VolumeBackend {
   /**
    * Removes the attachment record. No record, or an absent image, is success; another attachment (other id, or another
    * generation) is left alone and is a `conflict`. With watchers still there: `conflict`, unless `force`, which fences
-   * every watcher first, verifies that none is left, and only then removes the record.
+   * every watcher first, and with them the clients that are known from before, since one that only sleeps is no watcher any
+   * more; verifies that none is left, and only then removes the record.
    */
-  detach(
-    context: FencedContext,
-    image: string,
-    attachment: { readonly attachmentId: string; readonly generation: number; readonly force: boolean },
-  ): Promise<void>;
+  detach(context: FencedContext, image: string, attachment: Detachment): Promise<void>;
+
+  /**
+   * Where a program on a host finds the bytes of an image, so that it can be exported; `null` when only the real system itself
+   * can give it to machines.
+   */
+  exportSource(context: BackendContext, image: string): Promise<ExportSource | null>;
 
   /** Limits that clients of this image must keep. An empty object removes them. */
   setQos(context: FencedContext, image: string, qos: QosLimits): Promise<void>;
@@ -157,6 +162,15 @@ export interface ImageAttachment {
   readonly nodeId: string;
   readonly generation: number;
   readonly mode: AttachMode;
+}
+
+/** The attachment that a detach names. */
+export interface Detachment {
+  readonly attachmentId: string;
+  readonly generation: number;
+  readonly force: boolean;
+  /** Addresses of clients that were seen to have the image open since it was attached; fenced with `force`. */
+  readonly clients?: readonly string[];
 }
 
 /** Limits a second; an absent field is no limit. */

@@ -1,50 +1,100 @@
-import type { OperationKind } from '../../kernel/operations/operation.ts';
+import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
+import type { Op, OperationKind } from '../../kernel/operations/operation.ts';
 import type { AttachInput } from '../accepting/attach.ts';
-import { type VolumeOperationContext, lifecycleStep, moved, plainStep } from './context.ts';
+import type { MadeExport } from '../exports/runner.ts';
+import { type VolumeOperationContext, lifecycleStep, movedWith, plainStep } from './context.ts';
+import { endOfAttach } from './end-of-attach.ts';
 
-/** Records the attachment in the real system, which refuses when somebody else has the image open. */
+/** What a client needs to know of an attachment. */
+interface Attached {
+  readonly attachment_id: string;
+  readonly node_id: string;
+  readonly generation: number;
+  readonly exports: readonly {
+    readonly id: string;
+    readonly connection: MadeExport['connection'];
+  }[];
+}
+
+/**
+ * Records the attachment in the real system, which refuses when somebody else has the image open, and then makes the export
+ * through which the node reaches it, where it needs one.
+ */
 export function attachVolumeKind(context: VolumeOperationContext): OperationKind<AttachInput> {
   return {
     name: 'volume.attach',
-    run: (op) => {
-      const { backend, image, attachmentId, nodeId, generation, mode } = op.input;
-      return op.step(
-        'attach image',
-        async (attempt) => {
-          await context.backend(backend).attach(attempt, image, { attachmentId, nodeId, generation, mode });
-          return { attachment_id: attachmentId, node_id: nodeId, generation };
-        },
-        {
-          ...lifecycleStep(op, context),
-          commit: (_, nowMs) =>
-            moved(op, nowMs, { transition: 'attached', attachment: { id: attachmentId, state: 'attached' } }),
-        },
-      );
+    run: async (op) => {
+      const { exportId } = op.input;
+      await recordAttachment(op, context);
+      const exports = exportId === null ? [] : [await makeExport(op, context, exportId)];
+      const { attachmentId, nodeId, generation } = op.input;
+      const attached: Attached = { attachment_id: attachmentId, node_id: nodeId, generation, exports };
+      return attached;
     },
-    onFailed: (facts, error) =>
-      moved(facts, facts.nowMs, {
-        transition: 'exhaust',
-        reason: error.message,
-        attachment: { id: facts.input.attachmentId, state: 'failed' },
-      }),
+    onFailed: (facts, error) => endOfAttach(facts, 'exhaust', error.message),
     cancel: async (op) => {
-      const { backend, image, attachmentId, generation } = op.input;
-      await op.step(
-        'remove attachment',
-        (attempt) => context.backend(backend).detach(attempt, image, { attachmentId, generation, force: false }),
-        plainStep(context),
-      );
-      return moved(op, op.nowMs(), {
-        transition: 'cancelled',
-        reason: 'The attach was cancelled.',
-        attachment: { id: attachmentId, state: 'detached' },
-      });
+      await takeBack(op, context);
+      return endOfAttach({ ...op, nowMs: op.nowMs() }, 'cancelled', 'The attach was cancelled.');
     },
-    onCancelledBeforeStart: (facts) =>
-      moved(facts, facts.nowMs, {
-        transition: 'cancelled',
-        reason: 'The attach was cancelled.',
-        attachment: { id: facts.input.attachmentId, state: 'detached' },
-      }),
+    onCancelledBeforeStart: (facts) => endOfAttach(facts, 'cancelled', 'The attach was cancelled.'),
   };
+}
+
+async function recordAttachment(op: Op<AttachInput>, context: VolumeOperationContext): Promise<void> {
+  const { backend, image, attachmentId, nodeId, generation, mode, exportId } = op.input;
+  const attached = { transition: 'attached', attachment: { id: attachmentId, state: 'attached' } } as const;
+  await op.step(
+    'attach image',
+    async (attempt) => {
+      await context.backend(backend).attach(attempt, image, { attachmentId, nodeId, generation, mode });
+    },
+    {
+      ...lifecycleStep(op, context),
+      // With an export the volume is attached when the node can reach it, and not before.
+      ...(exportId === null
+        ? { commit: (_: void, nowMs: number) => movedWith(op, nowMs, null, { state: 'active' }, attached) }
+        : {}),
+    },
+  );
+}
+
+async function makeExport(op: Op<AttachInput>, context: VolumeOperationContext, exportId: string) {
+  const { attachmentId } = op.input;
+  const attached = { transition: 'attached', attachment: { id: attachmentId, state: 'attached' } } as const;
+  try {
+    const made = await op.step('add export', (attempt) => context.exports.add(attempt, exportId), {
+      ...lifecycleStep(op, context),
+      commit: ({ connection, clients }, nowMs) =>
+        movedWith(op, nowMs, exportId, { state: 'active', connection, clients }, attached),
+    });
+    return { id: exportId, connection: made.connection };
+  } catch (error) {
+    // What was refused for good leaves nothing behind, so the volume is as free as before.
+    if (error instanceof HoldfastError && isRefusal(error)) {
+      await takeBack(op, context);
+      const { message } = toErrorData(error);
+      await op.step('give back', () => Promise.resolve(), {
+        commit: (_, nowMs) => endOfAttach({ ...op, nowMs }, 'cancelled', message),
+      });
+    }
+    throw error;
+  }
+}
+
+/** Removes what the operation may have made, from the top down. */
+async function takeBack(op: Op<AttachInput>, context: VolumeOperationContext): Promise<void> {
+  const { backend, image, attachmentId, generation, exportId } = op.input;
+  if (exportId !== null) {
+    await op.step('take export back', (attempt) => context.exports.remove(attempt, exportId, true), plainStep(context));
+  }
+  await op.step(
+    'remove attachment',
+    (attempt) => context.backend(backend).detach(attempt, image, { attachmentId, generation, force: false }),
+    plainStep(context),
+  );
+}
+
+/** Whether nothing was done, and nothing will be. */
+function isRefusal({ kind }: HoldfastError): boolean {
+  return kind === 'unsupported' || kind === 'invalid' || kind === 'not_found' || kind === 'conflict';
 }

@@ -3,14 +3,29 @@ import { type Call, call, transaction } from '../../kernel/store/transaction.ts'
 import type { DeleteInput, PurgeInput } from '../accepting/delete.ts';
 import { type Cause, forgetSnapshots, noteOnVolume } from '../transition.ts';
 import { noteFailure } from './note-failure.ts';
-import { type VolumeOperationContext, causeOf, exhausted, lifecycleStep, moved, plainStep } from './context.ts';
+import {
+  type VolumeOperationContext,
+  causeOf,
+  exhausted,
+  exported,
+  lifecycleStep,
+  moved,
+  plainStep,
+} from './context.ts';
 
 /** Moves the image to the trash, or removes it for good when nothing is retained. Absent already is success. */
 export function deleteVolumeKind(context: VolumeOperationContext): OperationKind<DeleteInput> {
   return {
     name: 'volume.delete',
-    run: (op) => {
-      const { backend: name, image, retentionMs, attachment } = op.input;
+    run: async (op) => {
+      const { backend: name, image, retentionMs, attachment, exportId } = op.input;
+      // An export never outlives its volume; only one in doubt can have one here, and nobody may be using it.
+      if (exportId !== null) {
+        await op.step('remove export', (attempt) => context.exports.remove(attempt, exportId, true), {
+          ...lifecycleStep(op, context),
+          commit: (_, nowMs) => exported(op, nowMs, { exportId, state: 'removed' }),
+        });
+      }
       return op.step(
         retentionMs > 0 ? 'move image to trash' : 'remove image',
         async (attempt) => {

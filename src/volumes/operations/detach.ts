@@ -1,32 +1,42 @@
-import type { OperationKind } from '../../kernel/operations/operation.ts';
+import { toErrorData } from '../../kernel/errors/errors.ts';
+import type { Attempt, Op, OperationKind } from '../../kernel/operations/operation.ts';
+import type { Call } from '../../kernel/store/transaction.ts';
 import type { DetachInput } from '../accepting/detach.ts';
-import { type VolumeOperationContext, exhausted, lifecycleStep, moved, plainStep } from './context.ts';
+import { type VolumeOperationContext, isInUse, lifecycleStep, movedWith, plainStep } from './context.ts';
 
 /**
- * Removes one attachment, named by id and generation, so that a late detach cannot clear a newer one. A forced one
- * fences every client first and goes on only when none is left.
+ * Removes one attachment, named by id and generation, so that a late detach cannot clear a newer one. Its export goes first,
+ * before anything beneath it moves. A forced one cuts and fences every client and goes on only when none is left.
  */
 export function detachVolumeKind(context: VolumeOperationContext): OperationKind<DetachInput> {
   return {
     name: 'volume.detach',
-    run: (op) => {
-      const { backend, image, attachmentId, generation, force } = op.input;
-      return op.step(
-        'detach image',
-        async (attempt) => {
-          await context.backend(backend).detach(attempt, image, { attachmentId, generation, force });
-          return { attachment_id: attachmentId, generation };
-        },
-        {
-          ...lifecycleStep(op, context),
-          commit: (_, nowMs) =>
-            moved(op, nowMs, { transition: 'detached', attachment: { id: attachmentId, state: 'detached' } }),
-        },
-      );
+    run: async (op) => {
+      const { exportId, attachmentId, generation } = op.input;
+      if (exportId !== null) {
+        const remove = (attempt: Attempt) => removeExport(attempt, op, context, exportId);
+        await op.step('remove export', remove, lifecycleStep(op, context));
+      }
+      await op.step('detach image', (attempt) => detachImage(attempt, op, context), {
+        ...lifecycleStep(op, context),
+        commit: (_, nowMs) =>
+          movedWith(
+            op,
+            nowMs,
+            exportId,
+            { state: 'removed' },
+            { transition: 'detached', attachment: { id: attachmentId, state: 'detached' } },
+          ),
+      });
+      return { attachment_id: attachmentId, generation };
     },
-    onFailed: exhausted,
+    // With a client still at work nothing was changed: the volume is attached as before, and says why.
+    onFailed: (facts, error) =>
+      isInUse(error)
+        ? stillAttached(facts, facts.nowMs, 'refused', error.message)
+        : movedWith(facts, facts.nowMs, facts.input.exportId, { state: 'lost' }, exhaust(error.message)),
     cancel: async (op) => {
-      const { backend, image, attachmentId } = op.input;
+      const { backend, image, attachmentId, exportId } = op.input;
       const isStillThere = await op.step(
         'read image',
         async (attempt) => {
@@ -35,20 +45,52 @@ export function detachVolumeKind(context: VolumeOperationContext): OperationKind
         },
         plainStep(context),
       );
-      if (!isStillThere) {
-        return moved(op, op.nowMs(), { transition: 'detached', attachment: { id: attachmentId, state: 'detached' } });
-      }
-      return moved(op, op.nowMs(), {
-        transition: 'cancelled',
-        reason: 'The detach was cancelled.',
-        attachment: { id: attachmentId, state: 'attached' },
-      });
+      if (isStillThere) return stillAttached(op, op.nowMs(), 'cancelled', 'The detach was cancelled.');
+      const detached = { transition: 'detached', attachment: { id: attachmentId, state: 'detached' } } as const;
+      return movedWith(op, op.nowMs(), exportId, { state: 'removed' }, detached);
     },
-    onCancelledBeforeStart: (facts) =>
-      moved(facts, facts.nowMs, {
-        transition: 'cancelled',
-        reason: 'The detach was cancelled.',
-        attachment: { id: facts.input.attachmentId, state: 'attached' },
-      }),
+    onCancelledBeforeStart: (facts) => stillAttached(facts, facts.nowMs, 'cancelled', 'The detach was cancelled.'),
   };
+}
+
+type Facts = Pick<Op<DetachInput>, 'id' | 'actor' | 'input'>;
+
+/** Whether the export still stands after a cancel is looked at by the keeper of exports. */
+function stillAttached(facts: Facts, nowMs: number, transition: 'cancelled' | 'refused', reason: string): Call {
+  const attachment = { id: facts.input.attachmentId, state: 'attached' } as const;
+  const state = transition === 'refused' ? 'active' : 'lost';
+  return movedWith(facts, nowMs, facts.input.exportId, { state }, { transition, reason, attachment });
+}
+
+function exhaust(reason: string) {
+  return { transition: 'exhaust', reason } as const;
+}
+
+/**
+ * The host of the export may be the one that died. Where the clients of an image can be fenced, it is fenced like any other:
+ * whatever it still serves cannot write any more, and its agent removes the export when it is back.
+ */
+async function removeExport(
+  attempt: Attempt,
+  op: Op<DetachInput>,
+  context: VolumeOperationContext,
+  exportId: string,
+): Promise<{ readonly is_removed: boolean }> {
+  const { backend, force } = op.input;
+  try {
+    await context.exports.remove(attempt, exportId, force);
+    return { is_removed: true };
+  } catch (error) {
+    const isAway = toErrorData(error).kind === 'unavailable';
+    if (force && isAway && context.backend(backend).capabilities.fence) return { is_removed: false };
+    throw error;
+  }
+}
+
+async function detachImage(attempt: Attempt, op: Op<DetachInput>, context: VolumeOperationContext): Promise<void> {
+  const { backend: name, image, attachmentId, generation, force, clients } = op.input;
+  const backend = context.backend(name);
+  // Where nothing can be fenced, the export was the only way in, and it is gone.
+  const isFenced = force && backend.capabilities.fence;
+  await backend.detach(attempt, image, { attachmentId, generation, force: isFenced, clients });
 }

@@ -4,6 +4,7 @@ import type { VolumeOperationContext } from './context.ts';
 import { createVolumeKind } from './create.ts';
 import { deleteVolumeKind, purgeVolumeKind } from './delete.ts';
 import { detachVolumeKind } from './detach.ts';
+import { exportVolumeKind, repairExportKind, unexportVolumeKind } from './exports.ts';
 import { importVolumeKind } from './import.ts';
 import { reconcileVolumeKind } from './reconcile.ts';
 import { qosVolumeKind, resizeVolumeKind } from './resize.ts';
@@ -15,6 +16,9 @@ export function registerVolumeOperations(engine: Engine, context: VolumeOperatio
   engine.register(createVolumeKind(context));
   engine.register(attachVolumeKind(context));
   engine.register(detachVolumeKind(context));
+  engine.register(exportVolumeKind(context));
+  engine.register(unexportVolumeKind(context));
+  engine.register(repairExportKind(context));
   engine.register(deleteVolumeKind(context));
   engine.register(purgeVolumeKind(context));
   engine.register(restoreVolumeKind(context));

@@ -1,4 +1,4 @@
-import type { OperationKind } from '../../kernel/operations/operation.ts';
+import type { Attempt, OperationKind } from '../../kernel/operations/operation.ts';
 import { call, transaction } from '../../kernel/store/transaction.ts';
 import type { QosInput, ResizeInput } from '../accepting/resize.ts';
 import { type Cause, noteOnVolume } from '../transition.ts';
@@ -9,8 +9,16 @@ import { type VolumeOperationContext, causeOf, plainStep } from './context.ts';
 export function resizeVolumeKind(context: VolumeOperationContext): OperationKind<ResizeInput> {
   return {
     name: 'volume.resize',
-    run: (op) => {
-      const { backend, image, volumeId, sizeBytes } = op.input;
+    run: async (op) => {
+      const { backend, image, volumeId, sizeBytes, exportId } = op.input;
+      // What serves the image has it locked, and only so do its clients learn of the new size.
+      if (exportId !== null) {
+        await op.step(
+          'resize export',
+          (attempt) => context.exports.resize(attempt, exportId, sizeBytes),
+          plainStep(context),
+        );
+      }
       return op.step(
         'resize image',
         async (attempt) => {
@@ -34,8 +42,16 @@ export function qosVolumeKind(context: VolumeOperationContext): OperationKind<Qo
   return {
     name: 'volume.qos',
     run: async (op) => {
-      const { backend, image, volumeId, qos } = op.input;
-      await op.step('set limits', (attempt) => context.backend(backend).setQos(attempt, image, qos), {
+      const { backend: name, image, volumeId, qos, exportId } = op.input;
+      if (exportId !== null) {
+        await op.step('limit export', (attempt) => context.exports.setQos(attempt, exportId, qos), plainStep(context));
+      }
+      const setOnImage = async (attempt: Attempt): Promise<void> => {
+        const backend = context.backend(name);
+        // Where nothing but the export stands between a client and the bytes, the export alone keeps the limits.
+        if (exportId === null || backend.capabilities.qos) await backend.setQos(attempt, image, qos);
+      };
+      await op.step('set limits', setOnImage, {
         ...plainStep(context),
         commit: (_, nowMs) =>
           call(setVolumeFacts, {

@@ -1,3 +1,6 @@
+import { resolve } from 'node:path';
+import { HoldfastError } from '../../../kernel/errors/errors.ts';
+import type { ExportSource } from '../../exports/target.ts';
 import type { BackendCapabilities, VolumeBackend } from '../backend.ts';
 import type { CephLog } from './child-handle.ts';
 import type { CephConnection } from './session.ts';
@@ -53,6 +56,13 @@ export function createCephBackend({ name, log, ...connection }: CephBackendOptio
     async detach({ fence, signal }, image, attachment) {
       await child.call('detach', { fence, image, attachment }, signal);
     },
+    exportSource: (_context, image) => {
+      const { conf, pool, user } = connection;
+      // The storage daemon of QEMU finds a cluster by its file alone.
+      if (conf === undefined) throw noConf();
+      const source: ExportSource = { kind: 'rbd', conf: resolve(conf), pool, image };
+      return Promise.resolve(user === undefined ? source : { ...source, user: user.replace(/^client\./, '') });
+    },
     async setQos({ fence, signal }, image, qos) {
       await child.call('setQos', { fence, image, qos }, signal);
     },
@@ -66,4 +76,9 @@ export function createCephBackend({ name, log, ...connection }: CephBackendOptio
     adopt: ({ fence, signal }, image, tag) => child.call('adopt', { fence, image, tag }, signal),
     close: () => child.close(),
   };
+}
+
+function noConf(): HoldfastError {
+  const message = 'Exports of Ceph volumes need a ceph.conf: set CEPH_CONF and start the server again.';
+  return new HoldfastError('unsupported', message);
 }

@@ -45,7 +45,9 @@ export const detach: Command<'detach'> = async (session, { fence, image: name, a
     return 'detach';
   });
   if (wish === null || wish === 'nothing') return null;
-  if (wish === 'detach' && attachment.force) await fenceWatchers(session, name, signal);
+  if (wish === 'detach' && attachment.force) {
+    await fenceWatchers(session, name, attachment.clients ?? [], signal);
+  }
   await CephImage.with(session, { name }, 'rw', async (image) => {
     await raiseFence(image, await readTags(image), fence);
     if (wish === 'detach') await writeAttachment(image, null);
@@ -53,11 +55,21 @@ export const detach: Command<'detach'> = async (session, { fence, image: name, a
   return null;
 };
 
-/** Puts every watcher on the blocklist and waits until none is left; a newly come watcher is fenced too. */
-async function fenceWatchers(session: CephSession, name: string, signal: AbortSignal): Promise<void> {
+/**
+ * Puts every watcher on the blocklist and waits until none is left; a newly come watcher is fenced too, and so are clients
+ * known from before: one that was frozen loses its watch after half a minute, and would write on when it wakes up.
+ */
+async function fenceWatchers(
+  session: CephSession,
+  name: string,
+  clients: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
   const fenced = new Set<string>();
+  const others = clients.filter((address) => address !== session.address);
   for (let round = 0; round < MAX_FENCE_ROUNDS; round++) {
-    const fresh = (await watchersOf(session, name)).filter((address) => !fenced.has(address));
+    const seen = await watchersOf(session, name);
+    const fresh = new Set([...seen, ...(round === 0 ? others : [])].filter((address) => !fenced.has(address)));
     for (const address of fresh) {
       const code = await session.lib.rados.rados_blocklist_add(session.cluster, address, BLOCK_SECONDS);
       check(code, `fencing ${address}, which has ${name} open`);

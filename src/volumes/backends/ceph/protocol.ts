@@ -1,5 +1,13 @@
 import type { ErrorData } from '../../../kernel/errors/errors.ts';
-import type { BackendHealth, CreateImage, ImageAttachment, ImageFacts, QosLimits, SnapshotFacts } from '../backend.ts';
+import type {
+  BackendHealth,
+  CreateImage,
+  Detachment,
+  ImageAttachment,
+  ImageFacts,
+  QosLimits,
+  SnapshotFacts,
+} from '../backend.ts';
 import type { CephConnection } from './session.ts';
 
 /** The verbs that the parent forwards: their arguments and results, as plain data (BigInt included). */
@@ -15,7 +23,7 @@ export interface Verbs {
   revert: { args: { fence: number; image: string; snapshot: string }; result: ImageFacts };
   attach: { args: { fence: number; image: string; attachment: ImageAttachment }; result: ImageFacts };
   detach: {
-    args: { fence: number; image: string; attachment: { attachmentId: string; generation: number; force: boolean } };
+    args: { fence: number; image: string; attachment: Detachment };
     result: null;
   };
   setQos: { args: { fence: number; image: string; qos: QosLimits }; result: null };

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import type { FencedContext, ImageAttachment, ImageFacts } from '../backend.ts';
+import type { Detachment, FencedContext, ImageAttachment, ImageFacts } from '../backend.ts';
 import { hasAttachmentToRemove, refuseOtherAttachment } from '../image-rules.ts';
 import { objectsIn, textIn } from './json.ts';
 import type { VolumeRow } from './row.ts';
@@ -14,13 +14,6 @@ import {
   steady,
 } from './session.ts';
 import { KEY, attachmentOf, attachmentTag, ownedOf, recordOf, strangerOf } from './tags.ts';
-
-/** The attachment that a detach names. */
-export interface Detachment {
-  readonly attachmentId: string;
-  readonly generation: number;
-  readonly force: boolean;
-}
 
 /** CloudStack takes device 0 for the root disk, and makes the volume one (its type changes from DATADISK to ROOT). */
 const rootDevice = '0';

@@ -4,6 +4,7 @@ import type {
   BackendContext,
   BackendHealth,
   CreateImage,
+  Detachment,
   FencedContext,
   ImageAttachment,
   ImageFacts,
@@ -12,7 +13,7 @@ import type {
 } from '../backend.ts';
 import { Lanes } from '../file/lanes.ts';
 import { refusePassed, refuseWrongLimit } from '../image-rules.ts';
-import { type Detachment, attach, detach } from './attach.ts';
+import { attach, detach } from './attach.ts';
 import { CloudStackClient, type ClientOptions } from './client.ts';
 import { adopt, create, noQos, resize } from './create.ts';
 import { type Polling, Jobs, pollingDefault } from './jobs.ts';
@@ -137,6 +138,10 @@ class Backend implements CloudStackBackend {
 
   detach(context: FencedContext, image: string, attachment: Detachment): Promise<void> {
     return this.#change('detach', context, image, () => detach(this.#session, context, image, attachment));
+  }
+
+  exportSource(): Promise<null> {
+    return Promise.resolve(null);
   }
 
   setQos(): Promise<void> {

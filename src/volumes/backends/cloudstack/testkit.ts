@@ -73,6 +73,7 @@ export function asSuiteWantsIt(backend: VolumeBackend, simulator: CloudStackSimu
       snapshotFacts(await backend.createSnapshot(context, image, snapshot)),
     listSnapshots: async (context, image) => (await backend.listSnapshots(context, image)).map(snapshotFacts),
     deleteSnapshot: (context, image, snapshot) => backend.deleteSnapshot(context, image, snapshot),
+    exportSource: (context, image) => backend.exportSource(context, image),
     revert: async (context, image, snapshot) => facts(await backend.revert(context, image, snapshot)),
     attach: async (context, image, attachment) => facts(await backend.attach(context, image, attachment)),
     detach: (context, image, attachment) => backend.detach(context, image, attachment),

@@ -1,9 +1,11 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
+import type { ExportSource } from '../../exports/target.ts';
 import type {
   BackendCapabilities,
   BackendContext,
   BackendHealth,
   CreateImage,
+  Detachment,
   FencedContext,
   ImageAttachment,
   ImageFacts,
@@ -91,8 +93,13 @@ class FileBackend implements VolumeBackend {
     return this.#change('attach', context, image, (layout) => attach(layout, context, image, attachment));
   }
 
-  detach(context: FencedContext, image: string, attachment: Parameters<VolumeBackend['detach']>[2]): Promise<void> {
+  detach(context: FencedContext, image: string, attachment: Detachment): Promise<void> {
     return this.#change('detach', context, image, (layout) => detach(layout, context, image, attachment));
+  }
+
+  exportSource(context: BackendContext, image: string): Promise<ExportSource> {
+    const path = this.#layout.imageFile('live', image);
+    return this.#read('exportSource', context, () => Promise.resolve({ kind: 'file', path }));
   }
 
   setQos(): Promise<void> {

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import type { CreateImage, ImageAttachment, ImageFacts, QosLimits, SnapshotFacts } from '../backend.ts';
+import type { CreateImage, Detachment, ImageAttachment, ImageFacts, QosLimits, SnapshotFacts } from '../backend.ts';
 import {
   hasAttachmentToRemove,
   isInTrash,
@@ -12,13 +12,6 @@ import {
   refuseUnlessOurs,
 } from '../image-rules.ts';
 import { type MemoryDisk, type MemoryImage, emptyImage } from './disk.ts';
-
-/** The attachment that a detach names. */
-export interface Detachment {
-  readonly attachmentId: string;
-  readonly generation: number;
-  readonly force: boolean;
-}
 
 // Each function here is one mutating verb, done at once: it throws before it has changed anything.
 

@@ -3,6 +3,7 @@ import type {
   BackendContext,
   BackendHealth,
   CreateImage,
+  Detachment,
   FencedContext,
   ImageAttachment,
   ImageFacts,
@@ -97,8 +98,12 @@ class MemoryBackend implements VolumeBackend {
     return this.#change('attach', context, image, (disk) => changes.attach(disk, image, attachment));
   }
 
-  detach(context: FencedContext, image: string, attachment: changes.Detachment): Promise<void> {
+  detach(context: FencedContext, image: string, attachment: Detachment): Promise<void> {
     return this.#change('detach', context, image, (disk) => changes.detach(disk, image, attachment));
+  }
+
+  exportSource(): Promise<null> {
+    return Promise.resolve(null);
   }
 
   setQos(context: FencedContext, image: string, qos: QosLimits): Promise<void> {

@@ -1,0 +1,72 @@
+import type { Tx } from '../kernel/store/store.ts';
+import { transaction } from '../kernel/store/transaction.ts';
+import type { AttachMode } from './backends/backend.ts';
+import type { ExportState, ExportWish } from './export.ts';
+import type { ExportConnection } from './exports/target.ts';
+import { type Cause, type TransitionParams, applyTransition, noteOnVolume } from './transition.ts';
+
+/** The attachment that an export belongs to. */
+export interface ExportOwner {
+  readonly volumeId: string;
+  readonly attachmentId: string;
+  readonly generation: number;
+  readonly mode: AttachMode;
+}
+
+/** Enters an export before it is made, in the transaction that accepts it. */
+export async function insertExport(tx: Tx, owner: ExportOwner, wish: ExportWish, nowMs: number): Promise<void> {
+  const { volumeId, attachmentId, generation, mode } = owner;
+  const { id, host, transport, allowedHosts, sealedSecret } = wish;
+  await tx.run(
+    `insert into exports
+       (id, volume_id, attachment_id, generation, host, transport, mode, allowed_hosts, secret, state, created_at)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)`,
+    [id, volumeId, attachmentId, generation, host, transport, mode, JSON.stringify(allowedHosts), sealedSecret, nowMs],
+  );
+}
+
+export interface ExportChange {
+  readonly volumeId: string;
+  readonly exportId: string;
+  readonly state: ExportState;
+  readonly reason?: string | null;
+  readonly connection?: ExportConnection;
+  /** Addresses of the clients that have the image open now, ours that serve the export among them. */
+  readonly clients?: readonly string[];
+  readonly cause: Cause;
+  /** The volume's own transition, where the change is a part of one; else the event `volume.export_…` tells it. */
+  readonly transition?: Omit<TransitionParams, 'volumeId' | 'cause'>;
+}
+
+/** A change of an export with all that follows from it, in one transaction. */
+export const changeExport = transaction(
+  import.meta.url,
+  'changeExport',
+  async (tx, change: ExportChange): Promise<void> => {
+    const { volumeId, exportId, state, cause, transition } = change;
+    await setExport(tx, change);
+    const connection = change.connection === undefined ? {} : { uri: change.connection.uri };
+    const reason = change.reason == null ? {} : { reason: change.reason };
+    const detail = { export_id: exportId, export_state: state, ...connection, ...reason };
+    if (transition === undefined) {
+      await noteOnVolume(tx, { volumeId, type: `volume.export_${state}`, cause, detail });
+      return;
+    }
+    const parts = { ...transition, detail: { ...detail, ...transition.detail } };
+    await applyTransition(tx, { volumeId, cause, ...parts });
+  },
+);
+
+async function setExport(tx: Tx, { exportId, state, reason, connection, clients, cause }: ExportChange): Promise<void> {
+  const removedAt = state === 'removed' ? cause.nowMs : null;
+  await tx.run(
+    `update exports set state = ?, reason = ?, connection = coalesce(?, connection), removed_at = ?,
+       secret = case when ? = 'removed' then null else secret end where id = ? and state <> 'removed'`,
+    [state, reason ?? null, connection === undefined ? null : JSON.stringify(connection), removedAt, state, exportId],
+  );
+  if (clients === undefined || clients.length === 0) return;
+  await tx.run('update attachments set clients = ? where id = (select attachment_id from exports where id = ?)', [
+    JSON.stringify(clients),
+    exportId,
+  ]);
+}

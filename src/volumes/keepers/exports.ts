@@ -1,0 +1,125 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+import type { Clock } from '../../kernel/ids.ts';
+import type { Keeper } from '../../kernel/keepers/keeper.ts';
+import type { Attempt } from '../../kernel/operations/operation.ts';
+import type { Store } from '../../kernel/store/store.ts';
+import { transaction } from '../../kernel/store/transaction.ts';
+import { wantedExports } from '../export-queries.ts';
+import type { ExportsReport, RemoveExportWork, ReportedExport } from '../exports/work.ts';
+import type { Hosts, KnownHost } from '../hosts.ts';
+import { type ExportVerdict, judgeExports } from '../judge-exports.ts';
+import type { VolumeService } from '../service.ts';
+
+export const exportKeeperName = 'export-keeper';
+const actor = `keeper:${exportKeeperName}`;
+
+export interface ExportKeeperOptions {
+  readonly store: Store;
+  readonly hosts: Hosts;
+  readonly service: VolumeService;
+  readonly clock: Clock;
+  readonly periodMs: number;
+  readonly timeoutMs: number;
+}
+
+type Tally = Record<ExportVerdict['action'], number>;
+
+/**
+ * Compares what hosts export with what is on record: an export that is gone is made again, one that nobody knows is removed. A
+ * host that is silent says nothing of its exports.
+ */
+export function exportKeeper(options: ExportKeeperOptions): Keeper {
+  return {
+    name: exportKeeperName,
+    summary: 'Makes exports again that their hosts have lost, and removes exports that belong to no attachment.',
+    periodMs: options.periodMs,
+    run: async (signal) => {
+      const tally: Tally = { confirm: 0, repair: 0, retire: 0, remove: 0 };
+      const failures: string[] = [];
+      const hosts = (await options.hosts.list()).filter(canExport);
+      for (const host of hosts) {
+        if (signal.aborted) break;
+        try {
+          await keepHost(options, host, signal, tally);
+        } catch (error) {
+          failures.push(error instanceof Error ? error.message : String(error));
+        }
+      }
+      if (failures.length > 0) throw new HoldfastError('unavailable', failures.join(' '));
+      const { confirm, repair, retire, remove } = tally;
+      return `${hosts.length} hosts asked: ${repair} exports made again, ${retire + remove} removed, ${confirm} confirmed`;
+    },
+  };
+}
+
+function canExport({ state, capabilities }: KnownHost): boolean {
+  const transports = capabilities['transports'];
+  return state === 'alive' && typeof transports === 'object' && transports !== null;
+}
+
+async function keepHost(
+  options: ExportKeeperOptions,
+  host: KnownHost,
+  signal: AbortSignal,
+  tally: Tally,
+): Promise<void> {
+  const { store, hosts } = options;
+  const command = { host: host.id, resource: `exports-of:${host.id}`, kind: 'export.list', input: {} };
+  const report = (await hosts.run(attemptFor(options, signal, host.id), command)) as ExportsReport;
+  // Read after the host was asked: whatever it exports was on record before it was made.
+  const wanted = await store.read((reader) => wantedExports(reader, host.name));
+  for (const verdict of judgeExports(wanted, report)) {
+    if (await settle(options, host, verdict, signal)) tally[verdict.action]++;
+  }
+}
+
+/** `false` when it is settled otherwise meanwhile. */
+async function settle(
+  options: ExportKeeperOptions,
+  host: KnownHost,
+  verdict: ExportVerdict,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { store, service } = options;
+  const wish = { actor, idempotency: null };
+  try {
+    if (verdict.action === 'confirm') return await store.write(confirmExport, { exportId: verdict.exportId });
+    if (verdict.action === 'remove') return await removeStranger(options, host, verdict.live, signal);
+    if (verdict.action === 'repair') await service.repairExport(wish, verdict.exportId, verdict.reason);
+    if (verdict.action === 'retire') await service.unexport(wish, verdict.volumeId, verdict.exportId, true);
+    return true;
+  } catch (error) {
+    // What is at work on the volume settles it, or the next look does.
+    if (error instanceof HoldfastError && (error.kind === 'conflict' || error.kind === 'not_found')) return false;
+    throw error;
+  }
+}
+
+async function removeStranger(
+  options: ExportKeeperOptions,
+  host: KnownHost,
+  { exportId, transport }: ReportedExport,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const input: RemoveExportWork = { transport, exportId, force: true };
+  const command = { host: host.id, resource: `export:${exportId}`, kind: 'export.remove', input };
+  await options.hosts.run(attemptFor(options, signal, exportId), command);
+  return true;
+}
+
+/** Each look is a new question, so its token is one that was never used. */
+function attemptFor({ clock, timeoutMs }: ExportKeeperOptions, signal: AbortSignal, about: string): Attempt {
+  const nowMs = clock.nowMs();
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  return { attempt: 1, fence: nowMs, token: `${exportKeeperName}/${about}/${nowMs}`, signal: deadline };
+}
+
+/** Writes that an export which was in doubt stands as it should. */
+export const confirmExport = transaction(
+  import.meta.url,
+  'confirmExport',
+  async (tx, { exportId }: { readonly exportId: string }): Promise<boolean> => {
+    const statement = `update exports set state = 'active', reason = null where id = ? and state in ('lost', 'failed')`;
+    return (await tx.run(statement, [exportId])) === 1;
+  },
+);
