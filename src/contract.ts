@@ -7,6 +7,7 @@ import { accessContract } from './objects/access/contract.ts';
 import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
 import { volumeContract } from './volumes/contract.ts';
+import { statusContract } from './volumes/status/contract.ts';
 
 /** The whole API: the server, the client and the document are made of it. */
 export const contract = {
@@ -20,6 +21,7 @@ export const contract = {
   ...eventContract,
   ...keeperContract,
   ...healthContract,
+  ...statusContract,
 };
 
 export const endpoints: readonly Endpoint[] = Object.values(contract);

@@ -4,6 +4,7 @@ import { objectsMigration } from './objects/migrations/0003_objects.ts';
 import { accessMigration } from './objects/migrations/0004_access.ts';
 import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
 import { volumesMigration } from './volumes/migrations/0002_volumes.ts';
+import { backendParametersMigration } from './volumes/migrations/0007_backend_parameters.ts';
 
 /** Every migration, in order. */
 export const migrations: readonly Migration[] = [
@@ -12,4 +13,5 @@ export const migrations: readonly Migration[] = [
   objectsMigration,
   accessMigration,
   usageFlushesMigration,
+  backendParametersMigration,
 ];

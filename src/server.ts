@@ -34,6 +34,7 @@ import { trashKeeper } from './volumes/keepers/trash.ts';
 import { registerVolumeOperations } from './volumes/operations/kinds.ts';
 import { volumeRoutes } from './volumes/routes.ts';
 import { VolumeService } from './volumes/service.ts';
+import { statusRoutes } from './volumes/status/routes.ts';
 
 /** A server that runs. */
 export interface RunningServer {
@@ -162,6 +163,16 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
         ...operationRoutes(store, engine, streams),
         ...eventRoutes(store, follower, streams),
         ...keeperRoutes(keepers),
+        ...statusRoutes({
+          store,
+          backends,
+          clock,
+          version,
+          metrics,
+          endpoints,
+          timeoutMs: healthTimeoutMs,
+          deviceMonitor: null,
+        }),
         ...serverRoutes({ checks, healthTimeoutMs, metrics, isReady: () => isReady, store }),
       ],
     );

@@ -18,6 +18,7 @@ export interface AttachInput {
   readonly nodeId: string;
   readonly generation: number;
   readonly mode: AttachMode;
+  readonly device?: 'root';
 }
 
 export interface AcceptAttach {
@@ -26,6 +27,7 @@ export interface AcceptAttach {
   readonly attachmentId: string;
   readonly nodeId: string;
   readonly mode: AttachMode;
+  readonly device?: 'root';
 }
 
 /**
@@ -40,7 +42,8 @@ export const acceptAttach = transaction(
       const volume = await requireVolume(tx, params.volume);
       const open = await openAttachment(tx, volume.id);
       if (open !== null) {
-        const isSameWish = open.nodeId === params.nodeId && open.mode === params.mode;
+        const isSameUse = open.mode === params.mode && open.device === (params.device ?? null);
+        const isSameWish = open.nodeId === params.nodeId && isSameUse;
         const isHeld = volume.state === 'attached' || volume.state.startsWith('attaching');
         const before = isSameWish && isHeld ? await acceptedBefore(tx, open.attachOperationId) : null;
         if (before !== null) return before;
@@ -61,13 +64,15 @@ export const acceptAttach = transaction(
           detach_operation_id: null,
           created_at: cause.nowMs,
           detached_at: null,
+          device: params.device ?? null,
         })
         .execute();
       await tx.run('update volumes set generation = ? where id = ?', [generation, volume.id]);
-      const detail = { node_id: nodeId, attachment_id: attachmentId, generation, mode };
+      const device = params.device === undefined ? {} : { device: params.device };
+      const detail = { node_id: nodeId, attachment_id: attachmentId, generation, mode, ...device };
       await applyTransition(tx, { volumeId: volume.id, transition: 'attach', cause, detail });
       const { id: volumeId, backend, image } = volume;
-      const input: AttachInput = { volumeId, backend, image, attachmentId, nodeId, generation, mode };
+      const input: AttachInput = { volumeId, backend, image, attachmentId, nodeId, generation, mode, ...device };
       return { volumeId, kind: 'volume.attach', input };
     }),
 );

@@ -1,5 +1,6 @@
 import type { OperationKind } from '../../kernel/operations/operation.ts';
 import type { AttachInput } from '../accepting/attach.ts';
+import { dataColumn, seenData } from '../backend-data.ts';
 import { type VolumeOperationContext, lifecycleStep, moved, plainStep } from './context.ts';
 
 /** Records the attachment in the real system, which refuses when somebody else has the image open. */
@@ -7,17 +8,22 @@ export function attachVolumeKind(context: VolumeOperationContext): OperationKind
   return {
     name: 'volume.attach',
     run: (op) => {
-      const { backend, image, attachmentId, nodeId, generation, mode } = op.input;
+      const { backend, image, attachmentId, nodeId, generation, mode, device } = op.input;
+      const wanted = { attachmentId, nodeId, generation, mode, ...(device === undefined ? {} : { device }) };
       return op.step(
         'attach image',
         async (attempt) => {
-          await context.backend(backend).attach(attempt, image, { attachmentId, nodeId, generation, mode });
-          return { attachment_id: attachmentId, node_id: nodeId, generation };
+          const facts = await context.backend(backend).attach(attempt, image, wanted);
+          return { attachment_id: attachmentId, node_id: nodeId, generation, ...seenData(facts, op.nowMs()) };
         },
         {
           ...lifecycleStep(op, context),
-          commit: (_, nowMs) =>
-            moved(op, nowMs, { transition: 'attached', attachment: { id: attachmentId, state: 'attached' } }),
+          commit: (seen, nowMs) =>
+            moved(op, nowMs, {
+              transition: 'attached',
+              set: dataColumn(seen),
+              attachment: { id: attachmentId, state: 'attached' },
+            }),
         },
       );
     },

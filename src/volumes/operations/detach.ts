@@ -1,5 +1,6 @@
 import type { OperationKind } from '../../kernel/operations/operation.ts';
 import type { DetachInput } from '../accepting/detach.ts';
+import { dataColumn, seenData } from '../backend-data.ts';
 import { type VolumeOperationContext, exhausted, lifecycleStep, moved, plainStep } from './context.ts';
 
 /**
@@ -14,13 +15,20 @@ export function detachVolumeKind(context: VolumeOperationContext): OperationKind
       return op.step(
         'detach image',
         async (attempt) => {
-          await context.backend(backend).detach(attempt, image, { attachmentId, generation, force });
-          return { attachment_id: attachmentId, generation };
+          const from = context.backend(backend);
+          await from.detach(attempt, image, { attachmentId, generation, force });
+          // The detach is done; that it cannot be looked at any more does not undo it.
+          const facts = from.capabilities.details ? await from.inspect(attempt, image).catch(() => null) : null;
+          return { attachment_id: attachmentId, generation, ...seenData(facts, op.nowMs()) };
         },
         {
           ...lifecycleStep(op, context),
-          commit: (_, nowMs) =>
-            moved(op, nowMs, { transition: 'detached', attachment: { id: attachmentId, state: 'detached' } }),
+          commit: (seen, nowMs) =>
+            moved(op, nowMs, {
+              transition: 'detached',
+              set: dataColumn(seen),
+              attachment: { id: attachmentId, state: 'detached' },
+            }),
         },
       );
     },
