@@ -7,6 +7,7 @@ export const authorization: Readonly<Record<string, Role>> = {
   get_volume: 'viewer',
   delete_volume: 'operator',
   attach_volume: 'operator',
+  attach_root_volume: 'operator',
   detach_volume: 'operator',
   reconcile_volume: 'operator',
   resize_volume: 'operator',
@@ -71,5 +72,7 @@ export const authorization: Readonly<Record<string, Role>> = {
   health: 'public',
   ready: 'public',
   metrics: 'viewer',
+  get_health: 'viewer',
+  get_metrics: 'viewer',
   openapi: 'public',
 };

@@ -9,6 +9,7 @@ import { objectBackendContract } from './objects/backends/contract.ts';
 import { exportContract } from './volumes/export-contract.ts';
 import { hostContract } from './hosts/contract.ts';
 import { volumeContract } from './volumes/contract.ts';
+import { statusContract } from './volumes/status/contract.ts';
 
 /** The whole API: the server, the client and the document are made of it. */
 export const contract = {
@@ -24,6 +25,7 @@ export const contract = {
   ...eventContract,
   ...keeperContract,
   ...healthContract,
+  ...statusContract,
 };
 
 export const endpoints: readonly Endpoint[] = Object.values(contract);

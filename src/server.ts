@@ -45,6 +45,7 @@ import { registerVolumeOperations } from './volumes/operations/kinds.ts';
 import { volumesAtNode } from './volumes/queries.ts';
 import { volumeRoutes } from './volumes/routes.ts';
 import { VolumeService } from './volumes/service.ts';
+import { statusRoutes } from './volumes/status/routes.ts';
 
 const exportPeriodMs = 30_000;
 const joinWaitMs = 2_000;
@@ -213,6 +214,16 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
         ...operationRoutes(store, engine, streams),
         ...eventRoutes(store, follower, streams),
         ...keeperRoutes(keepers),
+        ...statusRoutes({
+          store,
+          backends,
+          clock,
+          version,
+          metrics,
+          endpoints,
+          timeoutMs: healthTimeoutMs,
+          deviceMonitor: null,
+        }),
         ...serverRoutes({ checks, healthTimeoutMs, metrics, isReady: () => isReady, store }),
       ],
     );

@@ -93,8 +93,19 @@ function registerLifecycle(volume: Command): void {
     .option('--metadata <key=value...>')
     .option('--iops <n>', 'limit of operations a second', Number)
     .option('--bytes-per-second <n>', 'limit of throughput', Number)
+    .option('--disk-offering-id <id>', 'on CloudStack: another disk offering')
+    .option('--zone-id <id>', 'on CloudStack: another zone')
     .action(async (name: string, options: Record<string, never>, command: Command) => {
-      const { size: wanted, backend, fromSnapshot, metadata, iops, bytesPerSecond } = options as CreateOptions;
+      const {
+        size: wanted,
+        backend,
+        fromSnapshot,
+        metadata,
+        iops,
+        bytesPerSecond,
+        ...place
+      } = options as CreateOptions;
+      const { diskOfferingId, zoneId } = place;
       const qos = {
         ...(iops === undefined ? {} : { iops }),
         ...(bytesPerSecond === undefined ? {} : { bytes_per_second: bytesPerSecond }),
@@ -106,6 +117,8 @@ function registerLifecycle(volume: Command): void {
         ...(fromSnapshot === undefined ? {} : { snapshot_id: fromSnapshot }),
         ...(metadata === undefined ? {} : { metadata: Object.fromEntries(metadata.map(keyValue)) }),
         ...(Object.keys(qos).length === 0 ? {} : { qos }),
+        ...(diskOfferingId === undefined ? {} : { disk_offering_id: diskOfferingId }),
+        ...(zoneId === undefined ? {} : { zone_id: zoneId }),
       };
       await run(command, (session, key) => session.client.call(contract.createVolume, { body, ...key }));
     });
@@ -117,6 +130,14 @@ function registerLifecycle(volume: Command): void {
         session.client.call(contract.attachVolume, { params: { volume: reference }, body, ...key }),
       );
     });
+  waiting(
+    volume
+      .command('attach-root <volume> <vm>')
+      .description('attach a volume as the disk that a stopped VM starts from'),
+  ).action(async (reference: string, vm: string, _options: unknown, command: Command) => {
+    const request = { params: { volume: reference }, body: { vm_id: vm } };
+    await run(command, (session, key) => session.client.call(contract.attachRootVolume, { ...request, ...key }));
+  });
   waiting(volume.command('detach <volume>').description('detach a volume'))
     .option('--attachment <id>', 'only this attachment')
     .option('--force', 'fence its clients first')
@@ -157,9 +178,13 @@ function registerRecovery(volume: Command): void {
     .option('--name <name>')
     .option('--backend <backend>')
     .action(async (image: string, options: { name?: string; backend?: string }, command: Command) => {
-      await run(command, (session, key) =>
-        session.client.call(contract.importVolume, { body: { image, ...options }, ...key }),
-      );
+      const { name, backend } = options;
+      const body = {
+        image,
+        ...(name === undefined ? {} : { name }),
+        ...(backend === undefined ? {} : { backend }),
+      };
+      await run(command, (session, key) => session.client.call(contract.importVolume, { body, ...key }));
     });
 }
 
@@ -170,6 +195,8 @@ interface CreateOptions {
   readonly metadata?: readonly string[];
   readonly iops?: number;
   readonly bytesPerSecond?: number;
+  readonly diskOfferingId?: string;
+  readonly zoneId?: string;
 }
 
 function registerContent(volume: Command): void {
@@ -253,10 +280,7 @@ function printVolume({ output, isJson }: Session, one: VolumeReply): void {
     ['size', `${size(one.size_bytes)} (${one.size_bytes} bytes)`],
     ['backend', one.backend],
     ['location', one.location],
-    [
-      'attached at',
-      one.attachments.map(({ node_id, state, mode }) => `${node_id} (${state}, ${mode})`).join(', ') || null,
-    ],
+    ['attached at', one.attachments.map(attachedAt).join(', ') || null],
     ['attempts', one.attempt === 0 ? null : String(one.attempt)],
     ['next retry', one.next_retry_at],
     [
@@ -265,12 +289,24 @@ function printVolume({ output, isJson }: Session, one: VolumeReply): void {
         ? null
         : `${one.last_operation.type} ${one.last_operation.status} (${one.last_operation.id})`,
     ],
+    ['on CloudStack', cloudStackLine(one.cloudstack_data)],
     ['metadata', Object.keys(one.metadata).length === 0 ? null : JSON.stringify(one.metadata)],
     ['limits', Object.keys(one.qos).length === 0 ? null : JSON.stringify(one.qos)],
     ['created', one.created_at],
     ['in trash until', one.trash_expires_at],
   ];
   for (const [name, value] of facts) if (value !== null) output.line(`${name.padEnd(16)}${value}`);
+}
+
+function attachedAt({ node_id, state, mode, device }: VolumeReply['attachments'][number]): string {
+  return `${node_id} (${[state, mode, ...(device === null ? [] : [device])].join(', ')})`;
+}
+
+/** What CloudStack said of it, in a line; the rest is in the JSON. */
+function cloudStackLine(data: VolumeReply['cloudstack_data']): string | null {
+  if (data === null) return null;
+  const { type, state, id, as_of } = data as Readonly<Record<string, unknown>>;
+  return `${String(type)} ${String(state)} (${String(id)}), read ${String(as_of)}`;
 }
 
 function size(bytes: bigint | number | string): string {

@@ -3,6 +3,7 @@ import { endpoint } from '../kernel/http/contract.ts';
 import { bytesInput, bytesOutput, idSchema, nullable, pageOf, pageQuery, timeSchema } from '../kernel/http/schemas.ts';
 import { acceptedSchema } from '../kernel/operations/contract.ts';
 import { exportOptions, transportSchema } from './export-contract.ts';
+import type { BackendData } from './backend-data.ts';
 import { volumeStates } from './fsm.ts';
 
 const name = Type.String({ minLength: 0, maxLength: 1000 });
@@ -22,11 +23,36 @@ const metadataSchema = Type.Record(Type.String({ minLength: 1, maxLength: 128 })
   maxProperties: 64,
 });
 
+/** What CloudStack calls facts, in the words of this API; see `details.ts` of its backend. */
+const cloudStackDataSchema = Type.Unsafe<BackendData>({
+  type: 'object',
+  properties: { as_of: timeSchema },
+  required: ['as_of'],
+  additionalProperties: true,
+  description:
+    'What CloudStack said of the volume when it was last read (`as_of`): by an operation on it, or by the reconciler. ' +
+    '`id`, `state`, `type`, `vm_id`, `device_id`, `zone_id`, `disk_offering_id`, `size_bytes` (decimal text) and more.',
+});
+
+const linuxDataSchema = Type.Object(
+  {
+    device_path: Type.String(),
+    name: Type.String(),
+    serial: nullable(Type.String()),
+    size_bytes: bytesOutput,
+    host: Type.String(),
+    persistent_name: nullable(Type.String()),
+    observed_at: timeSchema,
+  },
+  { description: 'What an agent sees of the volume in the kernel of its host.' },
+);
+
 export const attachmentSchema = Type.Object({
   id: idSchema,
   node_id: Type.String(),
   vm_id: nullable(Type.String()),
   mode: Type.Enum(['rw', 'ro']),
+  device: nullable(Type.Enum(['root'], { description: '`root`: the disk that the machine starts from.' })),
   generation: Type.Integer(),
   state: Type.Enum(['attaching', 'attached', 'detaching', 'detached', 'failed']),
   created_at: timeSchema,
@@ -53,6 +79,9 @@ export const volumeSchema = Type.Object({
   created_at: timeSchema,
   updated_at: timeSchema,
   trash_expires_at: nullable(timeSchema),
+  parameters: Type.Record(Type.String(), Type.String(), { description: 'What was asked of its backend alone.' }),
+  cloudstack_data: nullable(cloudStackDataSchema),
+  linux_data: nullable(linuxDataSchema),
 });
 
 export const snapshotSchema = Type.Object({
@@ -102,6 +131,8 @@ const size = {
 const accepting = { tag, role: 'operator', status: 202, reply: acceptedSchema, isIdempotent: true } as const;
 const reading = { tag, role: 'viewer', status: 200 } as const;
 
+const backendId = (description: string) => Type.Optional(Type.String({ minLength: 1, maxLength: 64, description }));
+
 export const volumeContract = {
   createVolume: endpoint({
     ...accepting,
@@ -117,6 +148,8 @@ export const volumeContract = {
         metadata: Type.Optional(metadataSchema),
         snapshot_id: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
         qos: Type.Optional(qosSchema),
+        disk_offering_id: backendId('The disk offering, on CloudStack.'),
+        zone_id: backendId('The zone, on CloudStack.'),
       },
       closed,
     ),
@@ -174,6 +207,15 @@ export const volumeContract = {
       },
       closed,
     ),
+  }),
+  attachRootVolume: endpoint({
+    ...accepting,
+    id: 'attach_root_volume',
+    method: 'POST',
+    path: '/api/v1/volumes/{volume}/attach-root',
+    summary: 'Attaches a volume as the disk that a VM starts from; the VM must be stopped',
+    params: volume,
+    body: Type.Object({ vm_id: Type.String({ maxLength: 1000 }) }, closed),
   }),
   detachVolume: endpoint({
     ...accepting,

@@ -92,11 +92,15 @@ function lifecycleRoutes({ service }: VolumeRouteOptions): Route[] {
           metadata: body.metadata ?? {},
           qos: (body.qos ?? {}) as QosLimits,
           snapshotId: body.snapshot_id ?? null,
+          parameters: parametersOf(body),
         }),
       );
     }),
     route(volumeContract.attachVolume, async ({ params, body, wish }) =>
       acceptedReply(await service.attach(wish, params.volume, placeOf(body), transportOf(body))),
+    ),
+    route(volumeContract.attachRootVolume, async ({ params, body, wish }) =>
+      acceptedReply(await service.attachRoot(wish, params.volume, body.vm_id)),
     ),
     route(volumeContract.detachVolume, async ({ params, body, wish }) =>
       acceptedReply(await service.detach(wish, params.volume, body.attachment_id ?? null, body.force ?? false)),
@@ -157,4 +161,12 @@ function transportOf(body: BodyOf<typeof volumeContract.attachVolume>): WantedTr
 
 function unknownVolume(reference: string): HoldfastError {
   return new HoldfastError('not_found', `There is no volume ${reference.slice(0, 200)}.`);
+}
+
+/** The fields of a create that only some backends know; each backend checks its own. */
+function parametersOf({ disk_offering_id, zone_id }: { disk_offering_id?: string; zone_id?: string }) {
+  return {
+    ...(disk_offering_id === undefined ? {} : { disk_offering_id }),
+    ...(zone_id === undefined ? {} : { zone_id }),
+  };
 }

@@ -1,3 +1,4 @@
+import type { BackendData } from './backend-data.ts';
 import type { AttachMode, QosLimits } from './backends/backend.ts';
 import type { VolumeState } from './fsm.ts';
 import type { AttachmentTable, SnapshotTable, VolumeTable } from './tables.ts';
@@ -25,6 +26,8 @@ export function toVolume(row: VolumeTable): Volume {
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
     trashExpiresAtMs: row.trash_expires_at,
+    parameters: JSON.parse(row.parameters) as Volume['parameters'],
+    backendData: row.backend_data === null ? null : (JSON.parse(row.backend_data) as BackendData),
   };
 }
 
@@ -42,6 +45,7 @@ export function toAttachment(row: AttachmentTable): Attachment {
     detachOperationId: row.detach_operation_id,
     createdAtMs: row.created_at,
     detachedAtMs: row.detached_at,
+    device: row.device === 'root' ? row.device : null,
   };
 }
 

@@ -14,6 +14,7 @@ import { acceptQos, acceptResize } from './accepting/resize.ts';
 import { acceptRestore } from './accepting/restore.ts';
 import { acceptRevert, acceptSnapshot, acceptSnapshotDelete } from './accepting/snapshots.ts';
 import type { AttachMode, BackendCapabilities, ImageFacts, QosLimits, VolumeBackend } from './backends/backend.ts';
+import { refuseUnknownParameters } from './backends/image-rules.ts';
 import type { BackendRegistry } from './backends/registry.ts';
 import { openExport } from './export-queries.ts';
 import type { ExportWishes, WantedTransport } from './export-wishes.ts';
@@ -58,18 +59,20 @@ export class VolumeService {
       readonly metadata: Readonly<Record<string, string>>;
       readonly qos: QosLimits;
       readonly snapshotId: string | null;
+      readonly parameters: Readonly<Record<string, string>>;
     },
   ): Promise<Accepted> {
     const { engine, newId, backends } = this.#options;
-    const { name, sizeBytes, metadata, qos, snapshotId } = params;
+    const { name, sizeBytes, metadata, qos, snapshotId, parameters } = params;
     checkName(name);
     const parent = snapshotId === null ? null : await this.#parentOf(snapshotId);
     const backend = params.backend ?? parent?.backend ?? backends.defaultName;
     if (snapshotId !== null) this.#requireCapability(backend, 'clone', 'cannot make a volume from a snapshot');
     if (Object.keys(qos).length > 0) this.#requireCapability(backend, 'qos', 'cannot limit I/O');
-    backends.get(backend);
+    refuseUnknownParameters(backends.get(backend), parameters);
     const id = newId('vol');
-    const volume = { id, name, image: id, sizeBytes, backend, metadata, qos, sourceSnapshotId: snapshotId };
+    const wanted = { name, sizeBytes, backend, metadata, qos, sourceSnapshotId: snapshotId, parameters };
+    const volume = { id, image: id, ...wanted };
     return engine.accept(acceptCreate, wish, { volume, defaultBackend: backends.defaultName });
   }
 
@@ -98,6 +101,23 @@ export class VolumeService {
   /** Makes an export again that its host has lost. */
   repairExport(wish: Wish, exportId: string, reason: string): Promise<Accepted> {
     return this.#options.engine.accept(acceptExportRepair, wish, { exportId, reason });
+  }
+
+  /**
+   * Attaches as the root disk of a machine. When nothing has been decided for the volume yet, the machine is looked at first:
+   * one that cannot take the disk now (it runs) refuses the request, and nothing is accepted.
+   */
+  async attachRoot(wish: Wish, reference: string, vmId: string): Promise<Accepted> {
+    const { engine, newId, lookTimeoutMs } = this.#options;
+    const nodeId = checkNodeId(vmId, 'vm_id');
+    const volume = await this.#require(reference);
+    const backend = this.#requireCapability(volume.backend, 'rootAttach', 'attaches no volume as a root disk');
+    if (volume.state === 'available') {
+      await backend.checkRootAttach?.({ signal: AbortSignal.timeout(lookTimeoutMs) }, nodeId);
+    }
+    const use = { mode: 'rw', device: 'root', wish: null } as const;
+    const params = { volume: reference, attachmentId: newId('att'), nodeId, vmId: nodeId, ...use };
+    return engine.accept(acceptAttach, wish, params);
   }
 
   /** `force` promises that the old client cannot write any more; a backend that cannot fence refuses it (`unsupported`). */
@@ -182,7 +202,9 @@ export class VolumeService {
     // An image of ours whose row was lost comes back under its own id and name.
     const id = facts.volumeId ?? newId('vol');
     const name = checkName(params.name ?? facts.name ?? image);
-    const volume = { id, name, image, sizeBytes: facts.sizeBytes, backend, metadata, qos: {}, sourceSnapshotId: null };
+    const { sizeBytes } = facts;
+    const origin = { sourceSnapshotId: null, parameters: {} };
+    const volume = { id, name, image, sizeBytes, backend, metadata, qos: {}, ...origin };
     return engine.accept(acceptImport, wish, { volume });
   }
 

@@ -29,6 +29,8 @@ export interface VolumeTable {
   updated_at: number;
   trash_expires_at: number | null;
   purged_at: number | null;
+  parameters: string;
+  backend_data: string | null;
 }
 
 export interface AttachmentTable {
@@ -44,6 +46,7 @@ export interface AttachmentTable {
   detach_operation_id: string | null;
   created_at: number;
   detached_at: number | null;
+  device: string | null;
 }
 
 export interface SnapshotTable {

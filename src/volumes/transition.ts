@@ -21,7 +21,9 @@ export interface TransitionParams {
   readonly attempt?: number;
   readonly nextRetryAtMs?: number | null;
   /** Columns that change with the state. */
-  readonly set?: Readonly<Partial<Record<'size_bytes' | 'location' | 'image' | 'last_operation_id' | 'name', string>>> &
+  readonly set?: Readonly<
+    Partial<Record<'size_bytes' | 'location' | 'image' | 'last_operation_id' | 'name' | 'backend_data', string>>
+  > &
     Readonly<Partial<Record<'trash_expires_at' | 'purged_at', number | null>>>;
   /** The state that an attachment takes with it. */
   readonly attachment?: { readonly id: string; readonly state: AttachmentState; readonly detachOperationId?: string };

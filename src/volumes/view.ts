@@ -31,12 +31,15 @@ export function volumeView({ volume, attachments, lastOperation }: VolumeDetail)
     created_at: isoTime(volume.createdAtMs),
     updated_at: isoTime(volume.updatedAtMs),
     trash_expires_at: isoTimeOrNull(volume.trashExpiresAtMs),
+    parameters: volume.parameters,
+    cloudstack_data: volume.backend === 'cloudstack' ? volume.backendData : null,
+    linux_data: null,
   };
 }
 
 function attachmentView(attachment: Attachment): Static<typeof volumeSchema>['attachments'][number] {
-  const { id, nodeId, vmId, mode, generation, state, createdAtMs } = attachment;
-  return { id, node_id: nodeId, vm_id: vmId, mode, generation, state, created_at: isoTime(createdAtMs) };
+  const { id, nodeId, vmId, mode, device, generation, state, createdAtMs } = attachment;
+  return { id, node_id: nodeId, vm_id: vmId, mode, device, generation, state, created_at: isoTime(createdAtMs) };
 }
 
 export function snapshotView(snapshot: Snapshot): Static<typeof snapshotSchema> {

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../kernel/errors/errors.ts';
+import type { BackendData } from './backend-data.ts';
 import type { AttachMode, QosLimits } from './backends/backend.ts';
 import type { VolumeState } from './fsm.ts';
 
@@ -31,6 +32,10 @@ export interface Volume {
   readonly updatedAtMs: number;
   /** When the image leaves the trash for good; `null` while the volume lives, or when it is gone. */
   readonly trashExpiresAtMs: number | null;
+  /** Wishes that its backend alone understands, as they were when it was asked for. */
+  readonly parameters: Readonly<Record<string, string>>;
+  /** What its backend said of it last; `null` when it says nothing, or has not been asked yet. */
+  readonly backendData: BackendData | null;
 }
 
 export type AttachmentState = 'attaching' | 'attached' | 'detaching' | 'detached' | 'failed';
@@ -51,6 +56,8 @@ export interface Attachment {
   readonly detachOperationId: string | null;
   readonly createdAtMs: number;
   readonly detachedAtMs: number | null;
+  /** `root`: the disk that the machine starts from. */
+  readonly device: 'root' | null;
 }
 
 export type SnapshotState = 'creating' | 'available' | 'deleting' | 'deleted' | 'error';

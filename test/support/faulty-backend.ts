@@ -2,7 +2,7 @@ import { HoldfastError } from '../../src/kernel/errors/errors.ts';
 import type { BackendContext, FencedContext, VolumeBackend } from '../../src/volumes/backends/backend.ts';
 
 /** A verb of the port that can be interfered with. */
-export type Verb = Exclude<keyof VolumeBackend, 'name' | 'capabilities' | 'close'>;
+export type Verb = Exclude<keyof VolumeBackend, 'name' | 'capabilities' | 'createParameters' | 'close'>;
 /** On which side of the verb's effect something happens. */
 export type Moment = 'before' | 'after';
 

@@ -11,6 +11,10 @@ export interface Metrics {
   onBackendCall(backend: string, verb: string, result: string, seconds: number): void;
   onKeeperRun(keeper: string, result: string, seconds: number): void;
   setStreams(count: number): void;
+  /** How many requests were answered and how long that took in all, of the operations that `isCounted` picks. */
+  responseTimes(
+    isCounted: (operation: string) => boolean,
+  ): Promise<{ readonly count: number; readonly seconds: number }>;
   /** `read` is asked at each scrape. */
   gauge(name: string, help: string, read: () => number): void;
   /** The exposition format (https://prometheus.io/docs/instrumenting/exposition_formats/). */
@@ -79,7 +83,16 @@ export function createMetrics(): Metrics {
       });
       registry.registerMetric(gauge);
     },
+    responseTimes: (isCounted) => totalsOf(requestSeconds, isCounted),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+async function totalsOf(histogram: Histogram, isCounted: (operation: string) => boolean) {
+  const { values } = await histogram.get();
+  const picked = values.filter(({ labels }) => isCounted(String(labels['operation'])));
+  const total = (suffix: string) =>
+    picked.filter(({ metricName }) => metricName?.endsWith(suffix)).reduce((sum, { value }) => sum + value, 0);
+  return { count: total('_count'), seconds: total('_sum') };
 }

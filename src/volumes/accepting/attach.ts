@@ -4,6 +4,7 @@ import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { AttachMode } from '../backends/backend.ts';
 import type { ExportWish } from '../export.ts';
+import { openExport } from '../export-queries.ts';
 import { insertExport } from '../export-changes.ts';
 import { nextState } from '../fsm.ts';
 import { toAttachment } from '../rows.ts';
@@ -23,6 +24,7 @@ export interface AttachInput {
   readonly mode: AttachMode;
   /** The export through which the node reaches it; `null`: it needs none. */
   readonly exportId: string | null;
+  readonly device?: 'root';
 }
 
 export interface AcceptAttach {
@@ -34,6 +36,7 @@ export interface AcceptAttach {
   readonly vmId: string | null;
   readonly mode: AttachMode;
   readonly wish: ExportWish | null;
+  readonly device?: 'root';
 }
 
 /**
@@ -48,7 +51,10 @@ export const acceptAttach = transaction(
       const volume = await requireVolume(tx, params.volume);
       const open = await openAttachment(tx, volume.id);
       if (open !== null) {
-        const isSameWish = open.nodeId === params.nodeId && open.mode === params.mode;
+        const standing = await openExport(tx, volume.id);
+        const isSameTransport = (standing?.transport ?? null) === (params.wish?.transport ?? null);
+        const isSameUse = open.mode === params.mode && open.device === (params.device ?? null) && isSameTransport;
+        const isSameWish = open.nodeId === params.nodeId && isSameUse;
         const isHeld = volume.state === 'attached' || volume.state.startsWith('attaching');
         const before = isSameWish && isHeld ? await acceptedBefore(tx, open.attachOperationId) : null;
         if (before !== null) return before;
@@ -71,15 +77,27 @@ export const acceptAttach = transaction(
           detach_operation_id: null,
           created_at: cause.nowMs,
           detached_at: null,
+          device: params.device ?? null,
         })
         .execute();
       await tx.run('update volumes set generation = ? where id = ?', [generation, volume.id]);
-      const detail = { node_id: nodeId, attachment_id: attachmentId, generation, mode };
+      const device = params.device === undefined ? {} : { device: params.device };
+      const detail = { node_id: nodeId, attachment_id: attachmentId, generation, mode, ...device };
       await applyTransition(tx, { volumeId: volume.id, transition: 'attach', cause, detail });
       const { id: volumeId, backend, image } = volume;
       if (wish !== null) await insertExport(tx, { volumeId, attachmentId, generation, mode }, wish, cause.nowMs);
       const exportId = wish?.id ?? null;
-      const input: AttachInput = { volumeId, backend, image, attachmentId, nodeId, generation, mode, exportId };
+      const input: AttachInput = {
+        volumeId,
+        backend,
+        image,
+        attachmentId,
+        nodeId,
+        generation,
+        mode,
+        exportId,
+        ...device,
+      };
       return { volumeId, kind: 'volume.attach', input };
     }),
 );

@@ -15,6 +15,8 @@ export interface CreateInput {
   readonly sizeBytes: string;
   readonly source: { readonly image: string; readonly snapshot: string } | null;
   readonly qos: QosLimits;
+  /** Absent in operations of a server before it knew any. */
+  readonly parameters?: Readonly<Record<string, string>>;
 }
 
 export interface AcceptCreate {
@@ -63,6 +65,7 @@ export const acceptCreate = transaction(
         backend,
         size_bytes: String(sizeBytes),
         ...(snapshot === null ? {} : { snapshot_id: snapshot.id }),
+        ...volume.parameters,
       });
       const source = snapshot === null ? null : { image: parent!.image, snapshot: snapshot.name };
       const input: CreateInput = {
@@ -73,6 +76,7 @@ export const acceptCreate = transaction(
         sizeBytes: String(sizeBytes),
         source,
         qos: volume.qos,
+        parameters: volume.parameters,
       };
       return { volumeId, kind: 'volume.create', input };
     }),

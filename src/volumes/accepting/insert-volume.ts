@@ -15,6 +15,7 @@ export interface NewVolume {
   readonly metadata: Readonly<Record<string, string>>;
   readonly qos: QosLimits;
   readonly sourceSnapshotId: string | null;
+  readonly parameters: Readonly<Record<string, string>>;
 }
 
 /** Enters a volume as `pending` and lets it go on to `creating`. Throws `conflict` when its name is taken. */
@@ -48,6 +49,8 @@ export async function insertVolume(
       updated_at: cause.nowMs,
       trash_expires_at: null,
       purged_at: null,
+      parameters: JSON.stringify(volume.parameters),
+      backend_data: null,
     })
     .execute();
   await appendEvent(tx, {

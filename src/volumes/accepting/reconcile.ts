@@ -16,6 +16,8 @@ export interface ReconcileInput {
   readonly name: string;
   readonly sizeBytes: string;
   readonly qos: QosLimits;
+  /** Absent in operations of a server before it knew any. */
+  readonly parameters?: Readonly<Record<string, string>>;
   /** Where the content of a clone comes from; `gone` when that snapshot no longer exists. */
   readonly source: ImageSource | 'gone' | null;
 }
@@ -39,11 +41,11 @@ export const acceptReconcile = transaction(
         const message = `Volume ${volume.name} is ${volume.state}; only a volume in error is reconciled.`;
         throw new HoldfastError('conflict', message, { state: volume.state });
       }
-      const { id: volumeId, backend, image, name, qos } = volume;
+      const { id: volumeId, backend, image, name, qos, parameters } = volume;
       const source = await sourceOf(tx, volume);
       await noteOnVolume(tx, { volumeId, type: 'volume.reconcile', cause, detail: {} });
       const sizeBytes = String(volume.sizeBytes);
-      const input: ReconcileInput = { volumeId, backend, image, name, sizeBytes, qos, source };
+      const input: ReconcileInput = { volumeId, backend, image, name, sizeBytes, qos, parameters, source };
       return { volumeId, kind: 'volume.reconcile', input };
     }),
 );

@@ -19,6 +19,8 @@ export interface VolumeBackend {
   /** The name under which volumes refer to this backend, such as `file`. */
   readonly name: string;
   readonly capabilities: BackendCapabilities;
+  /** The names of the parameters that a create takes; see {@link CreateImage.parameters}. */
+  readonly createParameters: readonly string[];
 
   /** Asks the real system whether it works. Throws `unavailable` with one clear sentence when it does not. */
   health(signal: AbortSignal): Promise<BackendHealth>;
@@ -56,6 +58,12 @@ export interface VolumeBackend {
    * `{watchers: [...]}`) when a client that is not ours has the image open before it was ever attached.
    */
   attach(context: FencedContext, image: string, attachment: ImageAttachment): Promise<ImageFacts>;
+
+  /**
+   * Asks, before an attach with the device `root` is accepted, whether that machine could take a root disk now. Throws what
+   * the attach would be refused with, and changes nothing. Backends with `capabilities.rootAttach` have it.
+   */
+  checkRootAttach?(context: BackendContext, nodeId: string): Promise<void>;
 
   /**
    * Removes the attachment record. No record, or an absent image, is success; another attachment (other id, or another
@@ -113,6 +121,10 @@ export interface BackendCapabilities {
   readonly fence: boolean;
   /** Whether content survives a restart of the server. */
   readonly durable: boolean;
+  /** Whether an image can be attached as the disk that a machine starts from. */
+  readonly rootAttach: boolean;
+  /** Whether facts come with `details`. */
+  readonly details: boolean;
 }
 
 export interface BackendHealth {
@@ -130,6 +142,11 @@ export interface CreateImage {
   readonly sizeBytes: bigint;
   readonly source?: { readonly image: string; readonly snapshot: string };
   readonly qos?: QosLimits;
+  /**
+   * Wishes that this backend alone understands, such as an offering. One whose name is not among `createParameters`, or
+   * whose value makes no sense, is `invalid` and named as `field`; nothing is made then.
+   */
+  readonly parameters?: Readonly<Record<string, string>>;
 }
 
 /** What the real system says of one image, now. */
@@ -148,7 +165,11 @@ export interface ImageFacts {
   readonly watchers: readonly string[];
   /** Where the bytes are, for people: a path, or `pool/image`. */
   readonly location: string;
+  /** More of what the real system says of it, for people, as JSON. */
+  readonly details?: ImageDetails;
 }
+
+export type ImageDetails = Readonly<Record<string, string | number | boolean | null>>;
 
 export interface SnapshotFacts {
   readonly snapshot: string;
@@ -162,6 +183,11 @@ export interface ImageAttachment {
   readonly nodeId: string;
   readonly generation: number;
   readonly mode: AttachMode;
+  /**
+   * `root`: as the disk that the machine starts from; absent: as any other. Part of the attachment, so the same one with
+   * another device is another attachment. Where `capabilities.rootAttach` is not, it is `unsupported`.
+   */
+  readonly device?: 'root';
 }
 
 /** The attachment that a detach names. */

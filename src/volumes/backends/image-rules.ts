@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
-import type { CreateImage, ImageAttachment } from './backend.ts';
+import type { CreateImage, ImageAttachment, VolumeBackend } from './backend.ts';
 
 /** What an adapter that keeps its own records knows of an image, and what the laws of the port judge by. */
 export interface OwnedImage {
@@ -20,6 +20,27 @@ export function refusePassed(signal: AbortSignal, verb: string): void {
 
 export function passed(verb: string): HoldfastError {
   return new HoldfastError('unavailable', `The deadline passed during ${verb}; what became of it is unknown.`);
+}
+
+/** Throws `invalid` for a parameter of a create that the backend does not take. */
+export function refuseUnknownParameters(
+  { name, createParameters }: Pick<VolumeBackend, 'name' | 'createParameters'>,
+  parameters: CreateImage['parameters'] = {},
+): void {
+  const unknown = Object.keys(parameters).find((parameter) => !createParameters.includes(parameter));
+  if (unknown === undefined) return;
+  const known = createParameters.length === 0 ? 'no parameters' : createParameters.join(', ');
+  throw new HoldfastError('invalid', `The ${name} backend does not know ${unknown}; it takes ${known}.`, {
+    field: unknown,
+    provided_value: parameters[unknown],
+  });
+}
+
+/** Throws `unsupported` for an attachment as a root disk, for backends that have no such thing. */
+export function refuseRootDevice(name: string, { device }: ImageAttachment): void {
+  if (device === undefined) return;
+  const message = `The ${name} backend attaches no volume as a root disk.`;
+  throw new HoldfastError('unsupported', message, { field: 'device', provided_value: device });
 }
 
 /** Throws `conflict` for a fence lower than the image has seen. */
@@ -69,7 +90,8 @@ export function refuseShrinking(standing: OwnedImage, sizeBytes: bigint): void {
 export function refuseOtherAttachment(standing: OwnedImage, wanted: ImageAttachment): void {
   const { attachment: there } = standing;
   if (there === null) return;
-  const isSame = namesSame(there, wanted) && there.nodeId === wanted.nodeId && there.mode === wanted.mode;
+  const isSameName = namesSame(there, wanted) && there.nodeId === wanted.nodeId;
+  const isSame = isSameName && there.mode === wanted.mode && there.device === wanted.device;
   if (!isSame) throw attachedElsewhere(standing.image, there);
 }
 

@@ -2,6 +2,7 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Clock } from '../../kernel/ids.ts';
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
 import type { Store } from '../../kernel/store/store.ts';
+import { keepBackendData, seenData } from '../backend-data.ts';
 import type { BackendContext, ImageFacts, VolumeBackend } from '../backends/backend.ts';
 import type { BackendRegistry } from '../backends/registry.ts';
 import { isTransitional } from '../fsm.ts';
@@ -101,6 +102,8 @@ async function checkVolume(
 ): Promise<void> {
   tally.checked++;
   const facts = await backend.inspect(context, volume.image);
+  const { backend_data: data } = seenData(facts, clock.nowMs());
+  if (data !== undefined) await store.write(keepBackendData, { volumeId: volume.id, version: volume.version, data });
   const doubt = judge(volume, facts);
   if (doubt === null) return;
   if (doubt === 'absent' && dbOnly === 'ignore') return;

@@ -1,8 +1,9 @@
 import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
 import type { Op, OperationKind } from '../../kernel/operations/operation.ts';
 import type { AttachInput } from '../accepting/attach.ts';
+import { type SeenData, dataColumn, seenData } from '../backend-data.ts';
 import type { MadeExport } from '../exports/runner.ts';
-import { type VolumeOperationContext, lifecycleStep, movedWith, plainStep } from './context.ts';
+import { type VolumeOperationContext, lifecycleStep, moved, movedWith, plainStep } from './context.ts';
 import { endOfAttach } from './end-of-attach.ts';
 
 /** What a client needs to know of an attachment. */
@@ -41,18 +42,18 @@ export function attachVolumeKind(context: VolumeOperationContext): OperationKind
 }
 
 async function recordAttachment(op: Op<AttachInput>, context: VolumeOperationContext): Promise<void> {
-  const { backend, image, attachmentId, nodeId, generation, mode, exportId } = op.input;
+  const { backend, image, attachmentId, nodeId, generation, mode, device, exportId } = op.input;
+  const wanted = { attachmentId, nodeId, generation, mode, ...(device === undefined ? {} : { device }) };
   const attached = { transition: 'attached', attachment: { id: attachmentId, state: 'attached' } } as const;
   await op.step(
     'attach image',
-    async (attempt) => {
-      await context.backend(backend).attach(attempt, image, { attachmentId, nodeId, generation, mode });
-    },
+    async (attempt): Promise<SeenData> =>
+      seenData(await context.backend(backend).attach(attempt, image, wanted), op.nowMs()),
     {
       ...lifecycleStep(op, context),
       // With an export the volume is attached when the node can reach it, and not before.
       ...(exportId === null
-        ? { commit: (_: void, nowMs: number) => movedWith(op, nowMs, null, { state: 'active' }, attached) }
+        ? { commit: (seen: SeenData, nowMs: number) => moved(op, nowMs, { ...attached, set: dataColumn(seen) }) }
         : {}),
     },
   );

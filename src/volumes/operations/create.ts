@@ -1,5 +1,6 @@
 import type { OperationKind } from '../../kernel/operations/operation.ts';
 import type { CreateInput } from '../accepting/create.ts';
+import { dataColumn, seenData } from '../backend-data.ts';
 import { type VolumeOperationContext, exhausted, lifecycleStep, moved, plainStep } from './context.ts';
 
 /**
@@ -10,7 +11,7 @@ export function createVolumeKind(context: VolumeOperationContext): OperationKind
   return {
     name: 'volume.create',
     run: (op) => {
-      const { volumeId, name, image, backend, sizeBytes, source, qos } = op.input;
+      const { volumeId, name, image, backend, sizeBytes, source, qos, parameters = {} } = op.input;
       const wanted = {
         volumeId,
         name,
@@ -18,17 +19,19 @@ export function createVolumeKind(context: VolumeOperationContext): OperationKind
         sizeBytes: BigInt(sizeBytes),
         ...(source === null ? {} : { source }),
         qos,
+        parameters,
       };
       return op.step(
         'create image',
         async (attempt) => {
           const facts = await context.backend(backend).create(attempt, wanted);
-          return { location: facts.location, size_bytes: String(facts.sizeBytes) };
+          const size_bytes = String(facts.sizeBytes);
+          return { location: facts.location, size_bytes, ...seenData(facts, op.nowMs()) };
         },
         {
           ...lifecycleStep(op, context),
-          commit: ({ location, size_bytes }, nowMs) =>
-            moved(op, nowMs, { transition: 'created', set: { location, size_bytes } }),
+          commit: ({ location, size_bytes, ...seen }, nowMs) =>
+            moved(op, nowMs, { transition: 'created', set: { location, size_bytes, ...dataColumn(seen) } }),
         },
       );
     },

@@ -2,6 +2,7 @@ import { toErrorData } from '../../kernel/errors/errors.ts';
 import type { Attempt, Op, OperationKind } from '../../kernel/operations/operation.ts';
 import type { Call } from '../../kernel/store/transaction.ts';
 import type { DetachInput } from '../accepting/detach.ts';
+import { type SeenData, dataColumn, seenData } from '../backend-data.ts';
 import { type VolumeOperationContext, isInUse, lifecycleStep, movedWith, plainStep } from './context.ts';
 
 /**
@@ -19,14 +20,11 @@ export function detachVolumeKind(context: VolumeOperationContext): OperationKind
       }
       await op.step('detach image', (attempt) => detachImage(attempt, op, context), {
         ...lifecycleStep(op, context),
-        commit: (_, nowMs) =>
-          movedWith(
-            op,
-            nowMs,
-            exportId,
-            { state: 'removed' },
-            { transition: 'detached', attachment: { id: attachmentId, state: 'detached' } },
-          ),
+        commit: (seen, nowMs) => {
+          const attachment = { id: attachmentId, state: 'detached' } as const;
+          const detached = { transition: 'detached', set: dataColumn(seen), attachment } as const;
+          return movedWith(op, nowMs, exportId, { state: 'removed' }, detached);
+        },
       });
       return { attachment_id: attachmentId, generation };
     },
@@ -87,10 +85,13 @@ async function removeExport(
   }
 }
 
-async function detachImage(attempt: Attempt, op: Op<DetachInput>, context: VolumeOperationContext): Promise<void> {
+async function detachImage(attempt: Attempt, op: Op<DetachInput>, context: VolumeOperationContext): Promise<SeenData> {
   const { backend: name, image, attachmentId, generation, force, clients } = op.input;
   const backend = context.backend(name);
   // Where nothing can be fenced, the export was the only way in, and it is gone.
   const isFenced = force && backend.capabilities.fence;
   await backend.detach(attempt, image, { attachmentId, generation, force: isFenced, clients });
+  // The detach is done; that it cannot be looked at any more does not undo it.
+  const facts = backend.capabilities.details ? await backend.inspect(attempt, image).catch(() => null) : null;
+  return seenData(facts, op.nowMs());
 }

@@ -1,5 +1,6 @@
 import type { OperationKind } from '../../kernel/operations/operation.ts';
 import type { ImportInput } from '../accepting/import.ts';
+import { dataColumn, seenData } from '../backend-data.ts';
 import { type VolumeOperationContext, exhausted, lifecycleStep, moved } from './context.ts';
 
 /** Puts our tag on an existing image; its content is not touched. */
@@ -12,12 +13,13 @@ export function importVolumeKind(context: VolumeOperationContext): OperationKind
         'adopt image',
         async (attempt) => {
           const facts = await context.backend(backend).adopt(attempt, image, { volumeId, name });
-          return { location: facts.location, size_bytes: String(facts.sizeBytes) };
+          const size_bytes = String(facts.sizeBytes);
+          return { location: facts.location, size_bytes, ...seenData(facts, op.nowMs()) };
         },
         {
           ...lifecycleStep(op, context),
-          commit: ({ location, size_bytes }, nowMs) =>
-            moved(op, nowMs, { transition: 'created', set: { location, size_bytes } }),
+          commit: ({ location, size_bytes, ...seen }, nowMs) =>
+            moved(op, nowMs, { transition: 'created', set: { location, size_bytes, ...dataColumn(seen) } }),
         },
       );
     },

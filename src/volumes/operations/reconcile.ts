@@ -3,6 +3,7 @@ import type { OperationKind } from '../../kernel/operations/operation.ts';
 import type { Tx } from '../../kernel/store/store.ts';
 import { call, transaction } from '../../kernel/store/transaction.ts';
 import type { ReconcileInput } from '../accepting/reconcile.ts';
+import { type BackendData, dataColumn, seenData } from '../backend-data.ts';
 import type { ImageAttachment, ImageFacts } from '../backends/backend.ts';
 import { type Cause, applyTransition, forgetSnapshots, noteOnVolume } from '../transition.ts';
 import { type VolumeOperationContext, causeOf, lifecycleStep, moved, plainStep } from './context.ts';
@@ -14,6 +15,7 @@ interface Finding {
   readonly size_bytes: string | null;
   readonly location: string | null;
   readonly attachment: ImageAttachment | null;
+  readonly backend_data?: BackendData;
 }
 
 /**
@@ -34,7 +36,7 @@ export function reconcileVolumeKind(context: VolumeOperationContext): OperationK
           // An import that was cut off left the image without our tag. One with another's tag is refused here.
           const isOurs = facts === null || facts.volumeId === volumeId || isOwnCutOff(facts, volumeId);
           if (!isOurs) facts = await backend.adopt(attempt, image, { volumeId, name });
-          return toFinding(facts, volumeId);
+          return { ...toFinding(facts, volumeId), ...seenData(facts, op.nowMs()) };
         },
         {
           ...plainStep(context),
@@ -42,7 +44,7 @@ export function reconcileVolumeKind(context: VolumeOperationContext): OperationK
         },
       );
       if (finding.place === 'live') return finding;
-      const { source, qos } = op.input;
+      const { source, qos, parameters = {} } = op.input;
       const wanted = {
         volumeId,
         name,
@@ -50,6 +52,7 @@ export function reconcileVolumeKind(context: VolumeOperationContext): OperationK
         sizeBytes: BigInt(sizeBytes),
         ...(source === null || source === 'gone' ? {} : { source }),
         qos,
+        parameters,
       };
       await op.step(
         'create image',
@@ -57,11 +60,12 @@ export function reconcileVolumeKind(context: VolumeOperationContext): OperationK
           // An empty image in place of a clone would be a lie about its content.
           if (source === 'gone') throw new HoldfastError('conflict', sourceGone);
           const facts = await context.backend(backendName).create(attempt, wanted);
-          return { location: facts.location };
+          return { location: facts.location, ...seenData(facts, op.nowMs()) };
         },
         {
           ...lifecycleStep(op, context),
-          commit: ({ location }, nowMs) => moved(op, nowMs, { transition: 'created', set: { location } }),
+          commit: ({ location, ...seen }, nowMs) =>
+            moved(op, nowMs, { transition: 'created', set: { location, ...dataColumn(seen) } }),
         },
       );
       return finding;
@@ -111,7 +115,7 @@ export const recordFinding = transaction(
       await applyTransition(tx, { volumeId, transition: 'create', cause });
       return;
     }
-    const set = { size_bytes: finding.size_bytes!, location: finding.location! };
+    const set = { size_bytes: finding.size_bytes!, location: finding.location!, ...dataColumn(finding) };
     if (attachmentId === null) await applyTransition(tx, { volumeId, transition: 'found_available', cause, set });
     else {
       const detail = { node_id: finding.attachment!.nodeId, attachment_id: attachmentId };
@@ -123,11 +127,11 @@ export const recordFinding = transaction(
 
 /** An attachment that this store has never heard of (it was restored from a backup, say) is entered as it was found. */
 async function knowAttachment(tx: Tx, volumeId: string, found: ImageAttachment, cause: Cause): Promise<void> {
-  const { attachmentId, nodeId, mode, generation } = found;
+  const { attachmentId, nodeId, mode, generation, device = null } = found;
   await tx.run(
-    `insert into attachments (id, volume_id, node_id, mode, generation, state, attach_operation_id, created_at)
-     values (?, ?, ?, ?, ?, 'attaching', ?, ?) on conflict (id) do nothing`,
-    [attachmentId, volumeId, nodeId, mode, generation, cause.operationId, cause.nowMs],
+    `insert into attachments (id, volume_id, node_id, mode, generation, state, attach_operation_id, created_at, device)
+     values (?, ?, ?, ?, ?, 'attaching', ?, ?, ?) on conflict (id) do nothing`,
+    [attachmentId, volumeId, nodeId, mode, generation, cause.operationId, cause.nowMs, device],
   );
   await tx.run('update volumes set generation = ? where id = ? and generation < ?', [generation, volumeId, generation]);
 }

@@ -1,6 +1,7 @@
 import type { Attempt, OperationKind } from '../../kernel/operations/operation.ts';
 import { call, transaction } from '../../kernel/store/transaction.ts';
 import type { QosInput, ResizeInput } from '../accepting/resize.ts';
+import { type BackendData, dataColumn, seenData } from '../backend-data.ts';
 import { type Cause, noteOnVolume } from '../transition.ts';
 import { noteFailure } from './note-failure.ts';
 import { type VolumeOperationContext, causeOf, plainStep } from './context.ts';
@@ -23,12 +24,14 @@ export function resizeVolumeKind(context: VolumeOperationContext): OperationKind
         'resize image',
         async (attempt) => {
           const facts = await context.backend(backend).resize(attempt, image, BigInt(sizeBytes));
-          return { size_bytes: String(facts.sizeBytes) };
+          return { size_bytes: String(facts.sizeBytes), ...seenData(facts, op.nowMs()) };
         },
         {
           ...plainStep(context),
-          commit: ({ size_bytes }, nowMs) =>
-            call(setVolumeFacts, { volumeId, type: 'volume.resized', set: { size_bytes }, cause: causeOf(op, nowMs) }),
+          commit: ({ size_bytes, ...seen }, nowMs) => {
+            const [type, cause] = ['volume.resized', causeOf(op, nowMs)];
+            return call(setVolumeFacts, { volumeId, type, set: { size_bytes }, seen, cause });
+          },
         },
       );
     },
@@ -71,13 +74,15 @@ export interface VolumeFacts {
   readonly volumeId: string;
   readonly type: string;
   readonly set: Readonly<Partial<Record<'size_bytes' | 'qos', string>>>;
+  /** What the backend said with it; kept, and not told as an event. */
+  readonly seen?: { readonly backend_data?: BackendData };
   readonly cause: Cause;
 }
 
 /** Writes facts of a volume that are not its state. */
 export const setVolumeFacts = transaction(import.meta.url, 'setVolumeFacts', async (tx, params: VolumeFacts) => {
-  const { volumeId, type, set, cause } = params;
-  for (const [column, value] of Object.entries(set)) {
+  const { volumeId, type, set, seen = {}, cause } = params;
+  for (const [column, value] of Object.entries({ ...set, ...dataColumn(seen) })) {
     await tx.run(`update volumes set ${column} = ?, reason = null where id = ?`, [value, volumeId]);
   }
   await noteOnVolume(tx, { volumeId, type, cause, detail: set });

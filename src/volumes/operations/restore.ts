@@ -1,5 +1,6 @@
 import type { OperationKind } from '../../kernel/operations/operation.ts';
 import type { RestoreInput } from '../accepting/restore.ts';
+import { dataColumn, seenData } from '../backend-data.ts';
 import { type VolumeOperationContext, exhausted, lifecycleStep, moved, plainStep } from './context.ts';
 
 /** Brings an image back from the trash with its snapshots. */
@@ -12,12 +13,13 @@ export function restoreVolumeKind(context: VolumeOperationContext): OperationKin
         'restore image',
         async (attempt) => {
           const facts = await context.backend(backend).restore(attempt, image);
-          return { location: facts.location, size_bytes: String(facts.sizeBytes) };
+          const size_bytes = String(facts.sizeBytes);
+          return { location: facts.location, size_bytes, ...seenData(facts, op.nowMs()) };
         },
         {
           ...lifecycleStep(op, context),
-          commit: ({ location, size_bytes }, nowMs) =>
-            moved(op, nowMs, { transition: 'created', set: { location, size_bytes } }),
+          commit: ({ location, size_bytes, ...seen }, nowMs) =>
+            moved(op, nowMs, { transition: 'created', set: { location, size_bytes, ...dataColumn(seen) } }),
         },
       );
     },

@@ -1,6 +1,7 @@
 import type { OperationKind } from '../../kernel/operations/operation.ts';
 import { call, transaction } from '../../kernel/store/transaction.ts';
 import type { SnapshotInput } from '../accepting/snapshots.ts';
+import { seenData } from '../backend-data.ts';
 import { type Cause, noteOnVolume } from '../transition.ts';
 import { type VolumeOperationContext, causeOf, plainStep } from './context.ts';
 import { noteFailure } from './note-failure.ts';
@@ -85,12 +86,14 @@ export function revertVolumeKind(context: VolumeOperationContext): OperationKind
         'revert image',
         async (attempt) => {
           const facts = await context.backend(backend).revert(attempt, image, snapshot);
-          return { size_bytes: String(facts.sizeBytes) };
+          return { size_bytes: String(facts.sizeBytes), ...seenData(facts, op.nowMs()) };
         },
         {
           ...plainStep(context),
-          commit: ({ size_bytes }, nowMs) =>
-            call(setVolumeFacts, { volumeId, type: 'volume.reverted', set: { size_bytes }, cause: causeOf(op, nowMs) }),
+          commit: ({ size_bytes, ...seen }, nowMs) => {
+            const [type, cause] = ['volume.reverted', causeOf(op, nowMs)];
+            return call(setVolumeFacts, { volumeId, type, set: { size_bytes }, seen, cause });
+          },
         },
       );
     },

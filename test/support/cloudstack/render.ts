@@ -10,6 +10,7 @@ const pageSizeMax = 500;
 
 export function renderVolume({ world, jobs }: Cloud, volume: SimVolume): Json {
   const vm = volume.vmId === null ? undefined : world.vms.get(volume.vmId);
+  const offering = world.offerings.get(volume.offeringId)?.name;
   const attached =
     volume.vmId === null
       ? {}
@@ -35,9 +36,9 @@ export function renderVolume({ world, jobs }: Cloud, volume: SimVolume): Json {
     storagetype: 'shared',
     provisioningtype: 'thin',
     hypervisor: 'KVM',
-    diskofferingid: world.customOffering.id,
-    diskofferingname: world.customOffering.name,
-    diskofferingdisplaytext: world.customOffering.name,
+    diskofferingid: volume.offeringId,
+    diskofferingname: offering,
+    diskofferingdisplaytext: offering,
     ...(volume.state === 'Allocated' ? {} : { storage: 'primary-1', path: volume.id }),
     destroyed: volume.state === 'Destroy',
     isextractable: true,

@@ -132,8 +132,10 @@ function allocate({ world }: Cloud, given: Readonly<Record<string, string | unde
     throw refused('This disk offering requires a custom size specified');
   }
   const sizeBytes = BigInt(offering.diskSize ?? given['size']!) * GIB;
+  const zoneId = required('zoneid', given['zoneid']);
+  if (zoneId !== world.zoneId && zoneId !== world.otherZoneId) throw unknownId('createVolume', 'zoneid', zoneId);
   const name = given['name'] ?? '';
-  return world.addVolume({ name, zoneId: required('zoneid', given['zoneid']), sizeBytes, state: 'Allocated' });
+  return world.addVolume({ name, zoneId, sizeBytes, offeringId: offering.id, state: 'Allocated' });
 }
 
 function allocateCopy({ world }: Cloud, given: Readonly<Record<string, string | undefined>>): SimVolume {
@@ -142,7 +144,12 @@ function allocateCopy({ world }: Cloud, given: Readonly<Record<string, string | 
     throw refused(`Snapshot id=${snapshot.id} is not in BackedUp state yet and can't be used for volume creation`);
   }
   const { id: snapshotId, sizeBytes } = snapshot;
-  return world.addVolume({ name: given['name'] ?? '', sizeBytes, state: 'Creating', snapshotId });
+  const parent = world.volumes.get(snapshot.volumeId);
+  const zoneId = given['zoneid'] ?? parent?.zoneId ?? world.zoneId;
+  if (parent !== undefined && zoneId !== parent.zoneId) {
+    throw refused(`Snapshot id=${snapshotId} is not in zone ${zoneId}`);
+  }
+  return world.addVolume({ name: given['name'] ?? '', sizeBytes, zoneId, state: 'Creating', snapshotId });
 }
 
 function checkAttach({ world }: Cloud, volume: SimVolume, vm: SimVm, deviceId: number | null): void {

@@ -9,6 +9,7 @@ export interface SimVolume {
   readonly zoneId: string;
   readonly sequence: number;
   readonly snapshotId: string | null;
+  readonly offeringId: string;
   readonly tags: Map<string, string>;
   state: string;
   type: 'ROOT' | 'DATADISK';
@@ -66,6 +67,7 @@ export class World {
       zoneId: this.zoneId,
       sequence: ++this.#sequence,
       snapshotId: null,
+      offeringId: this.customOffering.id,
       tags: new Map(),
       type: 'DATADISK',
       vmId: null,

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { ExportSource } from '../../exports/target.ts';
 import type { BackendCapabilities, VolumeBackend } from '../backend.ts';
+import { refuseRootDevice, refuseUnknownParameters } from '../image-rules.ts';
 import type { CephLog } from './child-handle.ts';
 import type { CephConnection } from './session.ts';
 import { Supervisor } from './supervisor.ts';
@@ -26,6 +27,8 @@ const CAPABILITIES: BackendCapabilities = {
   watchers: true,
   fence: true,
   durable: true,
+  rootAttach: false,
+  details: false,
 };
 
 /**
@@ -37,11 +40,15 @@ export function createCephBackend({ name, log, ...connection }: CephBackendOptio
   return {
     name,
     capabilities: CAPABILITIES,
+    createParameters: [],
     get childPid() {
       return child.pid;
     },
     health: (signal) => child.call('health', {}, signal),
-    create: ({ fence, signal }, params) => child.call('create', { fence, params }, signal),
+    async create({ fence, signal }, { parameters, ...params }) {
+      refuseUnknownParameters({ name, createParameters: [] }, parameters);
+      return await child.call('create', { fence, params }, signal);
+    },
     inspect: ({ signal }, image) => child.call('inspect', { image }, signal),
     list: ({ signal }, page) => child.call('list', page, signal),
     resize: ({ fence, signal }, image, sizeBytes) => child.call('resize', { fence, image, sizeBytes }, signal),
@@ -52,7 +59,10 @@ export function createCephBackend({ name, log, ...connection }: CephBackendOptio
       await child.call('deleteSnapshot', { fence, image, snapshot }, signal);
     },
     revert: ({ fence, signal }, image, snapshot) => child.call('revert', { fence, image, snapshot }, signal),
-    attach: ({ fence, signal }, image, attachment) => child.call('attach', { fence, image, attachment }, signal),
+    async attach({ fence, signal }, image, attachment) {
+      refuseRootDevice(name, attachment);
+      return await child.call('attach', { fence, image, attachment }, signal);
+    },
     async detach({ fence, signal }, image, attachment) {
       await child.call('detach', { fence, image, attachment }, signal);
     },

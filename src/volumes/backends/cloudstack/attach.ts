@@ -21,26 +21,25 @@ const rootDevice = '0';
 /**
  * Attaches the volume to the VM that `nodeId` names. The record is written first, as a tag that can be there once, so that
  * of two controllers one is refused before either acts; it counts only once CloudStack has the volume at that VM.
- *
- * @param isRoot as the VM's root disk: the VM must be stopped
+ * As a root disk it is attached to a stopped VM only.
  */
 export async function attach(
   session: Session,
   context: FencedContext,
   image: string,
   attachment: ImageAttachment,
-  isRoot = false,
 ): Promise<ImageFacts> {
   const row = await requireLive(session, context, image);
   refuseOtherAttachment(ownedOf(image, row), attachment);
   if (attachment.mode === 'ro') throw noReadOnly();
   refuseStranger(image, row);
   const isAttached = attachmentOf(row) !== null;
+  const isRoot = attachment.device === 'root';
   if (isRoot && !isAttached) await refuseRunning(session, attachment.nodeId, context.signal);
   await raiseFence(session, context, row);
   if (!isAttached) {
     await record(session, context, row, attachment);
-    await connect(session, context, row, attachment, isRoot);
+    await connect(session, context, row, attachment);
   }
   return await factsNow(session, context, image, row.id);
 }
@@ -100,9 +99,8 @@ async function connect(
   context: FencedContext,
   row: VolumeRow,
   { nodeId, ...attachment }: ImageAttachment,
-  isRoot: boolean,
 ): Promise<void> {
-  const device = isRoot ? { deviceid: rootDevice } : {};
+  const device = attachment.device === 'root' ? { deviceid: rootDevice } : {};
   const parameters = { id: row.id, virtualmachineid: nodeId, ...device };
   const isOn = (now: VolumeRow | null) => now?.virtualMachineId === nodeId;
   try {
@@ -121,7 +119,8 @@ function isRefusal(error: unknown): boolean {
   return error instanceof HoldfastError && ['invalid', 'conflict', 'not_found', 'unsupported'].includes(error.kind);
 }
 
-async function refuseRunning(session: Session, vmId: string, signal: AbortSignal): Promise<void> {
+/** Throws `conflict` unless the VM is stopped, which it must be to get a root disk; `not_found` when there is none. */
+export async function refuseRunning(session: Session, vmId: string, signal: AbortSignal): Promise<void> {
   const answer = await session.client.call('listVirtualMachines', { id: vmId }, signal);
   const [vm] = objectsIn(answer, 'virtualmachine');
   if (vm === undefined) throw new HoldfastError('not_found', `CloudStack has no VM ${vmId}.`);

@@ -12,13 +12,14 @@ import type {
   VolumeBackend,
 } from '../backend.ts';
 import { Lanes } from '../file/lanes.ts';
-import { refusePassed, refuseWrongLimit } from '../image-rules.ts';
-import { attach, detach } from './attach.ts';
+import { refusePassed, refuseUnknownParameters, refuseWrongLimit } from '../image-rules.ts';
+import { attach, detach, refuseRunning } from './attach.ts';
 import { CloudStackClient, type ClientOptions } from './client.ts';
 import { adopt, create, noQos, resize } from './create.ts';
 import { type Polling, Jobs, pollingDefault } from './jobs.ts';
 import { objectsIn, textIn } from './json.ts';
 import { toFacts } from './naming.ts';
+import { createParameters } from './placing.ts';
 import type { Session } from './session.ts';
 import { createSnapshot, deleteSnapshot, listSnapshots, revert } from './snapshots.ts';
 import { purge, restore, trash } from './trash.ts';
@@ -33,25 +34,19 @@ export interface CloudStackOptions extends ClientOptions {
   readonly polling?: Polling;
 }
 
-/** The port, and what CloudStack can do beyond it. */
-export interface CloudStackBackend extends VolumeBackend {
-  /** As `attach`, as the root disk of a VM that is stopped (device id 0). */
-  attachRoot(context: FencedContext, image: string, attachment: ImageAttachment): Promise<ImageFacts>;
-}
-
 /**
- * Volumes of one zone of CloudStack, by its API alone. An image is a volume of that name, `nodeId` of an attachment is a
+ * Volumes of one zone of CloudStack, and those that Holdfast made in others, by its API alone. An image is a volume of that name, `nodeId` of an attachment is a
  * VM's id, and sizes are whole GiB. The laws of the port hold; see `tags.ts` for what is kept with a volume, and
  * `naming.ts` for volumes of equal names.
  */
-export function createCloudStackBackend(options: CloudStackOptions): CloudStackBackend {
+export function createCloudStackBackend(options: CloudStackOptions): VolumeBackend {
   const client = new CloudStackClient(options);
   const { name, zoneId, diskOfferingId, polling = pollingDefault } = options;
   const volumes = new Volumes(client, zoneId);
   return new Backend(name, { client, jobs: new Jobs(client, polling), volumes, zoneId, diskOfferingId });
 }
 
-class Backend implements CloudStackBackend {
+class Backend implements VolumeBackend {
   readonly name: string;
   readonly capabilities: BackendCapabilities = {
     snapshots: true,
@@ -61,7 +56,10 @@ class Backend implements CloudStackBackend {
     watchers: false,
     fence: false,
     durable: true,
+    rootAttach: true,
+    details: true,
   };
+  readonly createParameters = createParameters;
   readonly #session: Session;
   readonly #lanes = new Lanes();
 
@@ -84,8 +82,9 @@ class Backend implements CloudStackBackend {
     return { detail: `CloudStack at ${client.host} answers, zone ${textIn(zone, 'name') ?? zoneId}` };
   }
 
-  create(context: FencedContext, params: CreateImage): Promise<ImageFacts> {
-    return this.#change('create', context, params.image, () => create(this.#session, context, params));
+  async create(context: FencedContext, params: CreateImage): Promise<ImageFacts> {
+    refuseUnknownParameters(this, params.parameters);
+    return await this.#change('create', context, params.image, () => create(this.#session, context, params));
   }
 
   async inspect({ signal }: BackendContext, image: string): Promise<ImageFacts | null> {
@@ -132,8 +131,9 @@ class Backend implements CloudStackBackend {
     return this.#change('attach', context, image, () => attach(this.#session, context, image, attachment));
   }
 
-  attachRoot(context: FencedContext, image: string, attachment: ImageAttachment): Promise<ImageFacts> {
-    return this.#change('attachRoot', context, image, () => attach(this.#session, context, image, attachment, true));
+  async checkRootAttach({ signal }: BackendContext, nodeId: string): Promise<void> {
+    refusePassed(signal, 'checkRootAttach');
+    await refuseRunning(this.#session, nodeId, signal);
   }
 
   detach(context: FencedContext, image: string, attachment: Detachment): Promise<void> {

@@ -7,9 +7,11 @@ backendConformance('cloudstack', async () => {
   const { simulator, backend } = bench;
   // The names of nodes that the suite uses. Ids are text on the wire.
   for (const id of ['node-a', 'node-b']) simulator.world.addVm({ id, maxDataDisks: 1_000 });
+  simulator.world.addVm({ id: 'stopped-node', state: 'Stopped' });
   return {
     backend: asSuiteWantsIt(backend, simulator),
     hasReadOnly: false,
+    rootNode: 'stopped-node',
     reopen: () => Promise.resolve(asSuiteWantsIt(backendOf(simulator), simulator)),
     putForeignImage: (image: string, units: bigint) => {
       simulator.world.addVolume({ name: image, sizeBytes: units * GIB, state: 'Ready' });

@@ -11,6 +11,7 @@ import {
 import type { JobEnd } from './jobs.ts';
 import { isObject, textIn } from './json.ts';
 import { holderOf, isInTrash, toFacts } from './naming.ts';
+import { placingOf } from './placing.ts';
 import { type VolumeRow, placeOf } from './row.ts';
 import {
   type Session,
@@ -23,7 +24,7 @@ import {
   steady,
 } from './session.ts';
 import { type SnapshotRow, findSnapshot } from './snapshots.ts';
-import { GIB, toGib } from './sizes.ts';
+import { toGib } from './sizes.ts';
 import { KEY, fenceKey, ownedOf, ownerTags } from './tags.ts';
 
 /** Makes a volume, or adopts and completes what an earlier attempt left of it. */
@@ -80,25 +81,30 @@ export function noQos(): HoldfastError {
   return new HoldfastError('unsupported', message);
 }
 
+/** A snapshot, and the zone of the volume that it was taken of, where a clone is made as well. */
+interface Source extends SnapshotRow {
+  readonly zoneId: string | null;
+}
+
 /** The snapshot to clone; `null` without one, and for a volume that stands tagged: its content is there already. */
 async function sourceOf(
   session: Session,
   { signal }: FencedContext,
   { source }: CreateImage,
   standing: VolumeRow | null,
-): Promise<SnapshotRow | null> {
+): Promise<Source | null> {
   if (source === undefined || standing?.tags.has(KEY.volumeId) === true) return null;
   const parent = await session.volumes.find(source.image, signal);
   const snapshot = parent === null ? null : await findSnapshot(session, parent, source.snapshot, signal);
-  if (snapshot === null) throw noSnapshot(source.image, source.snapshot);
-  return snapshot;
+  if (parent === null || snapshot === null) throw noSnapshot(source.image, source.snapshot);
+  return { ...snapshot, zoneId: parent.zoneId };
 }
 
 /**
  * A clone that was cut off before its tag. That it carries the volume's id as its name, and the wanted snapshot as its
  * origin, only our own create can have brought about.
  */
-function isOwnClone(row: VolumeRow, { image, volumeId }: CreateImage, source: SnapshotRow | null): boolean {
+function isOwnClone(row: VolumeRow, { image, volumeId }: CreateImage, source: Source | null): boolean {
   return source !== null && !row.tags.has(KEY.volumeId) && image === volumeId && row.snapshotId === source.id;
 }
 
@@ -118,14 +124,11 @@ async function isLeftUnfinished(
 async function submit(
   session: Session,
   { signal }: FencedContext,
-  { image, volumeId, sizeBytes }: CreateImage,
-  source: SnapshotRow | null,
+  params: CreateImage,
+  source: Source | null,
 ): Promise<JobEnd> {
-  const origin =
-    source === null
-      ? { diskofferingid: session.diskOfferingId, size: String(sizeBytes / GIB) }
-      : { snapshotid: source.id };
-  const parameters = { name: image, zoneid: session.zoneId, ...origin };
+  const { image, volumeId } = params;
+  const parameters = { name: image, ...(await placingOf(session, params, source, signal)) };
   return await session.jobs.run('createVolume', parameters, [volumeId, image], signal);
 }
 

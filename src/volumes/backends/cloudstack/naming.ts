@@ -37,6 +37,7 @@ export function toFacts(image: string, row: VolumeRow): ImageFacts {
     attachment: attachmentOf(row),
     watchers: stranger === null ? [] : [`VM ${stranger}`],
     location: `${row.zone}/${row.name} (${row.id})`,
+    details: row.details,
   };
 }
 

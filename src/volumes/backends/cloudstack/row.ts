@@ -1,3 +1,5 @@
+import type { ImageDetails } from '../backend.ts';
+import { detailsOf } from './details.ts';
 import { type JsonObject, bigintIn, integerIn, objectsIn, requiredText, textIn } from './json.ts';
 
 /** A volume as CloudStack lists it, without what Holdfast does not use. */
@@ -10,12 +12,15 @@ export interface VolumeRow {
   readonly sizeBytes: bigint;
   readonly created: string;
   readonly zone: string;
+  readonly zoneId: string | null;
   readonly virtualMachineId: string | null;
   readonly deviceId: number | null;
   /** The job that works on it now. */
   readonly jobId: string | null;
   readonly snapshotId: string | null;
   readonly tags: ReadonlyMap<string, string>;
+  /** What is shown to people. */
+  readonly details: ImageDetails;
 }
 
 const states: Readonly<Record<string, Place>> = {
@@ -51,10 +56,12 @@ export function toRow(object: JsonObject): VolumeRow {
     sizeBytes: bigintIn(object, 'size') ?? 0n,
     created: textIn(object, 'created') ?? '',
     zone: textIn(object, 'zonename') ?? textIn(object, 'zoneid') ?? 'unknown zone',
+    zoneId: textIn(object, 'zoneid'),
     virtualMachineId: textIn(object, 'virtualmachineid'),
     deviceId: integerIn(object, 'deviceid'),
     jobId: isPending ? textIn(object, 'jobid') : null,
     snapshotId: textIn(object, 'snapshotid'),
     tags: new Map(objectsIn(object, 'tags').map((tag) => [textIn(tag, 'key') ?? '', textIn(tag, 'value') ?? ''])),
+    details: detailsOf(object),
   };
 }

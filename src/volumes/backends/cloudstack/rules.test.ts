@@ -10,16 +10,18 @@ describe('a root disk', () => {
     await using bench = await startBench();
     const { image, ...made } = await bench.backend.create(at(), newGibVolume());
     const vm = bench.simulator.world.addVm({ state: 'Stopped' });
-    const attachment = newAttachment({ nodeId: vm.id });
-    const facts = await bench.backend.attachRoot(at(), image, attachment);
-    assert.deepEqual(facts, { image, ...made, attachment });
+    const attachment = newAttachment({ nodeId: vm.id, device: 'root' });
+    const facts = await bench.backend.attach(at(), image, attachment);
+    const shown = facts.details!;
+    assert.deepEqual(facts, { image, ...made, attachment, details: shown });
+    assert.deepEqual([shown['type'], shown['device_id'], shown['vm_id'], shown['state']], ['ROOT', 0, vm.id, 'Ready']);
     const volume = bench.simulator.world.volumeNamed(image);
     assert.deepEqual([volume.deviceId, volume.type], [0, 'ROOT']);
-    assert.deepEqual(await bench.backend.attachRoot(at(), image, attachment), facts);
+    assert.deepEqual(await bench.backend.attach(at(), image, attachment), facts);
     assert.deepEqual(await bench.backend.list(reading(), { limit: 10 }), [facts]);
     const other = await bench.backend.create(at(), newGibVolume());
     await assert.rejects(
-      bench.backend.attachRoot(at(), other.image, newAttachment({ nodeId: vm.id })),
+      bench.backend.attach(at(), other.image, newAttachment({ nodeId: vm.id, device: 'root' })),
       isKind('conflict', { cloudstack_message: 'Vm already has root volume attached to it' }),
     );
   });
@@ -28,14 +30,11 @@ describe('a root disk', () => {
     await using bench = await startBench();
     const { image } = await bench.backend.create(at(), newGibVolume());
     const vm = bench.simulator.world.addVm({ state: 'Running' });
-    const attachment = newAttachment({ nodeId: vm.id });
-    await assert.rejects(
-      bench.backend.attachRoot(at(), image, attachment),
-      isKind('conflict', { vm_state: 'Running' }),
-    );
+    const attachment = newAttachment({ nodeId: vm.id, device: 'root' });
+    await assert.rejects(bench.backend.attach(at(), image, attachment), isKind('conflict', { vm_state: 'Running' }));
     assert.equal(bench.simulator.count('attachVolume'), 0);
     vm.state = 'Stopped';
-    await bench.backend.attachRoot(at(), image, attachment);
+    await bench.backend.attach(at(), image, attachment);
     vm.state = 'Running';
     const { attachmentId, generation } = attachment;
     const text = 'Root volume detach can happen only when vm is in states: Stopped or Destroyed';

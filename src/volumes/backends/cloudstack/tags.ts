@@ -53,7 +53,7 @@ export function recordOf(row: VolumeRow): AttachmentRecord | null {
   const text = row.tags.get(KEY.attachment);
   if (text === undefined) return null;
   try {
-    const { id, node, generation, mode, fence } = JSON.parse(text) as Record<string, unknown>;
+    const { id, node, generation, mode, device, fence } = JSON.parse(text) as Record<string, unknown>;
     if (typeof id !== 'string' || typeof node !== 'string' || typeof generation !== 'number') return null;
     const isFence = typeof fence === 'number';
     return {
@@ -61,6 +61,7 @@ export function recordOf(row: VolumeRow): AttachmentRecord | null {
       nodeId: node,
       generation,
       mode: mode === 'ro' ? 'ro' : 'rw',
+      ...(device === 'root' ? { device } : {}),
       fence: isFence ? fence : 0,
     };
   } catch {
@@ -70,8 +71,8 @@ export function recordOf(row: VolumeRow): AttachmentRecord | null {
 
 /** @throws HoldfastError `invalid` when a value is too long to be kept */
 export function attachmentTag(record: AttachmentRecord): string {
-  const { attachmentId: id, nodeId: node, generation, mode, fence } = record;
-  return checkedValue('attachment', JSON.stringify({ id, node, generation, mode, fence }));
+  const { attachmentId: id, nodeId: node, generation, mode, device, fence } = record;
+  return checkedValue('attachment', JSON.stringify({ id, node, generation, mode, device, fence }));
 }
 
 export function ownerTags({ volumeId, name }: { readonly volumeId: string; readonly name: string }) {

@@ -15,19 +15,20 @@ const pagesMax = 200;
 const listAttemptsMax = 5;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** Volumes as CloudStack has them now. */
+/** Volumes as CloudStack has them now: those of one zone, and ours wherever they are. */
 export class Volumes {
   readonly #client: CloudStackClient;
-  readonly #zone: Parameters;
+  readonly #zoneId: string;
 
   constructor(client: CloudStackClient, zoneId: string) {
     this.#client = client;
-    this.#zone = { zoneid: zoneId };
+    this.#zoneId = zoneId;
   }
 
   /** The volume that is known by this image name, which may be its id; `null` when there is none. */
   async find(image: string, signal: AbortSignal): Promise<VolumeRow | null> {
-    const holder = holderOf(await this.named(image, signal));
+    const named = await this.named(image, signal);
+    const holder = this.#holderOf(named);
     if (holder !== null || !uuid.test(image)) return holder;
     const row = await this.byId(image, signal);
     return row !== null && isThere(row) ? row : null;
@@ -54,11 +55,11 @@ export class Volumes {
   /** Live images in byte order of their names. Root disks of VMs are none, unless Holdfast attached its own as one. */
   async list(after: string | undefined, limit: number, signal: AbortSignal): Promise<readonly ImageFacts[]> {
     const rows = (await this.#pages({}, signal)).filter(
-      (row) => isThere(row) && (row.type !== 'ROOT' || row.tags.has(KEY.volumeId)),
+      (row) => isThere(row) && (isOurs(row) || (row.type !== 'ROOT' && this.#isAtHome(row))),
     );
     const byName = Map.groupBy(rows, (row) => row.name);
     const facts = rows.map((row) => {
-      const isHolder = holderOf(byName.get(row.name)!) === row;
+      const isHolder = this.#holderOf(byName.get(row.name)!) === row;
       return { image: isHolder ? row.name : row.id, row };
     });
     return facts
@@ -66,6 +67,16 @@ export class Volumes {
       .sort((a, b) => byteOrder(a.image, b.image))
       .slice(0, limit)
       .map(({ image, row }) => toFacts(image, row));
+  }
+
+  /** Which of several volumes has their name: one of this zone goes before those of others. */
+  #holderOf(namesakes: readonly VolumeRow[]): VolumeRow | null {
+    return holderOf(namesakes.filter((row) => this.#isAtHome(row))) ?? holderOf(namesakes);
+  }
+
+  /** Whether it is in the zone of the settings. A server that tells no zone has but one. */
+  #isAtHome({ zoneId }: VolumeRow): boolean {
+    return zoneId === null || zoneId === this.#zoneId;
   }
 
   /**
@@ -80,7 +91,7 @@ export class Volumes {
       for (let page = 1; ; page++) {
         if (page > pagesMax) throw tooMany();
         const paging = { page: String(page), pagesize: String(pageSize) };
-        const answer = await this.#client.call('listVolumes', { ...this.#zone, ...parameters, ...paging }, signal);
+        const answer = await this.#client.call('listVolumes', { ...parameters, ...paging }, signal);
         const listed = objectsIn(answer, 'volume').map(toRow);
         for (const row of listed) rows.set(row.id, row);
         if (listed.length > 0) counts.add(integerIn(answer, 'count') ?? 0);
@@ -91,6 +102,13 @@ export class Volumes {
   }
 }
 
+function isOurs(row: VolumeRow): boolean {
+  return row.tags.has(KEY.volumeId);
+}
+
 function tooMany(): HoldfastError {
-  return new HoldfastError('unsupported', `The zone has more than ${pageSize * pagesMax} volumes, too many to list.`);
+  return new HoldfastError(
+    'unsupported',
+    `The account has more than ${pageSize * pagesMax} volumes, too many to list.`,
+  );
 }

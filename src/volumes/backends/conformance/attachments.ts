@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { ImageAttachment } from '../backend.ts';
-import { type Suite, at, isKind, newAttachment, newId } from './suite.ts';
+import { type Suite, at, isKind, newAttachment, newId, reading } from './suite.ts';
 
 /** Attachments as records in the real system. */
 export function attachmentTests(suite: Suite): void {
@@ -30,6 +30,25 @@ export function attachmentTests(suite: Suite): void {
     assert.deepEqual(await suite.mustInspect(made.image), made);
     const next = newAttachment({ nodeId: 'node-b', generation: 2 });
     assert.deepEqual((await suite.backend.attach(at(), made.image, next)).attachment, next);
+  });
+
+  it('attaches as a root disk, which is another attachment than that of a data disk', async (t) => {
+    if (!suite.needs(t, 'rootAttach')) return;
+    const made = await suite.make();
+    const nodeId = suite.harness.rootNode ?? 'node-a';
+    const { device: _, ...dataDisk } = newAttachment({ nodeId, device: 'root' });
+    const rootDisk: ImageAttachment = { ...dataDisk, device: 'root' };
+    await suite.backend.checkRootAttach!(reading(), nodeId);
+    assert.deepEqual(await suite.mustInspect(made.image), made);
+    const attached = await suite.backend.attach(at(), made.image, rootDisk);
+    assert.deepEqual(attached, { ...made, attachment: rootDisk });
+    assert.deepEqual(await (await suite.harness.reopen()).attach(at(), made.image, rootDisk), attached);
+    await assert.rejects(suite.backend.attach(at(), made.image, dataDisk), isKind('conflict'));
+    assert.deepEqual(await suite.mustInspect(made.image), attached);
+    await suite.backend.detach(at(), made.image, namedBy(rootDisk));
+    assert.deepEqual(await suite.mustInspect(made.image), made);
+    const signal = AbortSignal.abort();
+    await assert.rejects(suite.backend.checkRootAttach!({ signal }, nodeId), isKind('unavailable'));
   });
 
   it('does not clear a newer attachment by a late detach (lesson 4)', async () => {

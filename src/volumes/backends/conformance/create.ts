@@ -110,6 +110,13 @@ export function createTests(suite: Suite): void {
     await assert.rejects(suite.backend.adopt(at(), newId(), tag), isKind('not_found'));
   });
 
+  it('refuses a parameter that it does not know, by its name, and makes nothing', async () => {
+    const volume = newVolume({ parameters: { colour: 'blue' } });
+    await assert.rejects(suite.backend.create(at(), volume), isKind('invalid', { field: 'colour' }));
+    assert.equal(await suite.backend.inspect(reading(), volume.image), null);
+    assert.equal((await suite.backend.create(at(), { ...volume, parameters: {} })).complete, true);
+  });
+
   it('grows, repeats a growth, and never shrinks', async () => {
     const made = await suite.make({ sizeBytes: MIB + 1n });
     const grown = await suite.backend.resize(at(), made.image, ODD_BYTES);

@@ -10,6 +10,8 @@ export interface BackendHarness {
   readonly maxSizeBytes?: bigint;
   /** Whether an image can be attached for reading only; `true` when it is left out. */
   readonly hasReadOnly?: boolean;
+  /** A machine that a root disk can be attached to, where `node-a` cannot have one. */
+  readonly rootNode?: string;
   /** A new instance over the same real system, as after a restart of the server with nothing in memory. */
   reopen(): Promise<VolumeBackend>;
   /** An untagged image, made behind our back. */

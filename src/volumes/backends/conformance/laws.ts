@@ -112,7 +112,7 @@ function deniedCalls(
   image: string,
   { attachmentId, generation }: { readonly attachmentId: string; readonly generation: number },
 ): (() => Promise<unknown>)[] {
-  const { snapshots, clone, qos, trash, fence } = backend.capabilities;
+  const { snapshots, clone, qos, trash, fence, rootAttach } = backend.capabilities;
   const calls: (() => Promise<unknown>)[] = [];
   if (!snapshots) {
     calls.push(() => backend.createSnapshot(at(), image, 's1'));
@@ -129,6 +129,7 @@ function deniedCalls(
       () => backend.trash(at(), image),
       () => backend.restore(at(), image),
     );
+  if (!rootAttach) calls.push(() => backend.attach(at(), image, newAttachment({ device: 'root' })));
   if (!fence) calls.push(() => backend.detach(at(), image, { attachmentId, generation, force: true }));
   return calls;
 }

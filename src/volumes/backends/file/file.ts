@@ -12,7 +12,7 @@ import type {
   SnapshotFacts,
   VolumeBackend,
 } from '../backend.ts';
-import { refusePassed } from '../image-rules.ts';
+import { refusePassed, refuseRootDevice, refuseUnknownParameters } from '../image-rules.ts';
 import { attach, detach, resize } from './change.ts';
 import { adopt, create } from './create.ts';
 import { Directory } from './directory.ts';
@@ -41,7 +41,10 @@ class FileBackend implements VolumeBackend {
     watchers: false,
     fence: false,
     durable: true,
+    rootAttach: false,
+    details: false,
   };
+  readonly createParameters: readonly string[] = [];
   readonly #layout: Layout;
   readonly #directory: Directory;
   readonly #lanes = new Lanes();
@@ -58,6 +61,7 @@ class FileBackend implements VolumeBackend {
 
   async create(context: FencedContext, params: CreateImage): Promise<ImageFacts> {
     if (Object.keys(params.qos ?? {}).length > 0) throw noQos();
+    refuseUnknownParameters(this, params.parameters);
     return await this.#change('create', context, params.image, (layout) => create(layout, context, params));
   }
 
@@ -89,8 +93,9 @@ class FileBackend implements VolumeBackend {
     return this.#change('revert', context, image, (layout) => revert(layout, context, image, snapshot));
   }
 
-  attach(context: FencedContext, image: string, attachment: ImageAttachment): Promise<ImageFacts> {
-    return this.#change('attach', context, image, (layout) => attach(layout, context, image, attachment));
+  async attach(context: FencedContext, image: string, attachment: ImageAttachment): Promise<ImageFacts> {
+    refuseRootDevice(this.name, attachment);
+    return await this.#change('attach', context, image, (layout) => attach(layout, context, image, attachment));
   }
 
   detach(context: FencedContext, image: string, attachment: Detachment): Promise<void> {

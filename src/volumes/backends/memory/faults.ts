@@ -4,7 +4,7 @@ import type { VolumeBackend } from '../backend.ts';
 import { passed } from '../image-rules.ts';
 
 /** A verb of the port that can be made to fail. */
-export type FaultVerb = Exclude<keyof VolumeBackend, 'name' | 'capabilities' | 'close'>;
+export type FaultVerb = Exclude<keyof VolumeBackend, 'name' | 'capabilities' | 'createParameters' | 'close'>;
 
 /**
  * What a test has the real system do wrong.

@@ -11,7 +11,14 @@ import type {
   SnapshotFacts,
   VolumeBackend,
 } from '../backend.ts';
-import { byteOrder, noImage, refusePassed, refuseStaleFence, refuseWrongLimit } from '../image-rules.ts';
+import {
+  byteOrder,
+  noImage,
+  refusePassed,
+  refuseStaleFence,
+  refuseUnknownParameters,
+  refuseWrongLimit,
+} from '../image-rules.ts';
 import * as changes from './changes.ts';
 import { MemoryDisk, type MemoryImage } from './disk.ts';
 import { type FaultVerb, takeFault, withFault } from './faults.ts';
@@ -37,7 +44,10 @@ class MemoryBackend implements VolumeBackend {
     watchers: true,
     fence: true,
     durable: false,
+    rootAttach: true,
+    details: false,
   };
+  readonly createParameters: readonly string[] = [];
   readonly #disk: MemoryDisk;
 
   constructor(name: string, disk: MemoryDisk) {
@@ -50,8 +60,9 @@ class MemoryBackend implements VolumeBackend {
     return this.#read('health', { signal }, null, () => ({ detail }));
   }
 
-  create(context: FencedContext, params: CreateImage): Promise<ImageFacts> {
-    return this.#change('create', context, params.image, (disk) => changes.create(disk, context.fence, params));
+  async create(context: FencedContext, params: CreateImage): Promise<ImageFacts> {
+    refuseUnknownParameters(this, params.parameters);
+    return await this.#change('create', context, params.image, (disk) => changes.create(disk, context.fence, params));
   }
 
   inspect(context: BackendContext, image: string): Promise<ImageFacts | null> {
@@ -96,6 +107,11 @@ class MemoryBackend implements VolumeBackend {
 
   attach(context: FencedContext, image: string, attachment: ImageAttachment): Promise<ImageFacts> {
     return this.#change('attach', context, image, (disk) => changes.attach(disk, image, attachment));
+  }
+
+  /** Machines are names here, and any can start from any disk. */
+  checkRootAttach(context: BackendContext, nodeId: string): Promise<void> {
+    return this.#read('checkRootAttach', context, nodeId, () => undefined);
   }
 
   detach(context: FencedContext, image: string, attachment: Detachment): Promise<void> {

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cloudStackRig } from '../support/cloudstack/rig.ts';
+import { GIB } from '../support/cloudstack/world.ts';
+import { CommandLine } from '../support/command-line.ts';
+
+test('volumes of CloudStack on the command line, as README has it', async () => {
+  await using rig = await cloudStackRig();
+  const { world } = rig.simulator;
+  const cli = new CommandLine(rig.server.directory, () => rig.server.url);
+  const volume = async (...args: string[]) => cli.ok('volume', ...args, '--wait');
+  const vm = world.addVm();
+  assert.match(await volume('create', 'db-1', '--size', '10GiB'), /volume\.create completed/);
+  const place = ['--disk-offering-id', world.fixedOffering.id, '--zone-id', world.otherZoneId];
+  await volume('create', 'db-2', '--size', '5GiB', ...place);
+  await volume('attach', 'db-1', vm.id);
+  await volume('resize', 'db-1', '20GiB');
+  await volume('snapshot', 'db-1', 'monday');
+  const shown = await cli.ok('volume', 'show', 'db-1');
+  assert.match(shown, new RegExp(`attached at +${vm.id} \\(attached, rw\\)`));
+  assert.match(shown, /on CloudStack +DATADISK Ready \([0-9a-f-]{36}\), read 20/);
+  await volume('detach', 'db-1');
+  await cli.fails(5, /a root disk can be attached to a stopped VM only/, 'volume', 'attach-root', 'db-1', vm.id);
+  vm.state = 'Stopped';
+  await volume('attach-root', 'db-1', vm.id);
+  assert.match(await cli.ok('volume', 'show', 'db-1'), /\(attached, rw, root\)[^]*on CloudStack +ROOT Ready/);
+  world.addVolume({ name: 'theirs', sizeBytes: GIB, state: 'Ready' });
+  await volume('import', 'theirs', '--name', 'old-1');
+  await volume('delete', 'db-2');
+  const { items } = JSON.parse(await cli.ok('volume', 'list', '--json')) as { items: { name: string }[] };
+  assert.deepEqual(items.map(({ name }) => name).toSorted(), ['db-1', 'old-1']);
+});
