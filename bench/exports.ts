@@ -160,7 +160,7 @@ async function newFile(directory: string): Promise<ExportSource & { kind: 'file'
 
 function spec(source: ExportSource): ExportSpec {
   const ids = { exportId: `exp-${randomUUID()}`, volumeId: `vol-${randomUUID()}`, generation: 1 };
-  return { ...ids, source, readOnly: false, qos: {}, tls: null };
+  return { ...ids, source, readOnly: false, qos: {}, tls: null, allowedHosts: [] };
 }
 
 function at(): { readonly signal: AbortSignal } {

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../kernel/errors/errors.ts';
 import type { AttachMode } from './backends/backend.ts';
-import type { ExportConnection, ExportKey, ExportKind } from './exports/target.ts';
+import type { ExportConnection, ExportDhchap, ExportKey, ExportKind } from './exports/target.ts';
 
 /**
  * `pending`: on record, and being made. `active`: made, and usable when it was last heard of. `lost`: what served it has
@@ -34,6 +34,7 @@ export interface VolumeExport {
 /** What a client must know to connect; sealed at rest. */
 export interface ExportSecret {
   readonly tls: ExportKey | null;
+  readonly dhchap?: ExportDhchap;
 }
 
 /** What somebody wishes of an export; the rest follows from the attachment. */

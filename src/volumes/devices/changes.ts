@@ -27,7 +27,7 @@ export function deviceChanges(
 }
 
 /** One presence of one disk. The disk sequence alone would do, but older kernels have none. */
-function instanceOf({
+export function instanceOf({
   diskSequence,
   majorMinor,
   serial,
@@ -37,5 +37,15 @@ function instanceOf({
   deviceMapper,
   nbd,
 }: ObservedDevice): string {
-  return JSON.stringify([diskSequence, majorMinor, serial, uuid, nguid, wwid, deviceMapper?.uuid, nbd?.pid]);
+  return JSON.stringify([
+    diskSequence,
+    majorMinor,
+    serial,
+    uuid,
+    nguid,
+    wwid,
+    deviceMapper?.uuid,
+    nbd?.pid,
+    nbd?.exportName,
+  ]);
 }

@@ -1,3 +1,4 @@
+import { parseNbdExportName } from './nbd-export.ts';
 import type { ObservedDevice } from './observe.ts';
 import { volumeSerial } from './volume-serial.ts';
 
@@ -6,18 +7,20 @@ export interface KnownVolume {
   readonly volumeId: string;
   /** The UUIDs under which a disk of it may show itself: that of its id, and that of its backend. */
   readonly uuids: readonly string[];
+  /** Of its attachment at this machine. An NBD device on an export of another generation is not the volume any more. */
+  readonly generation?: number;
 }
 
 /** One device that is one volume, and by what it is known. */
 export interface Match {
   readonly volumeId: string;
   readonly device: ObservedDevice;
-  readonly by: 'uuid' | 'serial';
+  readonly by: 'uuid' | 'serial' | 'nbd_export';
 }
 
 /** Why devices that bear the identity of a volume are none of the volumes. */
 export interface Doubt {
-  readonly reason: 'several_devices' | 'several_volumes' | 'contradiction';
+  readonly reason: 'several_devices' | 'several_volumes' | 'contradiction' | 'other_generation';
   /** A sentence for people. */
   readonly message: string;
   /** By name, as it was when they were observed. */
@@ -38,15 +41,21 @@ interface Claim {
 /**
  * Tells which device is which volume, by identity alone: a full UUID (of an NVMe namespace, or as a serial), else a
  * serial in one of the forms that virtio's 20 bytes allow: CloudStack's (the UUID without hyphens, cut), OpenStack's (with
- * hyphens, cut; also behind the `virtio-` of `/dev/disk/by-id`) or Holdfast's own ({@link volumeSerial}). Sizes,
- * letters and times are never asked. Where two devices are one volume, or a serial is that of two volumes,
+ * hyphens, cut; also behind the `virtio-` of `/dev/disk/by-id`) or Holdfast's own ({@link volumeSerial}). An NBD device
+ * has neither, and is known by the export to which it is connected. Sizes, letters and times are never asked. Where two devices are one volume, or a serial is that of two volumes,
  * nothing is matched and a doubt says so: a wrong disk costs data, an unknown one costs a question.
  */
 export function correlate(devices: readonly ObservedDevice[], volumes: readonly KnownVolume[]): Correlation {
   const index = indexOf(volumes);
   const doubts: Doubt[] = [];
   const claims = new Map<string, Match[]>();
+  const generations = new Map(volumes.map(({ volumeId, generation }) => [volumeId, generation]));
   for (const device of devices) {
+    const stale = otherGeneration(device, generations);
+    if (stale !== null) {
+      doubts.push(stale);
+      continue;
+    }
     const claim = claimOf(device, index);
     if (claim === null) continue;
     if (claim === 'contradiction') {
@@ -76,6 +85,7 @@ function indexOf(volumes: readonly KnownVolume[]): Index {
   };
   for (const { volumeId, uuids } of volumes) {
     add(volumeSerial(volumeId), volumeId);
+    add(nbdKey(volumeId), volumeId);
     for (const uuid of uuids) {
       const digits = uuidDigits(uuid);
       if (digits === null) continue;
@@ -89,6 +99,11 @@ function indexOf(volumes: readonly KnownVolume[]): Index {
 
 /** What a device says it is. `null`: none of ours. */
 function claimOf(device: ObservedDevice, index: Index): Claim | 'contradiction' | null {
+  if (device.nbd !== null) {
+    const named = parseNbdExportName(device.nbd.exportName ?? '');
+    const volumeIds = named === null ? [] : (index.get(nbdKey(named.volumeId)) ?? []);
+    return volumeIds.length === 0 ? null : { volumeIds, by: 'nbd_export' };
+  }
   const serial = normalSerial(device.serial);
   const bySerial = index.get(serial) ?? [];
   const nguid = uuidDigits(device.nguid);
@@ -103,6 +118,11 @@ function claimOf(device: ObservedDevice, index: Index): Claim | 'contradiction' 
   if (bySerial.length === 0) return null;
   if (uuid !== null) return 'contradiction';
   return { volumeIds: bySerial, by: serial.length === 32 ? 'uuid' : 'serial' };
+}
+
+/** Serials are compared in lower case, so none is ever taken for an export. */
+function nbdKey(volumeId: string): string {
+  return `NBD export of ${volumeId}`;
 }
 
 function normalSerial(serial: string | null): string {
@@ -144,4 +164,13 @@ function contradiction(device: ObservedDevice, index: Index): Doubt {
   const volumeIds = index.get(normalSerial(device.serial)) ?? [];
   const message = `${device.name} has the serial of ${volumeIds.join(' and ')}, but another UUID; it is taken for none.`;
   return { reason: 'contradiction', message, devices: [device.name], volumeIds };
+}
+
+function otherGeneration(device: ObservedDevice, generations: ReadonlyMap<string, number | undefined>): Doubt | null {
+  const named = parseNbdExportName(device.nbd?.exportName ?? '');
+  const current = named === null ? undefined : generations.get(named.volumeId);
+  if (named === null || current === undefined || named.generation === current) return null;
+  const of = `generation ${named.generation} of ${named.volumeId}`;
+  const message = `${device.name} is connected to ${of}, which is at generation ${current} now; it is taken for none.`;
+  return { reason: 'other_generation', message, devices: [device.name], volumeIds: [named.volumeId] };
 }

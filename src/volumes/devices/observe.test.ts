@@ -40,14 +40,14 @@ describe('observing block devices', () => {
       'device/serial': 'S1      \n',
     });
     await writeDevice(root.path, 'dm-0', { dev: '253:0\n', size: '8\n', 'dm/name': 'vol-1\n', 'dm/uuid': '\n' });
-    await writeDevice(root.path, 'nbd0', { dev: '43:0\n', size: '8\n', pid: '77\n' });
+    await writeDevice(root.path, 'nbd0', { dev: '43:0\n', size: '8\n', pid: '77\n', backend: 'vol-a.g3\n' });
     await writeDevice(root.path, 'nbd1', { dev: '43:32\n', size: '0\n' });
     await writeDevice(root.path, 'cciss!c0d0', { dev: '104:0\n', size: '8\n' });
     assert.deepEqual(await observeDevices({ sysBlock: root.path }, signal()), [
       device({ name: 'cciss/c0d0', majorMinor: '104:0', sizeBytes: 4_096n }),
       device({ name: 'dm-0', majorMinor: '253:0', sizeBytes: 4_096n, deviceMapper: { name: 'vol-1', uuid: '' } }),
-      device({ name: 'nbd0', majorMinor: '43:0', sizeBytes: 4_096n, nbd: { pid: 77 } }),
-      device({ name: 'nbd1', majorMinor: '43:32', sizeBytes: 0n, nbd: { pid: null } }),
+      device({ name: 'nbd0', majorMinor: '43:0', sizeBytes: 4_096n, nbd: { pid: 77, exportName: 'vol-a.g3' } }),
+      device({ name: 'nbd1', majorMinor: '43:32', sizeBytes: 0n, nbd: { pid: null, exportName: null } }),
       device({
         name: 'nvme0n1',
         majorMinor: '259:0',

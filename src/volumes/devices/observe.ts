@@ -2,6 +2,7 @@ import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { attributesOf } from './attributes.ts';
+import { type ObservedNbd, readNbd } from './nbd-export.ts';
 import { serialOfPage80 } from './page80.ts';
 
 /** What the kernel says of one block device. Sources: the kernel's ABI/stable/sysfs-block and ABI/testing/sysfs-block. */
@@ -23,13 +24,14 @@ export interface ObservedDevice {
   readonly wwid: string | null;
   /** Of a device-mapper device; `uuid` is empty when it was made without one. */
   readonly deviceMapper: { readonly name: string; readonly uuid: string } | null;
-  /** Of an NBD device; `pid` is `null` when no client serves it. */
-  readonly nbd: { readonly pid: number | null } | null;
+  readonly nbd: ObservedNbd | null;
 }
 
 export interface ObserveOptions {
   /** The directory that is `/sys/block` on a live machine. */
   readonly sysBlock: string;
+  /** The directory that is `/proc` on a live machine, which is the default. */
+  readonly proc?: string;
   /** More devices than this are an error, since a second bearer of a serial could be among those not read. */
   readonly devicesMax?: number;
 }
@@ -50,7 +52,7 @@ export async function observeDevices(options: ObserveOptions, signal: AbortSigna
   const reader = async (): Promise<void> => {
     for (const name of left) {
       if (signal.aborted) return;
-      const device = await observeOne(join(options.sysBlock, name), name, signal);
+      const device = await observeOne(name, options, signal);
       if (device !== null) found.push(device);
     }
   };
@@ -73,13 +75,31 @@ async function listNames(sysBlock: string, devicesMax: number): Promise<string[]
   throw new HoldfastError('unavailable', `There are more than ${devicesMax} block devices; none is trusted.`);
 }
 
-async function observeOne(folder: string, fileName: string, signal: AbortSignal): Promise<ObservedDevice | null> {
+/** Reads one device by its kernel's name; `null` when it is not there. Throws `unavailable` when `signal` aborts. */
+export async function observeDevice(
+  name: string,
+  options: ObserveOptions,
+  signal: AbortSignal,
+): Promise<ObservedDevice | null> {
+  const device = await observeOne(name.replaceAll('/', '!'), options, signal);
+  if (signal.aborted) throw new HoldfastError('unavailable', `The device ${name} could not be read in time.`);
+  return device;
+}
+
+async function observeOne(
+  fileName: string,
+  options: ObserveOptions,
+  signal: AbortSignal,
+): Promise<ObservedDevice | null> {
+  const folder = join(options.sysBlock, fileName);
   const { text, bytes } = attributesOf(folder, signal);
   const [majorMinor, diskSequence, sectors] = [await text('dev'), await text('diskseq'), await text('size')];
   if (majorMinor === null || !/^\d+:\d+$/.test(majorMinor) || sectors === null || !/^\d+$/.test(sectors)) return null;
   // The single paths below an NVMe multipath device are hidden; each bears the identity of the device that is used.
   if (fileName.startsWith('nvme') && (await text('hidden')) === '1') return null;
-  const identity = await readIdentity(fileName, text, bytes);
+  const identity = /^nbd\d+$/.test(fileName)
+    ? { nbd: await readNbd({ folder, name: fileName, proc: options.proc ?? '/proc' }, signal) }
+    : await readIdentity(fileName, text, bytes);
   const device = {
     name: fileName.replaceAll('!', '/'),
     majorMinor,
@@ -106,10 +126,6 @@ async function readIdentity(
   if (/^dm-\d+$/.test(fileName)) {
     const name = await text('dm/name');
     return name === null ? {} : { deviceMapper: { name, uuid: (await text('dm/uuid')) ?? '' } };
-  }
-  if (/^nbd\d+$/.test(fileName)) {
-    const pid = await text('pid');
-    return { nbd: { pid: pid !== null && /^\d+$/.test(pid) ? Number(pid) : null } };
   }
   if (fileName.startsWith('nvme')) {
     const [uuid, nguid, wwid] = [await text('uuid'), await text('nguid'), await text('wwid')];

@@ -138,7 +138,7 @@ describe('changes between two observations', () => {
   });
 
   test('an NBD device that another client serves is another disk', () => {
-    const [one, other] = [1, 2].map((pid) => device({ name: 'nbd0', nbd: { pid } }));
+    const [one, other] = [1, 2].map((pid) => device({ name: 'nbd0', nbd: { pid, exportName: null } }));
     assert.deepEqual(kinds([one!], [other!]), ['vanished nbd0 null', 'appeared nbd0 null']);
   });
 });

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
-import type { ExportKey, ExportKind, ExportTarget } from './target.ts';
+import type { ExportSecret } from '../export.ts';
+import type { ExportKind, ExportTarget } from './target.ts';
 import {
   type AddExportWork,
   type ExportsReport,
@@ -35,9 +36,9 @@ export function exportExecutors(
     };
   return {
     'export.add': changing(async (context, input: AddExportWork): Promise<ReportedExport> => {
-      const { transport, allowedHosts: _allowedHosts, ...spec } = input;
-      const tls = context.secret === null ? null : (JSON.parse(context.secret) as ExportKey);
-      return toReported(transport, await targetOf(targets, transport).add(context, { ...spec, tls }));
+      const { transport, ...spec } = input;
+      const { tls = null, ...keys } = (JSON.parse(context.secret ?? '{}') ?? {}) as Partial<ExportSecret>;
+      return toReported(transport, await targetOf(targets, transport).add(context, { ...spec, tls, ...keys }));
     }),
     'export.remove': changing(async (context, { transport, exportId, force }: RemoveExportWork) => {
       await targetOf(targets, transport).remove(context, exportId, { force });

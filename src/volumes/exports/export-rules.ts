@@ -1,10 +1,14 @@
 import { isAbsolute } from 'node:path';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
-import type { ExportKey, ExportQos, ExportSource, ExportSpec } from './target.ts';
+import type { ExportCapabilities, ExportKey, ExportQos, ExportSource, ExportSpec } from './target.ts';
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
 const IDENTITY = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const KEY_HEX = /^(?:[0-9a-f]{2}){16,64}$/i;
+/** The limit of NVMe (Base Specification 2.0, 4.7: NVMe Qualified Names). */
+const NQN_CHARACTERS_MAX = 223;
+const NQN = /^nqn\.[A-Za-z0-9.:_-]+$/;
+const DHCHAP_KEY = /^DHHC-1:0[0-3]:[A-Za-z0-9+/]{40,100}={0,2}:$/;
 /** What QEMU's throttling takes at most. */
 const LIMIT_MAX = 1e15;
 
@@ -30,6 +34,7 @@ export function checkSpec(spec: ExportSpec): void {
   checkSource(spec.source);
   checkQos(spec.qos);
   if (spec.tls !== null) checkKey(spec.tls);
+  checkHosts(spec);
 }
 
 export function checkExportId(exportId: string): void {
@@ -73,6 +78,18 @@ function checkKey({ identity, keyHex }: ExportKey): void {
   if (!KEY_HEX.test(keyHex)) throw invalid('tls', 'A key is 16 to 64 bytes in hexadecimal digits.');
 }
 
+function checkHosts({ allowedHosts, dhchap }: ExportSpec): void {
+  const isName = (nqn: string): boolean => nqn.length <= NQN_CHARACTERS_MAX && NQN.test(nqn);
+  if (!allowedHosts.every(isName) || new Set(allowedHosts).size !== allowedHosts.length) {
+    throw invalid('allowedHosts', 'The hosts of an export are NVMe Qualified Names, each named once.');
+  }
+  const keys = dhchap === undefined ? [] : [dhchap.key, dhchap.controllerKey ?? dhchap.key];
+  // Not the key itself into the sentence.
+  if (!keys.every((key) => DHCHAP_KEY.test(key))) {
+    throw invalid('dhchap', 'A key of a host has the form "DHHC-1:00:…:", with base64 between the last colons.');
+  }
+}
+
 function invalid(field: string, sentence: string): HoldfastError {
   return new HoldfastError('invalid', sentence, { field });
 }
@@ -82,6 +99,28 @@ export function checkWholeSectors(sizeBytes: bigint): void {
   if (sizeBytes % sectorBytes === 0n && sizeBytes > 0n) return;
   const sentence = `An image of ${sizeBytes} bytes cannot be exported: it is no whole number of sectors of 512 bytes.`;
   throw new HoldfastError('unsupported', sentence, { size_bytes: String(sizeBytes) });
+}
+
+/**
+ * Refuses what this target cannot do.
+ *
+ * @throws HoldfastError `unsupported`, before anything is touched; `invalid` when no host is named where one must be.
+ */
+export function checkCapable(spec: ExportSpec, capabilities: ExportCapabilities): void {
+  const asked: readonly (readonly [what: string, isAsked: boolean, can: boolean])[] = [
+    ['read-only', spec.readOnly, capabilities.readOnly],
+    ['with limits', Object.values(spec.qos).some((limit) => limit !== undefined), capabilities.qos],
+    ['with a TLS key', spec.tls !== null, capabilities.tls],
+    ['for named hosts', spec.allowedHosts.length > 0, capabilities.hosts],
+    ['with keys of hosts', spec.dhchap !== undefined, capabilities.hosts],
+    [`from a source of kind ${spec.source.kind}`, true, capabilities.sources.includes(spec.source.kind)],
+  ];
+  for (const [what, isAsked, can] of asked) {
+    if (isAsked && !can) throw new HoldfastError('unsupported', `Nothing can be exported ${what} here.`, { what });
+  }
+  if (capabilities.hosts && spec.allowedHosts.length === 0) {
+    throw invalid('allowedHosts', 'The hosts that may connect must be named; an export for nobody is of no use.');
+  }
 }
 
 export function isSameSource(a: ExportSource, b: ExportSource): boolean {

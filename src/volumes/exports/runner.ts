@@ -3,7 +3,7 @@ import type { Attempt } from '../../kernel/operations/operation.ts';
 import type { Sealer } from '../../kernel/secrets/sealer.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { VolumeBackend } from '../backends/backend.ts';
-import { type ExportSecret, type VolumeExport, exportSecret } from '../export.ts';
+import { type VolumeExport, exportSecret } from '../export.ts';
 import { findExport } from '../export-queries.ts';
 import type { Hosts } from '../hosts.ts';
 import { findVolume } from '../queries.ts';
@@ -50,10 +50,8 @@ export class ExportRunner {
       allowedHosts: wanted.allowedHosts,
     };
     const { sealedSecret } = wanted;
-    const secret =
-      sealedSecret === null ? null : (JSON.parse(sealer.open(sealedSecret, exportSecret(exportId))) as ExportSecret);
-    const tls = secret?.tls == null ? null : JSON.stringify(secret.tls);
-    const command = { ...commandTo(wanted), kind: 'export.add', input, secret: tls };
+    const secret = sealedSecret === null ? null : sealer.open(sealedSecret, exportSecret(exportId));
+    const command = { ...commandTo(wanted), kind: 'export.add', input, secret };
     const { connection } = (await hosts.run(attempt, command)) as ReportedExport;
     const facts = backend.capabilities.watchers ? await backend.inspect(attempt, volume.image) : null;
     return { connection, clients: facts?.watchers ?? [] };

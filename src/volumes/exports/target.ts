@@ -7,8 +7,8 @@
  *   export id, volume id, generation and image in names that are read back.
  * - A volume, and an image, has at most one export on a target. `add` of a volume that is still exported under another
  *   export id is a `conflict` (`{reason: 'stale_export', export_id, generation}`): what is stale goes first.
- * - `add` is idempotent for the same export: same id, volume, generation, source, mode and key. Limits may differ; the last
- *   ones hold. The same id with anything else is a `conflict` (`{reason: 'other_export', differs}`), and changes nothing.
+ * - `add` is idempotent for the same export: same id, volume, generation, source, mode, hosts and key. Limits may differ; the
+ *   last ones hold. The same id with anything else is a `conflict` (`{reason: 'other_export', differs}`), and changes nothing.
  * - `remove` is exact and ordered: export, then the node that it serves, then what is beneath, and it verifies that all is
  *   gone. Absent is success. While a client is connected it is a `conflict` (`{reason: 'in_use'}`) that changes nothing;
  *   with `force` clients are cut, and their later writes fail.
@@ -62,6 +62,10 @@ export interface ExportCapabilities {
   readonly qos: boolean;
   /** Whether an export can take a key without which nobody connects. */
   readonly tls: boolean;
+  /** Whether an export is for named hosts: `allowedHosts` names at least one then, and none where this is `false`. */
+  readonly hosts: boolean;
+  /** Whether an export can be made that nobody writes to. */
+  readonly readOnly: boolean;
   /** Whether connected clients see a new size. */
   readonly resizeInUse: boolean;
   /** Whether exports are still there after this process has ended. */
@@ -95,6 +99,17 @@ export interface ExportKey {
   readonly keyHex: string;
 }
 
+/**
+ * DH-HMAC-CHAP keys of a host (NVMe Base Specification 2.0, 8.13), as `DHHC-1:…` texts. They belong to the host, so all exports
+ * for it on one target have the same. Never logged, and never on a command line.
+ */
+export interface ExportDhchap {
+  /** By which the host proves itself. */
+  readonly key: string;
+  /** By which the target proves itself to the host. */
+  readonly controllerKey?: string;
+}
+
 export interface ExportSpec {
   readonly exportId: string;
   readonly volumeId: string;
@@ -105,6 +120,10 @@ export interface ExportSpec {
   readonly qos: ExportQos;
   /** `null`: whoever reaches the address can read, and write unless `readOnly`. */
   readonly tls: ExportKey | null;
+  /** Who may connect, by NQN, and nobody else. A target without `capabilities.hosts` takes only an empty list. */
+  readonly allowedHosts: readonly string[];
+  /** Asked of every allowed host. Absent for none; `unsupported` where the target or its kernel lacks it. */
+  readonly dhchap?: ExportDhchap;
 }
 
 /** Limits a second; an absent field is no limit. */
@@ -127,16 +146,20 @@ export interface LiveExport {
   readonly sizeBytes: bigint;
   readonly qos: ExportQos;
   readonly isTls: boolean;
+  readonly allowedHosts: readonly string[];
   /** Clients are being cut and no new ones taken. */
   readonly isClosing: boolean;
-  /** Another file stands at the source's path now than the one that is served; it must be removed. */
+  /**
+   * Another file stands at the source's path now than the one that is served, or what is served was changed by others; it
+   * must be removed. Its size is then that of whatever stands at the path, if anything does.
+   */
   readonly isStale: boolean;
   readonly connection: ExportConnection;
 }
 
 /** How to connect. */
 export interface ExportConnection {
-  /** Such as `nbd://192.0.2.7:10809/vol-….g3`. */
+  /** Such as `nbd://192.0.2.7:10809/vol-….g3`, or `nvme+tcp://192.0.2.7:4420/nqn.…`. */
   readonly uri: string;
   readonly host: string;
   readonly port: number;

@@ -2,7 +2,7 @@ import type { ExportConnection, ExportKind, ExportQos, ExportSource, LiveExport 
 
 // What a server and an agent say of exports, as JSON: sizes are decimal text.
 
-/** `export.add`; the secret beside it is an {@link ExportKey} as JSON. */
+/** `export.add`; the secret beside it is an `ExportSecret` as JSON. */
 export interface AddExportWork {
   readonly transport: ExportKind;
   readonly exportId: string;

@@ -17,6 +17,7 @@ export interface MappedDevice {
   readonly majorMinor: string;
   readonly openCount: number;
   readonly isSuspended: boolean;
+  readonly isReadOnly: boolean;
   /** Empty when none is loaded. */
   readonly table: readonly TableLine[];
 }
@@ -35,7 +36,7 @@ export function parseListing(outputs: { readonly info: string; readonly table: s
     const [name, uuid, major, minor, open, attr, ...rest] = line.split('|');
     const areNumbers = [major, minor, open].every((each) => /^\d+$/.test(each ?? ''));
     // Live, inactive, suspended, read-only or writable, each a letter or a hyphen.
-    const state = /^[L-][I-]([s-])[rw]/.exec(attr ?? '');
+    const state = /^[L-][I-]([s-])([rw])/.exec(attr ?? '');
     if (!name || uuid === undefined || state === null || rest.length > 0 || !areNumbers) {
       throw unreadable('info', line);
     }
@@ -45,6 +46,7 @@ export function parseListing(outputs: { readonly info: string; readonly table: s
       majorMinor: `${major}:${minor}`,
       openCount: Number(open),
       isSuspended: state[1] === 's',
+      isReadOnly: state[2] === 'r',
       table: tables.get(name) ?? [],
     };
   });

@@ -7,7 +7,7 @@ import { type LinkStep, planLink, planTeardown } from './plan.ts';
 
 const volumeId = 'vol-01930000-0000-7000-8000-00000000000a';
 const { name, uuid } = linkNames(volumeId);
-const wanted = { volumeId, majorMinor: '254:16', sizeBytes: 2n ** 26n };
+const wanted = { volumeId, majorMinor: '254:16', sizeBytes: 2n ** 26n, isReadOnly: false };
 const table = '0 131072 linear 254:16 0';
 
 const listing = (info: string, tables: string) => parseListing({ info, table: tables });
@@ -16,13 +16,13 @@ const existing = (given: string, owner = uuid, state = '0|L--w') =>
 const said = (steps: readonly LinkStep[]) =>
   steps.map((step) => (step.kind === 'refuse' ? `refuse ${step.reason}` : step.kind));
 const repointing = [
-  { kind: 'reload', name, table },
+  { kind: 'reload', name, table, isReadOnly: false },
   { kind: 'resume', name },
 ];
 
 describe('the plan of a link', () => {
   test('creates one where there is none', () => {
-    assert.deepEqual(planLink(wanted, []), [{ kind: 'create', name, uuid, table }]);
+    assert.deepEqual(planLink(wanted, []), [{ kind: 'create', name, uuid, table, isReadOnly: false }]);
   });
 
   test('keeps one that points at the device', () => {
@@ -44,6 +44,14 @@ describe('the plan of a link', () => {
 
   test('loads the right table before it resumes a suspended link, which may hold another table', () => {
     assert.deepEqual(planLink(wanted, existing(table, uuid, '0|LIsw')), repointing);
+  });
+
+  test('is writable as the device is', () => {
+    const readOnly = { ...wanted, isReadOnly: true };
+    assert.deepEqual(planLink(readOnly, []), [{ kind: 'create', name, uuid, table, isReadOnly: true }]);
+    assert.deepEqual(said(planLink(readOnly, existing(table))), ['reload', 'resume']);
+    assert.deepEqual(said(planLink(readOnly, existing(table, uuid, '0|L--r'))), ['keep']);
+    assert.deepEqual(said(planLink(wanted, existing(table, uuid, '0|L--r'))), ['reload', 'resume']);
   });
 
   test('refuses a link of ours under another name, itself as target, and a device that another link of ours holds', () => {
@@ -68,7 +76,7 @@ describe('bugs of others that are none here', () => {
     for (const owner of ['', 'BLK-else', 'HOLDFAST-vol-b']) {
       for (const each of [table, '0 131072 linear 254:32 0']) {
         assert.deepEqual(said(planLink(wanted, existing(each, owner))), ['refuse foreign_uuid']);
-        assert.deepEqual(said(planTeardown(volumeId, existing(each, owner), { mayDefer: true })), [
+        assert.deepEqual(said(planTeardown(linkNames(volumeId), existing(each, owner), { mayDefer: true })), [
           'refuse foreign_uuid',
         ]);
       }
@@ -122,16 +130,16 @@ describe('bugs of others that are none here', () => {
 
 describe('the teardown of a link', () => {
   test('removes ours, and an absent one is done', () => {
-    assert.deepEqual(planTeardown(volumeId, [], { mayDefer: false }), []);
+    assert.deepEqual(planTeardown(linkNames(volumeId), [], { mayDefer: false }), []);
     const steps = [{ kind: 'remove', name, isDeferred: false }];
-    assert.deepEqual(planTeardown(volumeId, existing(table), { mayDefer: false }), steps);
+    assert.deepEqual(planTeardown(linkNames(volumeId), existing(table), { mayDefer: false }), steps);
   });
 
   test('leaves an open one, or lets it go with its last holder', () => {
     const open = existing(table, uuid, '1|L--w');
-    assert.deepEqual(said(planTeardown(volumeId, open, { mayDefer: false })), ['refuse open']);
+    assert.deepEqual(said(planTeardown(linkNames(volumeId), open, { mayDefer: false })), ['refuse open']);
     const steps = [{ kind: 'remove', name, isDeferred: true }];
-    assert.deepEqual(planTeardown(volumeId, open, { mayDefer: true }), steps);
+    assert.deepEqual(planTeardown(linkNames(volumeId), open, { mayDefer: true }), steps);
   });
 });
 
@@ -146,6 +154,7 @@ describe('what dmsetup prints', () => {
       majorMinor: '253:3',
       openCount: 1,
       isSuspended: false,
+      isReadOnly: false,
       table: [
         { startSectors: 0n, lengthSectors: 8n, target: 'linear', args: '8:0 0' },
         { startSectors: 8n, lengthSectors: 8n, target: 'error', args: '' },

@@ -5,10 +5,16 @@ import { type LinkNames, linkNames, linkUuidPrefix } from './names.ts';
 /** One step on a link, as data. `table` is a whole table in the form of `dmsetup create`. */
 export type LinkStep =
   /** Fails when the name exists by then; that is never success, the plan is then made anew from what is read. */
-  | { readonly kind: 'create'; readonly name: string; readonly uuid: string; readonly table: string }
+  | {
+      readonly kind: 'create';
+      readonly name: string;
+      readonly uuid: string;
+      readonly table: string;
+      readonly isReadOnly: boolean;
+    }
   | { readonly kind: 'keep'; readonly name: string }
   /** Loads the table beside the live one; the `resume` that follows swaps it in, also under an open holder. */
-  | { readonly kind: 'reload'; readonly name: string; readonly table: string }
+  | { readonly kind: 'reload'; readonly name: string; readonly table: string; readonly isReadOnly: boolean }
   | { readonly kind: 'resume'; readonly name: string }
   /** Deferred, it goes when its last holder closes it. */
   | { readonly kind: 'remove'; readonly name: string; readonly isDeferred: boolean }
@@ -21,6 +27,8 @@ export interface WantedLink {
   readonly volumeId: string;
   readonly majorMinor: string;
   readonly sizeBytes: bigint;
+  /** Through the link of a read-only device nobody writes either, instead of failing at it later. */
+  readonly isReadOnly: boolean;
 }
 
 type Refused = Extract<LinkStep, { readonly kind: 'refuse' }>;
@@ -45,23 +53,25 @@ export function planLink(wanted: WantedLink, listing: readonly MappedDevice[]): 
     return [refuse('device_taken', `${holder.name} still points at ${wanted.majorMinor}; it has to go first.`)];
   }
   const { name, uuid } = names;
-  if (existing === null) return [{ kind: 'create', name, uuid, table }];
-  const isRight = existing.table.length === 1 && existing.table.map(textOf)[0] === table;
+  const { isReadOnly } = wanted;
+  if (existing === null) return [{ kind: 'create', name, uuid, table, isReadOnly }];
+  const isSame = existing.table.length === 1 && existing.table.map(textOf)[0] === table;
+  const isRight = isSame && existing.isReadOnly === isReadOnly;
   if (isRight && !existing.isSuspended) return [{ kind: 'keep', name }];
   // A suspended link may hold a table that someone loaded and never swapped in: a bare resume would make that one live.
   return [
-    { kind: 'reload', name, table },
+    { kind: 'reload', name, table, isReadOnly },
     { kind: 'resume', name },
   ];
 }
 
-/** The steps after which a volume has no link; none when it has none. An open one is refused, or with `mayDefer` deferred. */
+/** The steps after which a link is gone; none when there is none. An open one is refused, or with `mayDefer` deferred. */
 export function planTeardown(
-  volumeId: string,
+  names: LinkNames,
   listing: readonly MappedDevice[],
   { mayDefer }: { readonly mayDefer: boolean },
 ): readonly LinkStep[] {
-  const existing = findLink(linkNames(volumeId), listing);
+  const existing = findLink(names, listing);
   if (existing === null) return [];
   if ('kind' in existing) return [existing];
   const { name, openCount } = existing;

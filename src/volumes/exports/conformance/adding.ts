@@ -12,9 +12,9 @@ export function addingTests(suite: Suite): void {
     await suite.harness.write(live, 0xa1, 65_536);
     assert.equal(await suite.harness.reads(live, 0xa1, 65_536), true);
     assert.equal(await suite.harness.reads(live, 0, 0), true);
-    const { exportId, volumeId, generation, source, readOnly, qos } = spec;
+    const { exportId, volumeId, generation, source, readOnly, qos, allowedHosts } = spec;
     const { connection, ...facts } = live;
-    const expected = { exportId, volumeId, generation, source, readOnly, qos, sizeBytes: 4n * MIB };
+    const expected = { exportId, volumeId, generation, source, readOnly, qos, allowedHosts, sizeBytes: 4n * MIB };
     assert.deepEqual(facts, { ...expected, isTls: false, isClosing: false, isStale: false });
     assert.match(connection.name, new RegExp(volumeId));
     assert.ok(connection.port > 0 && connection.commands.length > 0);
@@ -73,7 +73,31 @@ export function addingTests(suite: Suite): void {
     assert.equal((await suite.target.list(at())).filter(({ volumeId }) => volumeId === spec.volumeId).length, 1);
   });
 
-  it('lets nobody write what is exported read-only', async () => {
+  it('takes hosts where it knows them apart, at least one, and refuses them elsewhere', async () => {
+    const spec = await suite.wish();
+    const host = 'nqn.2014-08.org.nvmexpress:uuid:00000000-0000-4000-8000-00000000000a';
+    for (const wrong of [['nqn.x/../y'], ['nqn.x\ny'], [host, host], ['sda']]) {
+      await assert.rejects(suite.target.add(at(), { ...spec, allowedHosts: wrong }), isKind('invalid'));
+    }
+    if (suite.target.capabilities.hosts) {
+      await assert.rejects(suite.target.add(at(), { ...spec, allowedHosts: [] }), isKind('invalid'));
+      await suite.target.add(at(), spec);
+      const refused = isKind('conflict', { reason: 'other_export', differs: ['allowedHosts'] });
+      await assert.rejects(suite.target.add(at(), { ...spec, allowedHosts: [host] }), refused);
+      await suite.remove(spec.exportId);
+    } else {
+      await assert.rejects(suite.target.add(at(), { ...spec, allowedHosts: [host] }), isKind('unsupported'));
+    }
+    assert.equal(await suite.find(spec.exportId), undefined);
+  });
+
+  it('lets nobody write what is exported read-only, or says that it cannot', async () => {
+    if (!suite.target.capabilities.readOnly) {
+      const spec = await suite.wish({ readOnly: true });
+      await assert.rejects(suite.target.add(at(), spec), isKind('unsupported'));
+      assert.equal(await suite.find(spec.exportId), undefined);
+      return;
+    }
     const { spec, live } = await suite.make({ readOnly: true });
     assert.equal(live.readOnly, true);
     assert.equal(await suite.harness.reads(live, 0, 0), true);

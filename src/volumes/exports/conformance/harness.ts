@@ -3,6 +3,8 @@ import type { ExportSource, ExportTarget, LiveExport } from '../target.ts';
 /** What an adapter brings to the conformance suite: itself, images, and clients of its own protocol. */
 export interface ExportHarness {
   readonly target: ExportTarget;
+  /** Whom its clients say that they are; empty where the target knows no hosts. */
+  readonly allowedHosts: readonly string[];
   /** A new empty image of this size. */
   newImage(sizeBytes: bigint): Promise<ExportSource>;
   /** The size that a client sees. */

@@ -26,7 +26,8 @@ export class Suite {
 
   /** A wish for an export of a new image. */
   async wish(overrides: Partial<ExportSpec> = {}, sizeBytes = 4n * MIB): Promise<ExportSpec> {
-    return newSpec(overrides.source ?? (await this.harness.newImage(sizeBytes)), overrides);
+    const source = overrides.source ?? (await this.harness.newImage(sizeBytes));
+    return newSpec(source, { allowedHosts: this.harness.allowedHosts, ...overrides });
   }
 
   async make(
@@ -48,7 +49,7 @@ export class Suite {
 
 export function newSpec(source: ExportSource, overrides: Partial<ExportSpec> = {}): ExportSpec {
   const ids = { exportId: `exp-${randomUUID()}`, volumeId: `vol-${randomUUID()}`, generation: 1 };
-  return { ...ids, readOnly: false, qos: {}, tls: null, ...overrides, source };
+  return { ...ids, readOnly: false, qos: {}, tls: null, allowedHosts: [], ...overrides, source };
 }
 
 export function at(timeoutMs = CALL_TIMEOUT_MS): ExportContext {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { ExportKey, ExportSource, ExportSpec } from '../target.ts';
-import { otherExport } from './decide-add.ts';
+import { otherExport } from '../decide-add.ts';
 import { Lane, type LaneSettings } from './lane.ts';
 import type { Daemon } from './daemon.ts';
 import { type DaemonState, readState } from './live.ts';

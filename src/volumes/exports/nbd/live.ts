@@ -14,6 +14,8 @@ export interface FoundExport extends NamedExport {
   readonly qmpId: string;
   readonly source: ExportSource;
   readonly sizeBytes: bigint;
+  /** NBD knows no hosts. */
+  readonly allowedHosts: readonly string[];
   readonly isClosing: boolean;
 }
 
@@ -41,7 +43,8 @@ export async function readState(qmp: QmpConnection, signal: AbortSignal): Promis
     // Both answers are of one moment only when nothing was changed between them; a half of an export is none.
     if (image === undefined || source === null) continue;
     const sizeBytes = BigInt(image.image['virtual-size']);
-    found.push({ ...named, qmpId: each.id, source, sizeBytes, isClosing: each['shutting-down'] });
+    const isClosing = each['shutting-down'];
+    found.push({ ...named, qmpId: each.id, source, sizeBytes, allowedHosts: [], isClosing });
   }
   return { exports: found, nodeNames: new Set(byName.keys()) };
 }
@@ -70,6 +73,7 @@ export async function describe(
         sizeBytes,
         qos: qosOf(limits),
         isTls: endpoint.identity !== null,
+        allowedHosts: [],
         isClosing,
         isStale: await isReplaced(source, openFiles),
         connection: connectionTo({ ...endpoint, port: daemon.port }, nbdName(each), readOnly),

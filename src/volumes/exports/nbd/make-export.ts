@@ -8,7 +8,7 @@ import type { QmpConnection } from './qmp/connection.ts';
 
 const CLEANUP_TIMEOUT_MS = 5_000;
 
-type Wanted = Omit<ExportSpec, 'tls'>;
+type Wanted = Omit<ExportSpec, 'tls' | 'allowedHosts'>;
 
 /** Makes an export that is not there, from the bottom up, after taking away what an earlier attempt may have left. */
 export async function makeExport(qmp: QmpConnection, wanted: Wanted, signal: AbortSignal): Promise<void> {

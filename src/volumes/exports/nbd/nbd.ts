@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import { checkExportId, checkQos, checkSpec, checkWholeSectors, isSameQos } from '../export-rules.ts';
+import { checkCapable, checkExportId, checkQos, checkSpec, checkWholeSectors, isSameQos } from '../export-rules.ts';
 import type {
   ExportCapabilities,
   ExportContext,
@@ -12,7 +12,7 @@ import type {
   LiveExport,
 } from '../target.ts';
 import type { Daemon } from './daemon.ts';
-import { decideAdd, otherExport, replaced } from './decide-add.ts';
+import { decideAdd, otherExport, replaced } from '../decide-add.ts';
 import type { Lane } from './lane.ts';
 import { Lanes, askDaemon, familyOf, stateOf } from './lanes.ts';
 import { throttleLimits } from './limits.ts';
@@ -23,7 +23,7 @@ import type { PortRange } from './ports.ts';
 import { asProblems } from './problem.ts';
 import { type Environment, findStorageDaemon } from './program.ts';
 import type { QmpConnection } from './qmp/connection.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../turns.ts';
 
 const CLEANUP_TIMEOUT_MS = 5_000;
 
@@ -48,6 +48,8 @@ class NbdTarget implements ExportTarget {
   readonly capabilities: ExportCapabilities = {
     qos: true,
     tls: true,
+    hosts: false,
+    readOnly: true,
     // QEMU refuses to resize what is exported, since the protocol has no word for it (measured with 7.2).
     resizeInUse: false,
     survivesRestart: false,
@@ -84,6 +86,7 @@ class NbdTarget implements ExportTarget {
   add(context: ExportContext, spec: ExportSpec): Promise<LiveExport> {
     return this.#change(context, async (signal) => {
       checkSpec(spec);
+      checkCapable(spec, this.capabilities);
       throttleLimits(spec.qos);
       return this.#turns.take(familyOf(spec.source), signal, async () => {
         const lane = this.#lanes.forSpec(spec);

@@ -14,6 +14,7 @@ await target.add(
     readOnly: false,
     qos: {},
     tls: null,
+    allowedHosts: [],
   },
 );
 const { detail } = await target.health(signal);

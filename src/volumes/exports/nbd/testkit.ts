@@ -47,6 +47,7 @@ export function nbdHarness(
 ): ExportHarness {
   return {
     target,
+    allowedHosts: [],
     newImage,
     sizeSeen,
     write: async ({ connection }, byte, offset) => {

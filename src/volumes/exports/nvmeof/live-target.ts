@@ -1,6 +1,7 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
+import { attributesOf } from '../../devices/attributes.ts';
 
 /** More than a machine can have in use; a folder with more is not configfs. */
 const ENTRIES_MAX = 65_536;
@@ -25,6 +26,8 @@ export interface LiveNamespace {
   readonly id: string;
   readonly devicePath: string;
   readonly uuid: string;
+  /** Zeros when it was never set. */
+  readonly nguid: string;
   readonly isEnabled: boolean;
 }
 
@@ -52,41 +55,61 @@ export async function readTarget(root: string, signal: AbortSignal): Promise<Liv
     throw new HoldfastError('unavailable', sentence, { reason: 'not_loaded' }, error);
   });
   const ports = await names(join(root, 'ports'));
-  return {
-    subsystems: await inTurn(bounded(nqns), signal, (nqn) => readSubsystem(join(root, 'subsystems', nqn), nqn)),
-    ports: await inTurn(ports, signal, (id) => readPort(join(root, 'ports', id), id)),
+  const read = {
+    subsystems: await inTurn(bounded(nqns), signal, (nqn) => readSubsystem(join(root, 'subsystems', nqn), nqn, signal)),
+    ports: await inTurn(ports, signal, (id) => readPort(join(root, 'ports', id), id, signal)),
     hosts: await names(join(root, 'hosts')),
   };
+  // Attributes are empty after that.
+  if (signal.aborted) throw late();
+  return read;
 }
 
-async function readSubsystem(folder: string, nqn: string): Promise<LiveSubsystem> {
-  const namespaces = await names(join(folder, 'namespaces'));
+async function readSubsystem(folder: string, nqn: string, signal: AbortSignal): Promise<LiveSubsystem> {
+  const text = attributesIn(folder, signal);
+  const [allowsAny, serial, hosts, namespaces] = await Promise.all([
+    text('attr_allow_any_host'),
+    text('attr_serial'),
+    names(join(folder, 'allowed_hosts')),
+    names(join(folder, 'namespaces')),
+  ]);
   return {
     nqn,
-    allowsAnyHost: (await text(join(folder, 'attr_allow_any_host'))) === '1',
-    serial: await text(join(folder, 'attr_serial')),
-    hosts: await names(join(folder, 'allowed_hosts')),
-    namespaces: await Promise.all(namespaces.map((id) => readNamespace(join(folder, 'namespaces', id), id))),
+    allowsAnyHost: allowsAny === '1',
+    serial,
+    hosts,
+    namespaces: await Promise.all(namespaces.map((id) => readNamespace(join(folder, 'namespaces', id), id, signal))),
   };
 }
 
-async function readNamespace(folder: string, id: string): Promise<LiveNamespace> {
-  const devicePath = await text(join(folder, 'device_path'));
+async function readNamespace(folder: string, id: string, signal: AbortSignal): Promise<LiveNamespace> {
+  const attributes = ['device_path', 'device_uuid', 'device_nguid', 'enable'] as const;
+  const [path, uuid, nguid, enable] = await Promise.all(attributes.map(attributesIn(folder, signal)));
   // The kernel writes what is not set like this.
-  const isSet = devicePath !== '(null)';
-  const uuid = await text(join(folder, 'device_uuid'));
-  return { id, devicePath: isSet ? devicePath : '', uuid, isEnabled: (await text(join(folder, 'enable'))) === '1' };
+  const devicePath = path === undefined || path === '(null)' ? '' : path;
+  return { id, devicePath, uuid: uuid ?? '', nguid: nguid ?? '', isEnabled: enable === '1' };
 }
 
-async function readPort(folder: string, id: string): Promise<LivePort> {
-  return {
-    id,
-    transport: await text(join(folder, 'addr_trtype')),
-    family: await text(join(folder, 'addr_adrfam')),
-    address: await text(join(folder, 'addr_traddr')),
-    service: await text(join(folder, 'addr_trsvcid')),
-    subsystems: await names(join(folder, 'subsystems')),
-  };
+async function readPort(folder: string, id: string, signal: AbortSignal): Promise<LivePort> {
+  const text = attributesIn(folder, signal);
+  const [transport, family, address, service, subsystems] = await Promise.all([
+    text('addr_trtype'),
+    text('addr_adrfam'),
+    text('addr_traddr'),
+    text('addr_trsvcid'),
+    names(join(folder, 'subsystems')),
+  ]);
+  return { id, transport, family, address, service, subsystems };
+}
+
+/** Empty for what is not there. */
+function attributesIn(folder: string, signal: AbortSignal): (attribute: string) => Promise<string> {
+  const { text } = attributesOf(folder, signal);
+  return async (attribute) => (await text(attribute)) ?? '';
+}
+
+function late(): HoldfastError {
+  return new HoldfastError('unavailable', 'The NVMe target was not read in time.');
 }
 
 async function inTurn<T>(
@@ -96,7 +119,7 @@ async function inTurn<T>(
 ): Promise<T[]> {
   const results: T[] = [];
   for (const item of items) {
-    if (signal.aborted) throw new HoldfastError('unavailable', 'The NVMe target was not read in time.');
+    if (signal.aborted) throw late();
     results.push(await read(item));
   }
   return results;
@@ -109,8 +132,4 @@ async function names(folder: string): Promise<string[]> {
 function bounded(entries: string[]): string[] {
   if (entries.length <= ENTRIES_MAX) return entries.sort();
   throw new HoldfastError('backend', 'The NVMe target has more entries than can be.');
-}
-
-async function text(file: string): Promise<string> {
-  return (await readFile(file, 'utf8').catch(() => '')).trim();
 }

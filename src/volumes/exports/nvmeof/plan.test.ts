@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { temporaryDirectory } from '../../../../test/support/temp.ts';
 import { isKind } from '../conformance/suite.ts';
 import { type LiveTarget, readTarget } from './live-target.ts';
-import { type ConfigStep, buildSteps, teardownSteps } from './plan.ts';
+import { type ConfigStep, buildSteps, leftoverPortSteps, teardownSteps } from './plan.ts';
 import { type Subsystem, nqnOf, parseNqn } from './subsystem.ts';
 import { carryOut, emptyConfigfs } from './test-configfs.ts';
 
@@ -17,11 +17,13 @@ const wanted: Subsystem = {
   generation: 3,
   serial: '3106013a65953b610af1',
   uuid: '65953b61-0af1-42f6-a1b2-000000000001',
+  nguid: '0b0c0d0e-0000-0000-0000-00000000000f',
   devicePath: '/dev/mapper/vol1',
   hosts: [{ nqn: hostA, auth: null }],
   address: { family: 'ipv4', address: '192.0.2.7', service: 4420 },
 };
 const nqn = 'nqn.2026-01.io.holdfast:exp-1:vol-1:g3';
+const ports = { first: 4420, last: 4430 };
 const signal = (): AbortSignal => AbortSignal.timeout(10_000);
 
 /** A plan as one word and path a line. */
@@ -41,13 +43,15 @@ describe('the plan of an NVMe subsystem', () => {
       `mkdir subsystems/${nqn}/namespaces/1`,
       `write subsystems/${nqn}/namespaces/1/device_path /dev/mapper/vol1`,
       `write subsystems/${nqn}/namespaces/1/device_uuid 65953b61-0af1-42f6-a1b2-000000000001`,
+      `write subsystems/${nqn}/namespaces/1/device_nguid 0b0c0d0e-0000-0000-0000-00000000000f`,
+      `write subsystems/${nqn}/namespaces/1/buffered_io 1`,
       `write subsystems/${nqn}/namespaces/1/enable 1`,
-      'mkdir ports/1',
-      'write ports/1/addr_adrfam ipv4',
-      'write ports/1/addr_trtype tcp',
-      'write ports/1/addr_traddr 192.0.2.7',
-      'write ports/1/addr_trsvcid 4420',
-      `link ports/1/subsystems/${nqn}`,
+      'mkdir ports/4420',
+      'write ports/4420/addr_adrfam ipv4',
+      'write ports/4420/addr_trtype tcp',
+      'write ports/4420/addr_traddr 192.0.2.7',
+      'write ports/4420/addr_trsvcid 4420',
+      `link ports/4420/subsystems/${nqn}`,
     ]);
   });
 
@@ -64,22 +68,26 @@ describe('the plan of an NVMe subsystem', () => {
           allowsAnyHost: false,
           serial: wanted.serial,
           hosts: [hostA],
-          namespaces: [{ id: '1', devicePath: '/dev/mapper/vol1', uuid: wanted.uuid, isEnabled: true }],
+          namespaces: [
+            { id: '1', devicePath: '/dev/mapper/vol1', uuid: wanted.uuid, nguid: wanted.nguid, isEnabled: true },
+          ],
         },
       ],
-      ports: [{ id: '1', transport: 'tcp', family: 'ipv4', address: '192.0.2.7', service: '4420', subsystems: [nqn] }],
+      ports: [
+        { id: '4420', transport: 'tcp', family: 'ipv4', address: '192.0.2.7', service: '4420', subsystems: [nqn] },
+      ],
       hosts: [hostA],
     });
     assert.throws(() => buildSteps(wanted, live), isKind('conflict'));
     const down = teardownSteps(nqn, live);
     assert.deepEqual(outline(down), [
-      `unlink ports/1/subsystems/${nqn}`,
+      `unlink ports/4420/subsystems/${nqn}`,
+      'rmdir ports/4420',
       `write subsystems/${nqn}/namespaces/1/enable 0`,
       `rmdir subsystems/${nqn}/namespaces/1`,
       `unlink subsystems/${nqn}/allowed_hosts/${hostA}`,
-      `rmdir subsystems/${nqn}`,
-      'rmdir ports/1',
       `rmdir hosts/${hostA}`,
+      `rmdir subsystems/${nqn}`,
     ]);
     await carryOut(root, down);
     assert.deepEqual(await readTarget(root, signal()), nothing);
@@ -98,14 +106,16 @@ describe('the plan of an NVMe subsystem', () => {
         await carryOut(directory.path, teardownSteps(nqn, await readTarget(directory.path, signal())));
         const left = await readTarget(directory.path, signal());
         assert.deepEqual(left.subsystems, [], `${built} steps up, ${removed} down`);
-        // Hosts and ports without a subsystem let nobody in; the next build uses them again.
-        await carryOut(directory.path, buildSteps(wanted, left));
+        await carryOut(directory.path, leftoverPortSteps(left, ports));
+        assert.deepEqual((await readTarget(directory.path, signal())).ports, []);
+        // A host without a subsystem lets nobody in; the next build uses it again.
+        await carryOut(directory.path, buildSteps(wanted, { ...left, ports: [] }));
         assert.equal((await readTarget(directory.path, signal())).ports[0]?.subsystems.length, 1);
       }
     }
   });
 
-  test('shares hosts and ports with other subsystems, and leaves them what they use', async () => {
+  test('shares hosts with other subsystems, and leaves them what they use', async () => {
     await using directory = await temporaryDirectory();
     const root = directory.path;
     await emptyConfigfs(root);
@@ -114,6 +124,7 @@ describe('the plan of an NVMe subsystem', () => {
       exportId: 'exp-2',
       volumeId: 'vol-2',
       hosts: [...wanted.hosts, { nqn: hostB, auth: null }],
+      address: { ...wanted.address, service: 4422 },
     };
     const third = { ...wanted, exportId: 'exp-3', volumeId: 'vol-3', address: { ...wanted.address, service: 4421 } };
     for (const each of [wanted, second, third]) {
@@ -123,8 +134,9 @@ describe('the plan of an NVMe subsystem', () => {
     assert.deepEqual(
       live.ports.map(({ id, subsystems }) => [id, subsystems.length]),
       [
-        ['1', 2],
-        ['2', 1],
+        ['4420', 1],
+        ['4421', 1],
+        ['4422', 1],
       ],
     );
     await carryOut(root, teardownSteps(nqnOf(second), live));
@@ -135,6 +147,7 @@ describe('the plan of an NVMe subsystem', () => {
       ['exp-1', 'exp-3'],
     );
     assert.deepEqual(left.ports[0]?.subsystems, [nqn]);
+    assert.deepEqual(leftoverPortSteps(left, ports), []);
   });
 
   test('keys are there before the host is let in, and are marked as secrets', () => {
@@ -153,6 +166,8 @@ describe('the plan of an NVMe subsystem', () => {
       { serial: 'x'.repeat(21) },
       { serial: 'a/b' },
       { uuid: 'no' },
+      { nguid: 'no' },
+      { address: { ...wanted.address, service: 0 } },
       { devicePath: 'sda' },
       { devicePath: '/dev/sda\n/dev/sdb' },
       { hosts: [] },

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import type { LivePort, LiveTarget } from './live-target.ts';
-import { type AllowedHost, type PortAddress, type Subsystem, checkSubsystem, nqnOf } from './subsystem.ts';
+import type { LiveTarget } from './live-target.ts';
+import { type AllowedHost, type PortRange, type Subsystem, checkSubsystem, nqnOf } from './subsystem.ts';
 
 /**
  * One change in configfs, by paths below its root. Whoever carries a plan out does so in its order, one step at a time, and
@@ -31,7 +31,6 @@ export function buildSteps(wanted: Subsystem, live: LiveTarget): readonly Config
   }
   const subsystem = `subsystems/${nqn}`;
   const namespace = `${subsystem}/${NAMESPACE}`;
-  const port = choosePort(wanted.address, live.ports);
   return [
     mkdir(subsystem),
     write(`${subsystem}/attr_allow_any_host`, '0'),
@@ -41,16 +40,38 @@ export function buildSteps(wanted: Subsystem, live: LiveTarget): readonly Config
     mkdir(namespace),
     write(`${namespace}/device_path`, wanted.devicePath),
     write(`${namespace}/device_uuid`, wanted.uuid),
+    write(`${namespace}/device_nguid`, wanted.nguid),
+    // Works on every file system, and hosts flush what they want to keep.
+    write(`${namespace}/buffered_io`, '1'),
     write(`${namespace}/enable`, '1'),
-    ...port.steps,
-    link(`${port.path}/subsystems/${nqn}`, subsystem),
+    ...listenSteps(wanted, live),
+  ];
+}
+
+/**
+ * What lets hosts in, by a port for this subsystem alone whose id is its TCP port: that is how one knows who is connected to
+ * what (see `connections.ts`), and whose leftovers they are. What was cut off while it was made listens nowhere, and is used.
+ */
+export function listenSteps(wanted: Subsystem, live: LiveTarget): readonly ConfigStep[] {
+  const { family, address, service } = wanted.address;
+  const nqn = nqnOf(wanted);
+  const path = `ports/${service}`;
+  const isLeft = live.ports.some(({ id }) => id === String(service));
+  return [
+    ...(isLeft ? [] : [mkdir(path)]),
+    write(`${path}/addr_adrfam`, family),
+    write(`${path}/addr_trtype`, 'tcp'),
+    write(`${path}/addr_traddr`, address),
+    write(`${path}/addr_trsvcid`, String(service)),
+    link(`${path}/subsystems/${nqn}`, `subsystems/${nqn}`),
   ];
 }
 
 /**
  * What takes a subsystem down, from what is live of it, so that a half of one goes as well: first it can no longer be
- * reached, which drops connected hosts, then its namespaces let go of their devices, then it goes itself. Hosts and ports
- * go with the last subsystem that used them. Empty when there is nothing.
+ * reached, which drops connected hosts, then its namespaces let go of their devices. Hosts and ports go with the last
+ * subsystem that used them, and the subsystem last, so that a repeat finds by its name what is left. Empty when there is
+ * nothing.
  */
 export function teardownSteps(nqn: string, live: LiveTarget): readonly ConfigStep[] {
   const subsystem = live.subsystems.find((each) => each.nqn === nqn);
@@ -58,19 +79,40 @@ export function teardownSteps(nqn: string, live: LiveTarget): readonly ConfigSte
   if (subsystem === undefined) return [];
   const path = `subsystems/${nqn}`;
   const others = live.subsystems.filter((each) => each !== subsystem);
-  const unusedHosts = subsystem.hosts.filter((host) => !others.some(({ hosts }) => hosts.includes(host)));
-  const unusedPorts = ports.filter(({ subsystems }) => subsystems.length === 1);
+  const isUsed = (host: string): boolean => others.some(({ hosts }) => hosts.includes(host));
   return [
-    ...ports.map(({ id }) => unlink(`ports/${id}/subsystems/${nqn}`)),
-    ...subsystem.namespaces.flatMap(({ id, isEnabled }) => [
-      ...(isEnabled ? [write(`${path}/namespaces/${id}/enable`, '0')] : []),
-      rmdir(`${path}/namespaces/${id}`),
+    ...ports.flatMap(({ id, subsystems }) => [
+      unlink(`ports/${id}/subsystems/${nqn}`),
+      ...(subsystems.length === 1 ? [rmdir(`ports/${id}`)] : []),
     ]),
-    ...subsystem.hosts.map((host) => unlink(`${path}/allowed_hosts/${host}`)),
+    ...fenceSteps(nqn, live),
+    ...subsystem.namespaces.map(({ id }) => rmdir(`${path}/namespaces/${id}`)),
+    ...subsystem.hosts.flatMap((host) => [
+      unlink(`${path}/allowed_hosts/${host}`),
+      ...(isUsed(host) ? [] : [rmdir(`hosts/${host}`)]),
+    ]),
     rmdir(path),
-    ...unusedPorts.map(({ id }) => rmdir(`ports/${id}`)),
-    ...unusedHosts.map((host) => rmdir(`hosts/${host}`)),
   ];
+}
+
+/** What takes a subsystem's namespaces away from connected hosts, who stay connected: from then on nothing is written. */
+export function fenceSteps(nqn: string, live: LiveTarget): readonly ConfigStep[] {
+  const namespaces = live.subsystems.find((each) => each.nqn === nqn)?.namespaces ?? [];
+  return namespaces
+    .filter(({ isEnabled }) => isEnabled)
+    .map(({ id }) => write(`subsystems/${nqn}/namespaces/${id}/enable`, '0'));
+}
+
+/** What takes away ports that a build or teardown that was cut off has left: within the range that is this target's own. */
+export function leftoverPortSteps(live: LiveTarget, { first, last }: PortRange): readonly ConfigStep[] {
+  return live.ports
+    .filter(({ id, subsystems }) => subsystems.length === 0 && Number(id) >= first && Number(id) <= last)
+    .map(({ id }) => rmdir(`ports/${id}`));
+}
+
+/** What tells connected hosts that a device or file has another size. */
+export function revalidateSteps(nqn: string): readonly ConfigStep[] {
+  return [write(`subsystems/${nqn}/${NAMESPACE}/revalidate_size`, '1')];
 }
 
 function hostSteps({ nqn, auth }: AllowedHost, subsystem: string, live: LiveTarget): ConfigStep[] {
@@ -83,40 +125,6 @@ function hostSteps({ nqn, auth }: AllowedHost, subsystem: string, live: LiveTarg
     if (auth.controllerKey !== undefined) steps.push(secret(`${host}/dhchap_ctrl_key`, auth.controllerKey));
   }
   return [...steps, link(`${subsystem}/allowed_hosts/${nqn}`, host)];
-}
-
-/** A port takes any number of subsystems, and an address can be listened on once. */
-function choosePort(
-  wanted: PortAddress,
-  ports: readonly LivePort[],
-): { readonly path: string; readonly steps: readonly ConfigStep[] } {
-  const same = ports.find((port) => isAt(port, wanted));
-  if (same !== undefined && same.subsystems.length > 0) return { path: `ports/${same.id}`, steps: [] };
-  // What was cut off while it was made listens nowhere; its address can still be written.
-  const unused = same ?? ports.find((port) => port.subsystems.length === 0 && isIncomplete(port));
-  if (unused !== undefined) return { path: `ports/${unused.id}`, steps: addressSteps(`ports/${unused.id}`, wanted) };
-  const taken = new Set(ports.map(({ id }) => id));
-  let id = 1;
-  while (taken.has(String(id))) id += 1;
-  const path = `ports/${id}`;
-  return { path, steps: [mkdir(path), ...addressSteps(path, wanted)] };
-}
-
-function isAt({ transport, address, service }: LivePort, wanted: PortAddress): boolean {
-  return transport === 'tcp' && address === wanted.address && service === String(wanted.service);
-}
-
-function isIncomplete({ transport, address, service }: LivePort): boolean {
-  return transport === '' || address === '' || service === '';
-}
-
-function addressSteps(path: string, { family, address, service }: PortAddress): ConfigStep[] {
-  return [
-    write(`${path}/addr_adrfam`, family),
-    write(`${path}/addr_trtype`, 'tcp'),
-    write(`${path}/addr_traddr`, address),
-    write(`${path}/addr_trsvcid`, String(service)),
-  ];
 }
 
 const mkdir = (path: string): ConfigStep => ({ do: 'mkdir', path });

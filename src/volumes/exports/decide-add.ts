@@ -1,15 +1,25 @@
-import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import { isSameImage, isSameSource } from '../export-rules.ts';
-import type { ExportSpec } from '../target.ts';
-import type { FoundExport } from './live.ts';
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+import { isSameImage, isSameSource } from './export-rules.ts';
+import type { ExportSource, ExportSpec } from './target.ts';
+
+/** What is asked of an export that is live. */
+export interface TakenExport {
+  readonly exportId: string;
+  readonly volumeId: string;
+  readonly generation: number;
+  readonly source: ExportSource;
+  readonly readOnly: boolean;
+  readonly allowedHosts: readonly string[];
+  readonly isClosing: boolean;
+}
 
 /**
  * What is live already of an export that is to be added; `null` when it is to be made.
  *
  * @throws HoldfastError `conflict` when the id, the volume or the image is taken by anything else.
  */
-export function decideAdd(live: readonly FoundExport[], spec: ExportSpec): FoundExport | null {
-  let same: FoundExport | null = null;
+export function decideAdd<T extends TakenExport>(live: readonly T[], spec: ExportSpec): T | null {
+  let same: T | null = null;
   for (const each of live) {
     if (each.exportId === spec.exportId) {
       checkSame(each, spec);
@@ -21,14 +31,20 @@ export function decideAdd(live: readonly FoundExport[], spec: ExportSpec): Found
   return same;
 }
 
-function checkSame(each: FoundExport, spec: ExportSpec): void {
+function checkSame(each: TakenExport, spec: ExportSpec): void {
   if (each.isClosing) {
     const sentence = `The export ${spec.exportId} is being removed; add it when it is gone.`;
     throw new HoldfastError('conflict', sentence, { reason: 'closing' });
   }
   const differs = (['volumeId', 'generation', 'readOnly'] as const).filter((field) => each[field] !== spec[field]);
-  const names = [...differs, ...(isSameSource(each.source, spec.source) ? [] : ['source'])];
+  const names: string[] = [...differs];
+  if (!isSameSource(each.source, spec.source)) names.push('source');
+  if (!isSameSet(each.allowedHosts, spec.allowedHosts)) names.push('allowedHosts');
   if (names.length > 0) throw otherExport(spec.exportId, names);
+}
+
+function isSameSet(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((each) => b.includes(each));
 }
 
 /** The id is in use for something else. */
@@ -37,7 +53,7 @@ export function otherExport(exportId: string, differs: readonly string[]): Holdf
   return new HoldfastError('conflict', sentence, { reason: 'other_export', export_id: exportId, differs });
 }
 
-function stale(each: FoundExport, spec: ExportSpec): HoldfastError {
+function stale(each: TakenExport, spec: ExportSpec): HoldfastError {
   const what = each.volumeId === spec.volumeId ? `The volume ${spec.volumeId}` : 'The image';
   const sentence = `${what} is still exported as ${each.exportId}, generation ${each.generation}; remove that first.`;
   const details = { reason: 'stale_export', export_id: each.exportId, generation: each.generation };

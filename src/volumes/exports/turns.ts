@@ -1,4 +1,4 @@
-import { HoldfastError } from '../../../kernel/errors/errors.ts';
+import { HoldfastError } from '../../kernel/errors/errors.ts';
 
 /** Lets calls of one name run one after the other. */
 export class Turns {
