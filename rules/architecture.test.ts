@@ -64,6 +64,9 @@ describe('the laws of the architecture', () => {
     ['src/kernel/a.ts', `type X = import('../cli/output.ts').X;`],
     ['src/volumes/a.ts', `import { x } from '../objects/x.ts';`],
     ['src/objects/a.ts', `import type { X } from '../volumes/volume.ts';`],
+    ['src/csi/controller/a.ts', `import { Client } from '../../client.ts';`],
+    ['src/csi/a.ts', `import type { Volume } from '../volumes/volume.ts';`],
+    ['src/volumes/a.ts', `import { x } from '../csi/names.ts';`],
     ['src/volumes/a.ts', `import { x } from '../server.ts';`],
     ['src/volumes/fsm.ts', `import type { Generated } from 'kysely';`],
     ['src/volumes/fsm.ts', `import { readFile } from 'node:fs/promises';`],
@@ -92,6 +95,7 @@ describe('the laws of the architecture', () => {
       ['src/volumes/a.ts', `import { x } from '../kernel/store/store.ts';`],
       ['src/volumes/fsm.ts', `import { x } from './volume.ts';`],
       ['src/cli/a.ts', `import { x } from '../volumes/volume.ts';`],
+      ['src/csi/node/a.ts', `import { HoldfastError } from '../../kernel/errors/errors.ts';`],
       ['src/server.ts', `import { x } from './volumes/service.ts';`],
       ['src/kernel/a.test.ts', `import { x } from '../../test/support/temp.ts';`],
     ];

@@ -14,6 +14,7 @@ export const authorization: Readonly<Record<string, Role>> = {
   set_volume_qos: 'operator',
   create_snapshot: 'operator',
   list_snapshots: 'viewer',
+  list_all_snapshots: 'viewer',
   delete_snapshot: 'operator',
   revert_volume: 'operator',
   import_volume: 'operator',

@@ -31,6 +31,7 @@ function createCommandLine(wantsJson: boolean): CommandLine {
   const backend = program.command('backend').description('places where objects stand');
   const key = program.command('key').description('access keys of S3 clients');
   const gateway = program.command('gateway').description('the object gateway as a whole');
+  const csi = program.command('csi').description('the driver of Kubernetes (Container Storage Interface)');
   const operation = program.command('operation').description('durable operations');
   const groups = {
     volume: async () => (await import('./cli/volume.ts')).registerVolumeCommands(volume),
@@ -39,6 +40,7 @@ function createCommandLine(wantsJson: boolean): CommandLine {
     backend: async () => (await import('./cli/backend.ts')).registerBackendCommands(backend),
     key: async () => (await import('./cli/key.ts')).registerKeyCommands(key),
     gateway: async () => (await import('./cli/gateway.ts')).registerGatewayCommands(gateway),
+    csi: async () => (await import('./cli/csi.ts')).registerCsiCommand(csi),
     operation: async () => (await import('./cli/operation.ts')).registerOperationCommands(operation),
   };
   program
@@ -149,7 +151,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const { program, groups } = createCommandLine(args.includes('--json'));
   const { endWithOutput, outputWritten } = await import('./cli/output-end.ts');
   // A server does not depend on who reads what it says.
-  if (!args.includes('serve')) endWithOutput(process.stdout);
+  if (!args.includes('serve') && !args.includes('csi')) endWithOutput(process.stdout);
   try {
     for (const [name, fill] of Object.entries(groups)) if (args.includes(name)) await fill();
     await program.parseAsync(args, { from: 'user' });

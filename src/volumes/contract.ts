@@ -278,6 +278,23 @@ export const volumeContract = {
     params: volume,
     reply: Type.Object({ items: Type.Array(snapshotSchema) }),
   }),
+  listAllSnapshots: endpoint({
+    ...reading,
+    id: 'list_all_snapshots',
+    method: 'GET',
+    path: '/api/v1/snapshots',
+    summary: 'Snapshots of all volumes that are not deleted, oldest first',
+    query: Type.Object(
+      {
+        id: Type.Optional(Type.String({ maxLength: 300 })),
+        name: Type.Optional(Type.String({ maxLength: 1000 })),
+        volume_id: Type.Optional(Type.String({ maxLength: 300 })),
+        ...pageQuery,
+      },
+      closed,
+    ),
+    reply: pageOf(snapshotSchema),
+  }),
   deleteSnapshot: endpoint({
     ...accepting,
     id: 'delete_snapshot',

@@ -110,6 +110,31 @@ export async function listSnapshots(reader: Reader, volumeId: string): Promise<S
   return rows.map(toSnapshot);
 }
 
+export interface SnapshotFilter {
+  readonly id?: string | undefined;
+  readonly name?: string | undefined;
+  readonly volumeId?: string | undefined;
+  /** Only snapshots with a higher id: oldest first. */
+  readonly afterId?: string | undefined;
+  readonly limit: number;
+}
+
+/** Snapshots of every volume, in the order of their making. Deleted ones are left out, and those of deleted volumes. */
+export async function listAllSnapshots(reader: Reader, filter: SnapshotFilter): Promise<Snapshot[]> {
+  const { id, name, volumeId, afterId, limit } = filter;
+  let query = volumeDb(reader)
+    .selectFrom('snapshots')
+    .innerJoin('volumes', 'volumes.id', 'snapshots.volume_id')
+    .selectAll('snapshots')
+    .where('snapshots.state', '<>', 'deleted')
+    .where('volumes.state', '<>', 'deleted');
+  if (id !== undefined) query = query.where('snapshots.id', '=', id);
+  if (name !== undefined) query = query.where('snapshots.name', '=', name);
+  if (volumeId !== undefined) query = query.where('snapshots.volume_id', '=', volumeId);
+  if (afterId !== undefined) query = query.where('snapshots.id', '>', afterId);
+  return (await query.orderBy('snapshots.id').limit(limit).execute()).map(toSnapshot);
+}
+
 /** A snapshot by id, or by name within a volume; `null` when there is none or it is deleted. */
 export async function findSnapshot(reader: Reader, reference: string, volumeId?: string): Promise<Snapshot | null> {
   let query = volumeDb(reader).selectFrom('snapshots').selectAll().where('state', '<>', 'deleted');

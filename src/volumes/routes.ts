@@ -12,7 +12,7 @@ import type { BackendRegistry } from './backends/registry.ts';
 import type { QosLimits } from './backends/backend.ts';
 import { volumeContract } from './contract.ts';
 import { backendStatus } from './health.ts';
-import { findVolume, findVolumeDetail, listSnapshots, listTrash, listVolumes } from './queries.ts';
+import { findVolume, findVolumeDetail, listAllSnapshots, listSnapshots, listTrash, listVolumes } from './queries.ts';
 import { wantedTransport } from './export-routes.ts';
 import type { WantedTransport } from './export-wishes.ts';
 import type { AttachPlace, VolumeService } from './service.ts';
@@ -59,6 +59,13 @@ function readingRoutes({ store, backends, follower, streams, healthTimeoutMs }: 
       if (volume === null) throw unknownVolume(params.volume);
       const snapshots = await store.read((reader) => listSnapshots(reader, volume.id));
       return { items: snapshots.map(snapshotView) };
+    }),
+    route(volumeContract.listAllSnapshots, async ({ query }) => {
+      const limit = query.limit ?? defaultLimit;
+      const { id, name, volume_id: volumeId } = query;
+      const filter = { id, name, volumeId, afterId: decodeCursor(query.cursor), limit: limit + 1 };
+      const rows = await store.read((reader) => listAllSnapshots(reader, filter));
+      return page(rows, limit, (snapshot) => snapshot.id, snapshotView);
     }),
     route(volumeContract.listTrash, async ({ query }) => {
       const limit = query.limit ?? defaultLimit;

@@ -1,0 +1,26 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+import { boundsOf } from '../capacity.ts';
+import type { NodeExpandRequest } from '../messages.ts';
+import { type NodeContext, connectorOf, requireField, requireStagedAt } from './context.ts';
+import { deviceBytes, growFilesystem } from './filesystems.ts';
+
+/** NodeExpandVolume: makes the kernel see the volume's new size, and the filesystem use it. */
+export async function expandVolume(node: NodeContext, request: NodeExpandRequest): Promise<{ capacity_bytes: string }> {
+  const volumeId = requireField(request.volume_id, 'volume id');
+  const path = requireField(request.volume_path, 'volume path');
+  const { requiredBytes } = boundsOf(request.capacity_range);
+  return node.turns.take(volumeId, async () => {
+    const { record, device } = await requireStagedAt(node, volumeId, path);
+    await connectorOf(node, record.context).refresh(record, device);
+    const sizeBytes = await deviceBytes(node.system, device);
+    if (requiredBytes !== null && sizeBytes < requiredBytes) {
+      const message = `${device} still has ${sizeBytes} bytes; the new size is seen when the volume is staged again.`;
+      throw new HoldfastError('conflict', message);
+    }
+    const { access } = record;
+    if (access.kind === 'mount' && !access.isReadOnly) {
+      await growFilesystem(node.system, access.filesystem, device, record.stagingPath);
+    }
+    return { capacity_bytes: String(sizeBytes) };
+  });
+}
