@@ -9,6 +9,7 @@ import { devicesReport } from './volumes/devices/report.ts';
 import { DeviceWatch } from './volumes/devices/watch.ts';
 import { exportExecutors } from './volumes/exports/executors.ts';
 import { createNbdTarget } from './volumes/exports/nbd/nbd.ts';
+import { createNvmeofTarget } from './volumes/exports/nvmeof/nvmeof.ts';
 import { ExportObserver } from './volumes/exports/observer.ts';
 import type { ExportTarget } from './volumes/exports/target.ts';
 import type { ExportLossReport } from './volumes/exports/work.ts';
@@ -47,7 +48,11 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
       observer.look();
     },
   });
-  const targets = await usable({ nbd }, log);
+  const nvmeof = createNvmeofTarget({
+    address: values.exportAddress,
+    ...(values.exportAdvertise === undefined ? {} : { advertisedHost: values.exportAdvertise }),
+  });
+  const targets = await usable({ nbd, nvmeof }, log);
   const observer = new ExportObserver({
     targets,
     periodMs: observePeriodMs,
@@ -85,6 +90,7 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
       await observer.close();
       await agent.stop();
       await nbd.close();
+      await nvmeof.close();
     },
   };
 }

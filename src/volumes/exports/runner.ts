@@ -8,7 +8,7 @@ import { findExport } from '../export-queries.ts';
 import type { Hosts } from '../hosts.ts';
 import { findVolume } from '../queries.ts';
 import { type Volume, volumeResource } from '../volume.ts';
-import type { ExportConnection, ExportQos } from './target.ts';
+import type { ExportConnection, ExportKind, ExportQos } from './target.ts';
 import type { AddExportWork, QosExportWork, RemoveExportWork, ReportedExport, ResizeExportWork } from './work.ts';
 
 export interface ExportRunnerOptions {
@@ -20,6 +20,7 @@ export interface ExportRunnerOptions {
 
 /** What is known of an export that was just made. */
 export interface MadeExport {
+  readonly transport: ExportKind;
   readonly connection: ExportConnection;
   /** Addresses of clients that have the image open, where the backend tells. */
   readonly clients: readonly string[];
@@ -54,7 +55,7 @@ export class ExportRunner {
     const command = { ...commandTo(wanted), kind: 'export.add', input, secret };
     const { connection } = (await hosts.run(attempt, command)) as ReportedExport;
     const facts = backend.capabilities.watchers ? await backend.inspect(attempt, volume.image) : null;
-    return { connection, clients: facts?.watchers ?? [] };
+    return { transport: wanted.transport, connection, clients: facts?.watchers ?? [] };
   }
 
   /** Absent is success. A connected client is a `conflict` (`{reason: 'in_use'}`) unless `force`, which cuts it. */

@@ -13,6 +13,7 @@ interface Attached {
   readonly generation: number;
   readonly exports: readonly {
     readonly id: string;
+    readonly transport: MadeExport['transport'];
     readonly connection: MadeExport['connection'];
   }[];
 }
@@ -68,7 +69,7 @@ async function makeExport(op: Op<AttachInput>, context: VolumeOperationContext, 
       commit: ({ connection, clients }, nowMs) =>
         movedWith(op, nowMs, exportId, { state: 'active', connection, clients }, attached),
     });
-    return { id: exportId, connection: made.connection };
+    return { id: exportId, transport: made.transport, connection: made.connection };
   } catch (error) {
     // What was refused for good leaves nothing behind, so the volume is as free as before.
     if (error instanceof HoldfastError && isRefusal(error)) {

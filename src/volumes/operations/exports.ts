@@ -10,8 +10,8 @@ export function exportVolumeKind(context: VolumeOperationContext): OperationKind
     name: 'volume.export',
     run: async (op) => {
       const { exportId } = op.input;
-      const { connection } = await addExport(op, context);
-      return { exports: [{ id: exportId, connection }] };
+      const { transport, connection } = await addExport(op, context);
+      return { exports: [{ id: exportId, transport, connection }] };
     },
     // Whether a part of it stands at its host is looked at there; on record it is none.
     onFailed: (facts, error) => ended(facts, 'removed', error),
@@ -24,8 +24,8 @@ export function repairExportKind(context: VolumeOperationContext): OperationKind
   return {
     name: 'volume.export_repair',
     run: async (op) => {
-      const { connection } = await addExport(op, context);
-      return { exports: [{ id: op.input.exportId, connection }] };
+      const { transport, connection } = await addExport(op, context);
+      return { exports: [{ id: op.input.exportId, transport, connection }] };
     },
     onFailed: (facts, error) => ended(facts, 'lost', error),
     onCancelledBeforeStart: (facts) => ended(facts, 'lost', { message: 'The repair was cancelled.' }),
