@@ -1,28 +1,33 @@
 import { hostname } from 'node:os';
 import { Agent } from './hosts/agent/agent.ts';
 import type { AgentLink } from './hosts/agent/link.ts';
-import type { HostSession } from './hosts/work.ts';
 import type { Values } from './kernel/config/settings.ts';
 import type { Log } from './kernel/telemetry/log.ts';
 import { version } from './version.ts';
-import { devicesReport } from './volumes/devices/report.ts';
+import { createDeviceLinks } from './volumes/devices/device-mapper/device-links.ts';
+import { HostDevices } from './volumes/devices/host-devices.ts';
 import { DeviceWatch } from './volumes/devices/watch.ts';
 import { exportExecutors } from './volumes/exports/executors.ts';
 import { createNbdTarget } from './volumes/exports/nbd/nbd.ts';
 import { createNvmeofTarget } from './volumes/exports/nvmeof/nvmeof.ts';
 import { ExportObserver } from './volumes/exports/observer.ts';
 import type { ExportTarget } from './volumes/exports/target.ts';
+import type { NodeVolume } from './volumes/node-volumes.ts';
+import type { ReleaseDeviceWork } from './volumes/devices/release.ts';
 import type { ExportLossReport } from './volumes/exports/work.ts';
 
 const observePeriodMs = 10_000;
 const observeDeadlineMs = 5_000;
+const linkTimeoutMs = 20_000;
 const portsOfExports = 100;
 
 /** The agent of this machine, at work. */
 export interface RunningAgent {
   readonly nodeId: string;
-  /** Resolves when it speaks for this machine the first time. */
-  readonly joined: Promise<HostSession>;
+  /** Resolves when it speaks for this machine, or has learnt that it cannot yet; it goes on trying. */
+  readonly tried: Promise<void>;
+  /** Says that devices are watched; throws the last problem when they cannot be read. */
+  monitor(): Promise<string>;
   /** Ends what it does, and every export that lives in its child processes. */
   stop(): Promise<void>;
 }
@@ -52,39 +57,62 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
     address: values.exportAddress,
     ...(values.exportAdvertise === undefined ? {} : { advertisedHost: values.exportAdvertise }),
   });
-  const targets = await usable({ nbd, nvmeof }, log);
+  const links = createDeviceLinks();
+  const [targets, health] = await Promise.all([
+    usable({ nbd, nvmeof }, log),
+    links.linkHealth(AbortSignal.timeout(observeDeadlineMs)),
+  ]);
   const observer = new ExportObserver({
     targets,
     periodMs: observePeriodMs,
     deadlineMs: observeDeadlineMs,
     tell: (report) => agent.tell('exports', report),
   });
-  const joined = Promise.withResolvers<HostSession>();
+  if (!health.isAvailable) log.info({ reason: health.detail }, 'volumes get no persistent names here');
+  const devices = new HostDevices({
+    links: health.isAvailable ? links : null,
+    timeoutMs: linkTimeoutMs,
+    tell: (section, data) => agent.tell(section, data),
+    onProblem: (error) => log.warn({ err: error, node: nodeId }, 'persistent names could not be kept'),
+  });
+  const tried = Promise.withResolvers<void>();
   const agent = new Agent({
     link,
     registration: {
       name: nodeId,
       address: values.exportAdvertise ?? values.exportAddress,
       version,
-      capabilities: { transports: capabilitiesOf(targets), devices: true },
+      capabilities: { transports: capabilitiesOf(targets), devices: true, links: health.isAvailable },
     },
-    executors: exportExecutors(targets, () => observer.look()),
-    onSession: (session) => session !== null && joined.resolve(session),
-    onError: (error, about) => log.warn({ err: error, node: nodeId }, `agent: ${about}`),
+    executors: {
+      ...exportExecutors(targets, () => observer.look()),
+      'device.release': (context, input) => devices.release((input as ReleaseDeviceWork).volumeId, context.signal),
+    },
+    onWanted: ({ volumes }) => devices.wanted((volumes ?? []) as readonly NodeVolume[]),
+    onSession: () => tried.resolve(),
+    onError: (error, about) => {
+      tried.resolve();
+      log.warn({ err: error, node: nodeId }, `agent: ${about}`);
+    },
   });
   const watch = new DeviceWatch({
     sysBlock: '/sys/block',
     byId: '/dev/disk/by-id',
     pollIntervalMs: values.devicePollIntervalMs,
     deadlineMs: observeDeadlineMs,
-    onChanges: (_changes, devices) => agent.tell('devices', devicesReport(devices)),
+    onChanges: (_changes, seen) => devices.observed(seen),
     onProblem: (error) => log.warn({ err: error, node: nodeId }, 'devices cannot be read'),
   });
   agent.start();
+  const wakeup = () => (watch.hasWakeup ? 'woken by /dev/disk/by-id, ' : '');
   observer.look();
   return {
     nodeId,
-    joined: joined.promise,
+    tried: tried.promise,
+    monitor: async () => {
+      if (watch.problem !== null) throw watch.problem;
+      return `${watch.devices.length} devices of ${nodeId}, ${wakeup()}read every ${values.devicePollIntervalMs} ms`;
+    },
     stop: async () => {
       await watch.close();
       await observer.close();

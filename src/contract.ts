@@ -6,6 +6,7 @@ import { operationContract } from './kernel/operations/contract.ts';
 import { accessContract } from './objects/access/contract.ts';
 import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
+import { deviceContract } from './volumes/device-contract.ts';
 import { exportContract } from './volumes/export-contract.ts';
 import { hostContract } from './hosts/contract.ts';
 import { volumeContract } from './volumes/contract.ts';
@@ -15,6 +16,7 @@ import { statusContract } from './volumes/status/contract.ts';
 export const contract = {
   ...volumeContract,
   ...exportContract,
+  ...deviceContract,
   ...hostContract,
   ...bucketContract,
   ...objectContract,

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { setTimeout as delay } from 'node:timers/promises';
-import { nodeIdOf, startAgent } from './agent.ts';
+import { type RunningAgent, nodeIdOf, startAgent } from './agent.ts';
 import { createBackends } from './backends.ts';
 import { endpoints } from './contract.ts';
 import { localLink } from './hosts/agent/local-link.ts';
@@ -35,19 +35,11 @@ import { createObjectParts } from './objects/parts.ts';
 import { version } from './version.ts';
 import type { VolumeBackend } from './volumes/backends/backend.ts';
 import type { BackendRegistry } from './volumes/backends/registry.ts';
-import { exportRoutes } from './volumes/export-routes.ts';
-import { ExportWishes } from './volumes/export-wishes.ts';
-import { ExportRunner } from './volumes/exports/runner.ts';
-import { exportKeeper, exportKeeperName } from './volumes/keepers/exports.ts';
-import { volumeReconciler } from './volumes/keepers/reconciler.ts';
-import { trashKeeper } from './volumes/keepers/trash.ts';
-import { registerVolumeOperations } from './volumes/operations/kinds.ts';
-import { volumesAtNode } from './volumes/queries.ts';
-import { volumeRoutes } from './volumes/routes.ts';
-import { VolumeService } from './volumes/service.ts';
+import { exportKeeperName } from './volumes/keepers/exports.ts';
+import { createVolumeParts } from './volumes/parts.ts';
+import { volumesAtNode } from './volumes/node-volumes.ts';
 import { statusRoutes } from './volumes/status/routes.ts';
 
-const exportPeriodMs = 30_000;
 const joinWaitMs = 2_000;
 
 /** A server that runs. */
@@ -121,57 +113,30 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       commandTimeoutMs: values.backendTimeoutMs,
       wanted: async (name) => ({ volumes: await store.read((reader) => volumesAtNode(reader, name)) }),
     });
-    const backend = (name: string) => backends.get(name);
-    registerVolumeOperations(engine, {
-      backend,
-      exports: new ExportRunner({ store, sealer, hosts: hosts.commands, backend }),
-      timeoutMs: values.backendTimeoutMs,
-      policy: {
-        attemptsMax: values.volumeRetryMaxAttempts,
-        initialWaitMs: values.volumeRetryInitialWaitMs,
-        multiplier: values.volumeRetryMultiplier,
-        waitMaxMs: values.volumeRetryMaxWaitMs,
-      },
+    const localHost = nodeIdOf(values);
+    const volumes = createVolumeParts({
+      values,
+      store,
+      sealer,
+      clock,
+      newId,
+      engine,
+      backends,
+      hosts: hosts.commands,
+      localHost,
     });
+    let agent: RunningAgent | null = null;
     if (values.agent === 'on') {
-      const agent = await startAgent(values, localLink(hosts.service, store.exclusive), log);
-      stops.push({ name: 'agent', stop: () => agent.stop() });
-      // Requests that come first find the host; one whose predecessor is still heard joins when that one has fallen silent.
-      await Promise.race([agent.joined, delay(joinWaitMs, undefined, { ref: false })]);
+      agent = await startAgent(values, localLink(hosts.service, store.exclusive), log);
+      stops.push({ name: 'agent', stop: () => agent?.stop() });
+      // So that the first request finds the host.
+      await Promise.race([agent.tried, delay(joinWaitMs, undefined, { ref: false })]);
     }
     await engine.start();
     stops.push({ name: 'operations', stop: () => engine.stop(values.shutdownTimeoutMs * 0.6) });
 
-    const localHost = nodeIdOf(values);
-    const service = new VolumeService({
-      exports: new ExportWishes({
-        hosts: hosts.commands,
-        backends,
-        sealer,
-        newId,
-        localHost,
-        lookTimeoutMs: values.backendTimeoutMs,
-      }),
-      store,
-      engine,
-      newId,
-      backends,
-      trashRetentionMs: values.volumeTrashRetentionMs,
-      lookTimeoutMs: values.backendTimeoutMs,
-    });
     const keepers = new KeeperRunner(store, () => engine.replicaId, keeperObserver(log, metrics));
-    const {
-      reconcileIntervalMs: periodMs,
-      backendTimeoutMs: timeoutMs,
-      reconcileDbOnly: dbOnly,
-      reconcileBackendOnly: backendOnly,
-    } = values;
-    keepers.register(volumeReconciler({ store, backends, service, clock, periodMs, timeoutMs, dbOnly, backendOnly }));
-    keepers.register(trashKeeper(store, engine, clock));
-    for (const keeper of hosts.keepers) keepers.register(keeper);
-    keepers.register(
-      exportKeeper({ store, hosts: hosts.commands, service, clock, periodMs: exportPeriodMs, timeoutMs }),
-    );
+    for (const keeper of [...hosts.keepers, ...volumes.keepers]) keepers.register(keeper);
     store.subscribe(hostReportTopic, (section) => {
       if (section === 'export-losses' || section === 'hosts') keepers.signal(exportKeeperName);
     });
@@ -209,8 +174,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       [
         ...objects.routes,
         ...hosts.routes,
-        ...exportRoutes({ service, store, sealer }),
-        ...volumeRoutes({ service, store, backends, follower, streams, healthTimeoutMs }),
+        ...volumes.routes({ follower, streams }),
         ...operationRoutes(store, engine, streams),
         ...eventRoutes(store, follower, streams),
         ...keeperRoutes(keepers),
@@ -222,7 +186,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
           metrics,
           endpoints,
           timeoutMs: healthTimeoutMs,
-          deviceMonitor: null,
+          deviceMonitor: agent === null ? null : () => agent.monitor(),
         }),
         ...serverRoutes({ checks, healthTimeoutMs, metrics, isReady: () => isReady, store }),
       ],

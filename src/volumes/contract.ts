@@ -2,6 +2,7 @@ import Type from 'typebox';
 import { endpoint } from '../kernel/http/contract.ts';
 import { bytesInput, bytesOutput, idSchema, nullable, pageOf, pageQuery, timeSchema } from '../kernel/http/schemas.ts';
 import { acceptedSchema } from '../kernel/operations/contract.ts';
+import { deviceSchema } from './device-contract.ts';
 import { exportOptions, transportSchema } from './export-contract.ts';
 import type { BackendData } from './backend-data.ts';
 import { volumeStates } from './fsm.ts';
@@ -33,19 +34,6 @@ const cloudStackDataSchema = Type.Unsafe<BackendData>({
     'What CloudStack said of the volume when it was last read (`as_of`): by an operation on it, or by the reconciler. ' +
     '`id`, `state`, `type`, `vm_id`, `device_id`, `zone_id`, `disk_offering_id`, `size_bytes` (decimal text) and more.',
 });
-
-const linuxDataSchema = Type.Object(
-  {
-    device_path: Type.String(),
-    name: Type.String(),
-    serial: nullable(Type.String()),
-    size_bytes: bytesOutput,
-    host: Type.String(),
-    persistent_name: nullable(Type.String()),
-    observed_at: timeSchema,
-  },
-  { description: 'What an agent sees of the volume in the kernel of its host.' },
-);
 
 export const attachmentSchema = Type.Object({
   id: idSchema,
@@ -81,7 +69,7 @@ export const volumeSchema = Type.Object({
   trash_expires_at: nullable(timeSchema),
   parameters: Type.Record(Type.String(), Type.String(), { description: 'What was asked of its backend alone.' }),
   cloudstack_data: nullable(cloudStackDataSchema),
-  linux_data: nullable(linuxDataSchema),
+  linux_data: nullable(deviceSchema),
 });
 
 export const snapshotSchema = Type.Object({

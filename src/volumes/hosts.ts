@@ -28,4 +28,5 @@ export interface KnownHost {
   readonly name: string;
   readonly state: 'alive' | 'slow' | 'dead' | 'left';
   readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly heartbeatAtMs: number;
 }

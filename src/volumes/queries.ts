@@ -166,10 +166,3 @@ function toLastOperation(row: JoinedRow): LastOperation | null {
   if (row.last_operation_id === null || row.operation_kind === null) return null;
   return { id: row.last_operation_id, kind: row.operation_kind, status: row.operation_status! };
 }
-
-/** The volumes that are attached at a node, by id. */
-export async function volumesAtNode(reader: Reader, nodeId: string): Promise<{ id: string; generation: number }[]> {
-  const statement = `select volume_id as id, generation from attachments
-    where node_id = ? and state in ('attaching', 'attached') order by volume_id limit ?`;
-  return reader.rows<{ id: string; generation: number }>(statement, [nodeId, 10_000]);
-}

@@ -10,6 +10,7 @@ import { acceptedReply } from '../kernel/operations/routes.ts';
 import type { Store } from '../kernel/store/store.ts';
 import type { BackendRegistry } from './backends/registry.ts';
 import type { QosLimits } from './backends/backend.ts';
+import type { DeviceBook } from './devices/book.ts';
 import { volumeContract } from './contract.ts';
 import { backendStatus } from './health.ts';
 import { findVolume, findVolumeDetail, listAllSnapshots, listSnapshots, listTrash, listVolumes } from './queries.ts';
@@ -23,6 +24,7 @@ import { watchVolume } from './watch.ts';
 export interface VolumeRouteOptions {
   readonly service: VolumeService;
   readonly store: Store;
+  readonly book: DeviceBook;
   readonly backends: BackendRegistry;
   readonly follower: EventFollower;
   readonly streams: SseStreams;
@@ -36,7 +38,7 @@ export function volumeRoutes(options: VolumeRouteOptions): Route<Endpoint>[] {
   return [...readingRoutes(options), ...lifecycleRoutes(options), ...contentRoutes(options)];
 }
 
-function readingRoutes({ store, backends, follower, streams, healthTimeoutMs }: VolumeRouteOptions): Route[] {
+function readingRoutes({ store, book, backends, follower, streams, healthTimeoutMs }: VolumeRouteOptions): Route[] {
   const cache = new ReadCache(store);
   return [
     route(volumeContract.listVolumes, async ({ query }) => {
@@ -44,13 +46,20 @@ function readingRoutes({ store, backends, follower, streams, healthTimeoutMs }: 
       const { state, backend, name } = query;
       const filter = { state, backend, name, afterId: decodeCursor(query.cursor), limit: limit + 1 };
       const rows = await store.read((reader) => listVolumes(reader, filter));
-      return page(rows, limit, ({ volume }) => volume.id, volumeView);
+      return page(
+        rows,
+        limit,
+        ({ volume }) => volume.id,
+        (one) => volumeView(one),
+      );
     }),
     route(volumeContract.getVolume, async ({ params, reply }) => {
       const body = await cache.get(params.volume, async () => {
         const found = await store.read((reader) => findVolumeDetail(reader, params.volume));
         if (found === null) throw unknownVolume(params.volume);
-        return String(reply.code(200).serialize(volumeView(found)));
+        const at = found.attachments.at(-1);
+        const seen = at === undefined ? null : await book.deviceAt(at.nodeId, found.volume.id);
+        return String(reply.code(200).serialize(volumeView(found, seen)));
       });
       return new SerializedReply(body);
     }),
@@ -72,7 +81,12 @@ function readingRoutes({ store, backends, follower, streams, healthTimeoutMs }: 
       const rows = await store.read((reader) =>
         listTrash(reader, { afterId: decodeCursor(query.cursor), limit: limit + 1 }),
       );
-      return page(rows, limit, ({ volume }) => volume.id, volumeView);
+      return page(
+        rows,
+        limit,
+        ({ volume }) => volume.id,
+        (one) => volumeView(one),
+      );
     }),
     route(volumeContract.watchVolume, async ({ params, query, raw, reply }) => {
       const sinceSeq = lastEventId(raw.headers['last-event-id'], query.last_event_id);

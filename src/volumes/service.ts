@@ -18,6 +18,7 @@ import { refuseUnknownParameters } from './backends/image-rules.ts';
 import type { BackendRegistry } from './backends/registry.ts';
 import { openExport } from './export-queries.ts';
 import type { ExportWishes, WantedTransport } from './export-wishes.ts';
+import { acceptForceSync } from './force-sync.ts';
 import { findSnapshot, findVolume } from './queries.ts';
 import { type Volume, checkName, checkNodeId } from './volume.ts';
 
@@ -96,6 +97,11 @@ export class VolumeService {
   /** Removes an export; with `force` connected clients are cut. */
   unexport(wish: Wish, volume: string, exportId: string, force: boolean): Promise<Accepted> {
     return this.#options.engine.accept(acceptUnexport, wish, { volume, exportId, force });
+  }
+
+  /** Compares backends, kernels and exports with the store now. */
+  forceSync(wish: Wish): Promise<Accepted> {
+    return this.#options.engine.accept(acceptForceSync, wish, {});
   }
 
   /** Makes an export again that its host has lost. */

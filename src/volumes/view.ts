@@ -2,12 +2,17 @@ import type { Static } from 'typebox';
 import type { Event } from '../kernel/events/event.ts';
 import { isoTime, isoTimeOrNull } from '../kernel/operations/view.ts';
 import type { snapshotSchema, volumeEventSchema, volumeSchema } from './contract.ts';
+import { deviceView } from './device-routes.ts';
+import type { SeenDevice } from './devices/book.ts';
 import type { VolumeState } from './fsm.ts';
 import type { VolumeDetail } from './queries.ts';
 import type { Attachment, Snapshot } from './volume.ts';
 
 /** A volume as the API writes it. */
-export function volumeView({ volume, attachments, lastOperation }: VolumeDetail): Static<typeof volumeSchema> {
+export function volumeView(
+  { volume, attachments, lastOperation }: VolumeDetail,
+  seen: SeenDevice | null = null,
+): Static<typeof volumeSchema> {
   const holder = attachments.find(({ state }) => state === 'attached' || state === 'detaching');
   return {
     id: volume.id,
@@ -33,7 +38,7 @@ export function volumeView({ volume, attachments, lastOperation }: VolumeDetail)
     trash_expires_at: isoTimeOrNull(volume.trashExpiresAtMs),
     parameters: volume.parameters,
     cloudstack_data: volume.backend === 'cloudstack' ? volume.backendData : null,
-    linux_data: null,
+    linux_data: seen === null ? null : deviceView(seen),
   };
 }
 

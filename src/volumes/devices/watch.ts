@@ -28,6 +28,7 @@ export class DeviceWatch implements AsyncDisposable {
   readonly #wakeup: DirectoryWakeup;
   readonly #running: Promise<void>;
   #devices: readonly ObservedDevice[] = [];
+  #problem: unknown = null;
   #isAwake = false;
   #endRest: () => void = () => {};
 
@@ -45,6 +46,11 @@ export class DeviceWatch implements AsyncDisposable {
   /** Whether changes in `byId` are seen now. */
   get hasWakeup(): boolean {
     return this.#wakeup.isWatching;
+  }
+
+  /** Why the last observation failed; `null` after a good one. */
+  get problem(): unknown {
+    return this.#problem;
   }
 
   /** Lets the next observation begin soon. */
@@ -72,7 +78,9 @@ export class DeviceWatch implements AsyncDisposable {
       await this.#wakeup.renew();
       try {
         await this.#observe();
+        this.#problem = null;
       } catch (error) {
+        this.#problem = error;
         if (!this.#closing.signal.aborted) this.#options.onProblem(error);
       }
       await this.#rest(settleMs, false);

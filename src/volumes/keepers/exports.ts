@@ -5,6 +5,7 @@ import type { Attempt } from '../../kernel/operations/operation.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { wantedExports } from '../export-queries.ts';
+import type { Difference, OnDifference } from '../difference.ts';
 import type { ExportsReport, RemoveExportWork, ReportedExport } from '../exports/work.ts';
 import type { Hosts, KnownHost } from '../hosts.ts';
 import { type ExportVerdict, judgeExports } from '../judge-exports.ts';
@@ -33,23 +34,30 @@ export function exportKeeper(options: ExportKeeperOptions): Keeper {
     name: exportKeeperName,
     summary: 'Makes exports again that their hosts have lost, and removes exports that belong to no attachment.',
     periodMs: options.periodMs,
-    run: async (signal) => {
-      const tally: Tally = { confirm: 0, repair: 0, retire: 0, remove: 0 };
-      const failures: string[] = [];
-      const hosts = (await options.hosts.list()).filter(canExport);
-      for (const host of hosts) {
-        if (signal.aborted) break;
-        try {
-          await keepHost(options, host, signal, tally);
-        } catch (error) {
-          failures.push(error instanceof Error ? error.message : String(error));
-        }
-      }
-      if (failures.length > 0) throw new HoldfastError('unavailable', failures.join(' '));
-      const { confirm, repair, retire, remove } = tally;
-      return `${hosts.length} hosts asked: ${repair} exports made again, ${retire + remove} removed, ${confirm} confirmed`;
-    },
+    run: (signal) => keepExports(options, signal),
   };
+}
+
+/** One comparison with every host that can be asked. Throws `unavailable` when one could not, after the others were. */
+export async function keepExports(
+  options: ExportKeeperOptions,
+  signal: AbortSignal,
+  onDifference: OnDifference = () => {},
+): Promise<string> {
+  const tally: Tally = { confirm: 0, repair: 0, retire: 0, remove: 0 };
+  const failures: string[] = [];
+  const hosts = (await options.hosts.list()).filter(canExport);
+  for (const host of hosts) {
+    if (signal.aborted) break;
+    try {
+      await keepHost(options, host, signal, tally, onDifference);
+    } catch (error) {
+      failures.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  if (failures.length > 0) throw new HoldfastError('unavailable', failures.join(' '));
+  const { confirm, repair, retire, remove } = tally;
+  return `${hosts.length} hosts asked: ${repair} exports made again, ${retire + remove} removed, ${confirm} confirmed`;
 }
 
 function canExport({ state, capabilities }: KnownHost): boolean {
@@ -62,6 +70,7 @@ async function keepHost(
   host: KnownHost,
   signal: AbortSignal,
   tally: Tally,
+  onDifference: OnDifference,
 ): Promise<void> {
   const { store, hosts } = options;
   const command = { host: host.id, resource: `exports-of:${host.id}`, kind: 'export.list', input: {} };
@@ -69,8 +78,26 @@ async function keepHost(
   // Read after the host was asked: whatever it exports was on record before it was made.
   const wanted = await store.read((reader) => wantedExports(reader, host.name));
   for (const verdict of judgeExports(wanted, report)) {
-    if (await settle(options, host, verdict, signal)) tally[verdict.action]++;
+    if (!(await settle(options, host, verdict, signal))) continue;
+    tally[verdict.action]++;
+    onDifference(differenceOf(host, verdict));
   }
+}
+
+const words: Readonly<Record<ExportVerdict['action'], readonly [string, string]>> = {
+  confirm: ['An export was in doubt, and stands as it should.', 'it is confirmed'],
+  repair: ['An export is not what is on record.', 'it is made again'],
+  retire: ['The attachment of an export is over.', 'the export is removed'],
+  remove: ['A host exports what nobody has on record.', 'the export was removed'],
+};
+
+function differenceOf({ name }: KnownHost, verdict: ExportVerdict): Difference {
+  const [sentence, action] = words[verdict.action];
+  const volumeId = 'live' in verdict ? verdict.live.volumeId : 'volumeId' in verdict ? verdict.volumeId : null;
+  const exportId = 'live' in verdict ? verdict.live.exportId : verdict.exportId;
+  const reason = 'reason' in verdict ? ` ${verdict.reason}` : '';
+  const message = `${sentence}${reason} (export ${exportId}, host ${name})`;
+  return { between: 'host', kind: `export_${verdict.action}`, volume_id: volumeId, message, action };
 }
 
 /** `false` when it is settled otherwise meanwhile. */

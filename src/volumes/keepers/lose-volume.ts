@@ -2,8 +2,11 @@ import { transaction } from '../../kernel/store/transaction.ts';
 import { applyTransition } from '../transition.ts';
 import { volumeResource } from '../volume.ts';
 
-/** `absent`: the backend has no image of it. `left_behind`: it waits for an operation that does not exist. */
-export type Doubt = 'absent' | 'left_behind';
+/**
+ * `absent`: the backend has no image of it. `left_behind`: it waits for an operation that does not exist. `attachment_differs`: the
+ * backend says otherwise where it is attached.
+ */
+export type Doubt = 'absent' | 'left_behind' | 'attachment_differs';
 
 export interface LoseVolume {
   readonly volumeId: string;
@@ -14,9 +17,10 @@ export interface LoseVolume {
   readonly nowMs: number;
 }
 
-const reasons: Readonly<Record<Doubt, string>> = {
+export const reasons: Readonly<Record<Doubt, string>> = {
   absent: 'The backend has no image of this volume.',
   left_behind: 'It was left in the middle of a change, and no operation carries it on.',
+  attachment_differs: 'The backend says otherwise where this volume is attached.',
 };
 
 /** Writes what the reconciler found, unless an operation is at work on the volume. Gives whether anything changed. */

@@ -10,10 +10,13 @@ import { toVolume } from '../rows.ts';
 import type { VolumeService } from '../service.ts';
 import type { VolumeTable } from '../tables.ts';
 import type { Volume } from '../volume.ts';
-import { type Doubt, loseVolume } from './lose-volume.ts';
+import type { OnDifference } from '../difference.ts';
+import { type Doubt, loseVolume, reasons } from './lose-volume.ts';
 
 const pageSize = 200;
 const pagesMax = 10_000;
+/** Looks at one backend that are under way at a time. */
+const atOnce = 8;
 
 export interface ReconcilerOptions {
   readonly store: Store;
@@ -31,6 +34,7 @@ interface Tally {
   lost: number;
   stale: number;
   imported: number;
+  readonly onDifference: OnDifference;
 }
 
 /**
@@ -43,21 +47,28 @@ export function volumeReconciler(options: ReconcilerOptions): Keeper {
     name: 'volume-reconciler',
     summary: 'Compares volumes with the images on their backends, by RECONCILE_DB_ONLY and RECONCILE_BACKEND_ONLY.',
     periodMs: options.periodMs,
-    run: async (signal) => {
-      const tally: Tally = { checked: 0, lost: 0, stale: 0, imported: 0 };
-      const failures: string[] = [];
-      for (const name of await backendsInUse(options)) {
-        try {
-          await checkBackend(options, options.backends.get(name), signal, tally);
-        } catch (error) {
-          failures.push(error instanceof Error ? error.message : String(error));
-        }
-      }
-      if (failures.length > 0) throw new HoldfastError('unavailable', failures.join(' '));
-      const { checked, lost, stale, imported } = tally;
-      return `${checked} volumes compared, ${lost} without an image, ${stale} left behind, ${imported} imported`;
-    },
+    run: (signal) => reconcileVolumes(options, signal),
   };
+}
+
+/** One comparison of everything. Throws `unavailable` when a backend could not be read, after the others were. */
+export async function reconcileVolumes(
+  options: ReconcilerOptions,
+  signal: AbortSignal,
+  onDifference: OnDifference = () => {},
+): Promise<string> {
+  const tally: Tally = { checked: 0, lost: 0, stale: 0, imported: 0, onDifference };
+  const failures: string[] = [];
+  for (const name of await backendsInUse(options)) {
+    try {
+      await checkBackend(options, options.backends.get(name), signal, tally);
+    } catch (error) {
+      failures.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  if (failures.length > 0) throw new HoldfastError('unavailable', failures.join(' '));
+  const { checked, lost, stale, imported } = tally;
+  return `${checked} volumes compared, ${lost} without an image, ${stale} left behind, ${imported} imported`;
 }
 
 async function backendsInUse({ store, backends }: ReconcilerOptions): Promise<string[]> {
@@ -78,25 +89,32 @@ async function checkBackend(
   let afterId = '';
   for (let page = 0; page < pagesMax && !signal.aborted; page++) {
     const volumes = await volumesOn(options.store, backend.name, afterId);
-    for (const volume of volumes) await checkVolume(options, backend, volume, context(), tally);
+    for (let at = 0; at < volumes.length && !signal.aborted; at += atOnce) {
+      const some = volumes.slice(at, at + atOnce);
+      await Promise.all(some.map((volume) => checkVolume(options, backend, volume, context(), tally)));
+    }
     if (volumes.length < pageSize) break;
     afterId = volumes.at(-1)!.id;
   }
   if (options.backendOnly === 'import') await importUnknown(options, backend, signal, tally);
 }
 
-async function volumesOn(store: Store, backend: string, afterId: string): Promise<Volume[]> {
-  const statement = `select * from volumes where backend = ? and id > ? and state <> 'deleted' and state <> 'error'
-    order by id limit ?`;
-  return (await store.read((reader) => reader.rows<VolumeTable>(statement, [backend, afterId, pageSize]))).map(
-    toVolume,
-  );
+/** A volume with the attachment that is not over, if it has one. */
+type Checked = Volume & { readonly attachmentId: string | null };
+
+async function volumesOn(store: Store, backend: string, afterId: string): Promise<Checked[]> {
+  const statement = `select v.*, (select a.id from attachments a where a.volume_id = v.id and a.state <> 'detached'
+      order by a.generation desc limit 1) as attachment_id
+    from volumes v where v.backend = ? and v.id > ? and v.state <> 'deleted' and v.state <> 'error' order by v.id limit ?`;
+  type Row = VolumeTable & { readonly attachment_id: string | null };
+  const rows = await store.read((reader) => reader.rows<Row>(statement, [backend, afterId, pageSize]));
+  return rows.map((row) => ({ ...toVolume(row), attachmentId: row.attachment_id }));
 }
 
 async function checkVolume(
   { store, clock, service, dbOnly }: ReconcilerOptions,
   backend: VolumeBackend,
-  volume: Volume,
+  volume: Checked,
   context: BackendContext,
   tally: Tally,
 ): Promise<void> {
@@ -106,7 +124,10 @@ async function checkVolume(
   if (data !== undefined) await store.write(keepBackendData, { volumeId: volume.id, version: volume.version, data });
   const doubt = judge(volume, facts);
   if (doubt === null) return;
-  if (doubt === 'absent' && dbOnly === 'ignore') return;
+  const { id: volumeId } = volume;
+  const tell = (action: string) =>
+    tally.onDifference({ between: 'backend', kind: doubt, volume_id: volumeId, message: reasons[doubt], action });
+  if (doubt === 'absent' && dbOnly === 'ignore') return tell('none: RECONCILE_DB_ONLY is ignore');
   const policy = doubt === 'absent' && dbOnly === 'delete' ? 'delete' : 'error';
   const changed = await store.write(loseVolume, {
     volumeId: volume.id,
@@ -118,17 +139,21 @@ async function checkVolume(
   if (!changed) return;
   if (doubt === 'absent') {
     tally.lost++;
-    return;
+    return tell(policy === 'delete' ? 'the volume was deleted' : 'the volume is in error');
   }
   tally.stale++;
   // Its image is there, so what it says becomes the state without anybody having to ask.
   await service.reconcile({ actor: 'keeper:volume-reconciler', idempotency: null }, volume.id);
+  tell('the volume is reconciled with its image');
 }
 
 /** What is wrong with a volume, given its image; the store then checks that no operation is at work on it. */
-export function judge(volume: Volume, facts: ImageFacts | null): Doubt | null {
+export function judge(volume: Checked, facts: ImageFacts | null): Doubt | null {
   if (isTransitional(volume.state)) return facts === null ? 'absent' : 'left_behind';
-  return facts === null || facts.place === 'trash' ? 'absent' : null;
+  if (facts === null || facts.place === 'trash') return 'absent';
+  // A pending volume has nothing to be attached; what is attached must be so in both books.
+  const known = volume.state === 'attached' ? volume.attachmentId : null;
+  return (facts.attachment?.attachmentId ?? null) === known ? null : 'attachment_differs';
 }
 
 async function importUnknown(

@@ -4,6 +4,7 @@ import { type Call, call } from '../../kernel/store/transaction.ts';
 import type { VolumeBackend } from '../backends/backend.ts';
 import { type ExportChange, changeExport } from '../export-changes.ts';
 import type { ExportRunner } from '../exports/runner.ts';
+import type { Hosts } from '../hosts.ts';
 import { type Cause, type TransitionParams, transitionVolume } from '../transition.ts';
 
 /** What the operations of volumes use of the world. */
@@ -11,6 +12,7 @@ export interface VolumeOperationContext {
   /** The backend of that name. Throws `unsupported` with what to do when this server has none. */
   backend(name: string): VolumeBackend;
   readonly exports: ExportRunner;
+  readonly hosts: Hosts;
   readonly policy: RetryPolicy;
   /** Deadline of one call to a backend. */
   readonly timeoutMs: number;

@@ -3,6 +3,7 @@ import type { Attempt, Op, OperationKind } from '../../kernel/operations/operati
 import type { Call } from '../../kernel/store/transaction.ts';
 import type { DetachInput } from '../accepting/detach.ts';
 import { type SeenData, dataColumn, seenData } from '../backend-data.ts';
+import { releaseDevice } from '../devices/release.ts';
 import { type VolumeOperationContext, isInUse, lifecycleStep, movedWith, plainStep } from './context.ts';
 
 /**
@@ -14,6 +15,7 @@ export function detachVolumeKind(context: VolumeOperationContext): OperationKind
     name: 'volume.detach',
     run: async (op) => {
       const { exportId, attachmentId, generation } = op.input;
+      await op.step('release device', (attempt) => release(attempt, op, context), lifecycleStep(op, context));
       if (exportId !== null) {
         const remove = (attempt: Attempt) => removeExport(attempt, op, context, exportId);
         await op.step('remove export', remove, lifecycleStep(op, context));
@@ -62,6 +64,16 @@ function stillAttached(facts: Facts, nowMs: number, transition: 'cancelled' | 'r
 
 function exhaust(reason: string) {
   return { transition: 'exhaust', reason } as const;
+}
+
+/** A forced detach does not wait for a node that may have died. */
+async function release(
+  attempt: Attempt,
+  op: Op<DetachInput>,
+  context: VolumeOperationContext,
+): Promise<{ readonly is_released: boolean }> {
+  if (op.input.force) return { is_released: false };
+  return { is_released: await releaseDevice(context.hosts, attempt, op.input) };
 }
 
 /**
