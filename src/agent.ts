@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { Agent } from './hosts/agent/agent.ts';
+import { Agent, type WorkContext } from './hosts/agent/agent.ts';
 import type { AgentLink } from './hosts/agent/link.ts';
 import type { Values } from './kernel/config/settings.ts';
 import type { Log } from './kernel/telemetry/log.ts';
@@ -40,41 +40,9 @@ export function nodeIdOf(values: Values): string {
 /** Puts an agent together with what it can do on this machine, and begins. */
 export async function startAgent(values: Values, link: AgentLink, log: Log): Promise<RunningAgent> {
   const nodeId = nodeIdOf(values);
-  const losses: ExportLossReport = { count: 0, reason: '' };
-  const nbd = createNbdTarget({
-    host: values.exportAddress,
-    ...(values.exportAdvertise === undefined ? {} : { advertisedHost: values.exportAdvertise }),
-    ports: { first: values.exportPortFirst, last: values.exportPortFirst + portsOfExports - 1 },
-    log: (message) => log.warn({ transport: 'nbd' }, message),
-    onLost: ({ reason }) => {
-      log.warn({ transport: 'nbd', reason }, 'exports were lost');
-      losses.count++;
-      agent.tell('export-losses', { ...losses, reason });
-      observer.look();
-    },
-  });
-  const nvmeof = createNvmeofTarget({
-    address: values.exportAddress,
-    ...(values.exportAdvertise === undefined ? {} : { advertisedHost: values.exportAdvertise }),
-  });
-  const links = createDeviceLinks();
-  const [targets, health] = await Promise.all([
-    usable({ nbd, nvmeof }, log),
-    links.linkHealth(AbortSignal.timeout(observeDeadlineMs)),
-  ]);
-  const observer = new ExportObserver({
-    targets,
-    periodMs: observePeriodMs,
-    deadlineMs: observeDeadlineMs,
-    tell: (report) => agent.tell('exports', report),
-  });
-  if (!health.isAvailable) log.info({ reason: health.detail }, 'volumes get no persistent names here');
-  const devices = new HostDevices({
-    links: health.isAvailable ? links : null,
-    timeoutMs: linkTimeoutMs,
-    tell: (section, data) => agent.tell(section, data),
-    onProblem: (error) => log.warn({ err: error, node: nodeId }, 'persistent names could not be kept'),
-  });
+  // Both tell the agent what they see, and the agent calls both: it is there before either has seen anything.
+  const tell: Tell = (section, data) => agent.tell(section, data);
+  const [exporting, devices] = await Promise.all([createExporting(values, log, tell), createDevices(log, tell)]);
   const tried = Promise.withResolvers<void>();
   const agent = new Agent({
     link,
@@ -82,12 +50,9 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
       name: nodeId,
       address: values.exportAdvertise ?? values.exportAddress,
       version,
-      capabilities: { transports: capabilitiesOf(targets), devices: true, links: health.isAvailable },
+      capabilities: { transports: exporting.capabilities, devices: true, links: devices.hasLinks },
     },
-    executors: {
-      ...exportExecutors(targets, () => observer.look()),
-      'device.release': (context, input) => devices.release((input as ReleaseDeviceWork).volumeId, context.signal),
-    },
+    executors: { ...exporting.executors, ...devices.executors },
     onWanted: ({ volumes }) => devices.wanted((volumes ?? []) as readonly NodeVolume[]),
     onSession: () => tried.resolve(),
     onError: (error, about) => {
@@ -104,21 +69,82 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
     onProblem: (error) => log.warn({ err: error, node: nodeId }, 'devices cannot be read'),
   });
   agent.start();
-  const wakeup = () => (watch.hasWakeup ? 'woken by /dev/disk/by-id, ' : '');
-  observer.look();
+  exporting.look();
   return {
     nodeId,
     tried: tried.promise,
     monitor: async () => {
       if (watch.problem !== null) throw watch.problem;
-      return `${watch.devices.length} devices of ${nodeId}, ${wakeup()}read every ${values.devicePollIntervalMs} ms`;
+      const wakeup = watch.hasWakeup ? 'woken by /dev/disk/by-id, ' : '';
+      return `${watch.devices.length} devices of ${nodeId}, ${wakeup}read every ${values.devicePollIntervalMs} ms`;
     },
     stop: async () => {
       await watch.close();
-      await observer.close();
+      await exporting.stopLooking();
       await agent.stop();
+      await exporting.close();
+    },
+  };
+}
+
+type Tell = (section: string, data: unknown) => void;
+
+/** What exports volumes here, and who looks at it. */
+async function createExporting(values: Values, log: Log, tell: Tell) {
+  const { exportAddress: address, exportAdvertise, exportPortFirst: first } = values;
+  const advertised = exportAdvertise === undefined ? {} : { advertisedHost: exportAdvertise };
+  const losses: ExportLossReport = { count: 0, reason: '' };
+  const nbd = createNbdTarget({
+    host: address,
+    ...advertised,
+    ports: { first, last: first + portsOfExports - 1 },
+    log: (message) => log.warn({ transport: 'nbd' }, message),
+    onLost: ({ reason }) => {
+      log.warn({ transport: 'nbd', reason }, 'exports were lost');
+      losses.count++;
+      tell('export-losses', { ...losses, reason });
+      observer.look();
+    },
+  });
+  const nvmeof = createNvmeofTarget({ address, ...advertised });
+  const targets = await usable({ nbd, nvmeof }, log);
+  const observer = new ExportObserver({
+    targets,
+    periodMs: observePeriodMs,
+    deadlineMs: observeDeadlineMs,
+    tell: (report) => tell('exports', report),
+  });
+  const look = () => observer.look();
+  return {
+    capabilities: capabilitiesOf(targets),
+    executors: exportExecutors(targets, look),
+    look,
+    stopLooking: () => observer.close(),
+    close: async () => {
       await nbd.close();
       await nvmeof.close();
+    },
+  };
+}
+
+/** What joins the devices of this machine with its volumes. */
+async function createDevices(log: Log, tell: Tell) {
+  const links = createDeviceLinks();
+  const health = await links.linkHealth(AbortSignal.timeout(observeDeadlineMs));
+  if (!health.isAvailable) log.info({ reason: health.detail }, 'volumes get no persistent names here');
+  const devices = new HostDevices({
+    links: health.isAvailable ? links : null,
+    timeoutMs: linkTimeoutMs,
+    tell,
+    onProblem: (error) => log.warn({ err: error }, 'persistent names could not be kept'),
+  });
+  return {
+    hasLinks: health.isAvailable,
+    observed: devices.observed.bind(devices),
+    wanted: devices.wanted.bind(devices),
+    executors: {
+      'device.release': (context: WorkContext, input: unknown) =>
+        devices.release((input as ReleaseDeviceWork).volumeId, context.signal),
     },
   };
 }
