@@ -1,3 +1,4 @@
+import { benchCeph } from './ceph.ts';
 import { benchDevices } from './devices.ts';
 import { benchExports } from './exports.ts';
 import { benchHttp } from './http.ts';
@@ -9,6 +10,7 @@ import { benchObjectMemory } from './objects/memory.ts';
 import { benchObjectStages } from './objects/stages.ts';
 import { benchObjectThroughput } from './objects/throughput.ts';
 import { benchOperations } from './operations.ts';
+import { benchReconciliation } from './reconciliation.ts';
 import { benchRecovery } from './recovery.ts';
 import { benchStreams } from './streams.ts';
 
@@ -26,6 +28,8 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'object-listing': benchObjectListing,
   exports: benchExports,
   devices: benchDevices,
+  ceph: benchCeph,
+  reconciliation: benchReconciliation,
 };
 
 // `npm run bench -- http listing` runs some of them; without names, all.
