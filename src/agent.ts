@@ -3,6 +3,7 @@ import { Agent } from './hosts/agent/agent.ts';
 import type { AgentLink } from './hosts/agent/link.ts';
 import type { HostSession } from './hosts/work.ts';
 import type { Values } from './kernel/config/settings.ts';
+import { HoldfastError } from './kernel/errors/errors.ts';
 import type { Log } from './kernel/telemetry/log.ts';
 import { version } from './version.ts';
 import { devicesReport } from './volumes/devices/report.ts';
@@ -65,7 +66,9 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
     },
     executors: exportExecutors(targets, () => observer.look()),
     onSession: (session) => session !== null && joined.resolve(session),
-    onError: (error, about) => log.warn({ err: error, node: nodeId }, `agent: ${about}`),
+    onError: (error, about) =>
+      log.warn({ ...reasonOf(error), node: nodeId }, `agent: ${about} failed, trying again until it works`),
+    onRecovered: () => log.info({ node: nodeId }, 'agent: all is well again'),
   });
   const watch = new DeviceWatch({
     sysBlock: '/sys/block',
@@ -87,6 +90,11 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
       await nbd.close();
     },
   };
+}
+
+/** Of an error of the domain the sentence says it all. */
+function reasonOf(error: unknown): { readonly reason: string } | { readonly err: unknown } {
+  return error instanceof HoldfastError ? { reason: error.message } : { err: error };
 }
 
 type Targets = Readonly<Record<string, ExportTarget>>;
