@@ -1,7 +1,9 @@
 import { hostname } from 'node:os';
 import { Agent, type WorkContext } from './hosts/agent/agent.ts';
 import type { AgentLink } from './hosts/agent/link.ts';
+import type { HostSession } from './hosts/work.ts';
 import type { Values } from './kernel/config/settings.ts';
+import { HoldfastError } from './kernel/errors/errors.ts';
 import type { Log } from './kernel/telemetry/log.ts';
 import { version } from './version.ts';
 import { createDeviceLinks } from './volumes/devices/device-mapper/device-links.ts';
@@ -26,6 +28,8 @@ export interface RunningAgent {
   readonly nodeId: string;
   /** Resolves when it speaks for this machine, or has learnt that it cannot yet; it goes on trying. */
   readonly tried: Promise<void>;
+  /** Resolves when it speaks for this machine the first time. */
+  readonly joined: Promise<HostSession>;
   /** Says that devices are watched; throws the last problem when they cannot be read. */
   monitor(): Promise<string>;
   /** Ends what it does, and every export that lives in its child processes. */
@@ -44,6 +48,7 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
   const tell: Tell = (section, data) => agent.tell(section, data);
   const [exporting, devices] = await Promise.all([createExporting(values, log, tell), createDevices(log, tell)]);
   const tried = Promise.withResolvers<void>();
+  const joined = Promise.withResolvers<HostSession>();
   const agent = new Agent({
     link,
     registration: {
@@ -54,11 +59,15 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
     },
     executors: { ...exporting.executors, ...devices.executors },
     onWanted: ({ volumes }) => devices.wanted((volumes ?? []) as readonly NodeVolume[]),
-    onSession: () => tried.resolve(),
+    onSession: (session) => {
+      tried.resolve();
+      if (session !== null) joined.resolve(session);
+    },
     onError: (error, about) => {
       tried.resolve();
-      log.warn({ err: error, node: nodeId }, `agent: ${about}`);
+      log.warn({ ...reasonOf(error), node: nodeId }, `agent: ${about} failed, trying again until it works`);
     },
+    onRecovered: () => log.info({ node: nodeId }, 'agent: all is well again'),
   });
   const watch = new DeviceWatch({
     sysBlock: '/sys/block',
@@ -73,6 +82,7 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
   return {
     nodeId,
     tried: tried.promise,
+    joined: joined.promise,
     monitor: async () => {
       if (watch.problem !== null) throw watch.problem;
       const wakeup = watch.hasWakeup ? 'woken by /dev/disk/by-id, ' : '';
@@ -147,6 +157,11 @@ async function createDevices(log: Log, tell: Tell) {
         devices.release((input as ReleaseDeviceWork).volumeId, context.signal),
     },
   };
+}
+
+/** Of an error of the domain the sentence says it all. */
+function reasonOf(error: unknown): { readonly reason: string } | { readonly err: unknown } {
+  return error instanceof HoldfastError ? { reason: error.message } : { err: error };
 }
 
 type Targets = Readonly<Record<string, ExportTarget>>;

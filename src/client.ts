@@ -61,10 +61,12 @@ export class Client {
 
   /**
    * Calls an endpoint. Throws {@link ApiError} for an answer that is an error, and `unavailable` when there is none.
-   * Integers beyond 2^53 come as decimal text.
+   * Integers beyond 2^53 come as decimal text. `signal` ends it before its deadline.
    */
-  async call<E extends Endpoint>(endpoint: E, request: RequestOf<E> = {}): Promise<ReplyOf<E>> {
-    const response = await this.#send(endpoint, request, AbortSignal.timeout(this.#options.timeoutMs ?? 60_000));
+  async call<E extends Endpoint>(endpoint: E, request: RequestOf<E> = {}, signal?: AbortSignal): Promise<ReplyOf<E>> {
+    const deadline = AbortSignal.timeout(this.#options.timeoutMs ?? 60_000);
+    const end = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
+    const response = await this.#send(endpoint, request, end);
     const text = await response.text().catch((error: unknown) => {
       throw noAnswer(this.url, error);
     });

@@ -26,6 +26,7 @@ function createCommandLine(wantsJson: boolean): CommandLine {
   registerServerCommands(program);
   registerStoreCommands(program);
   const volume = program.command('volume').description('block volumes');
+  const host = program.command('host').description('machines with an agent');
   const bucket = program.command('bucket').description('buckets of objects, and what they demand');
   const object = program.command('object').description('objects in buckets');
   const backend = program.command('backend').description('places where objects stand');
@@ -35,6 +36,7 @@ function createCommandLine(wantsJson: boolean): CommandLine {
   const operation = program.command('operation').description('durable operations');
   const groups = {
     volume: async () => (await import('./cli/volume.ts')).registerVolumeCommands(volume),
+    host: async () => (await import('./cli/host.ts')).registerHostCommands(host),
     bucket: async () => (await import('./cli/bucket.ts')).registerBucketCommands(bucket),
     object: async () => (await import('./cli/object/commands.ts')).registerObjectCommands(object),
     backend: async () => (await import('./cli/backend.ts')).registerBackendCommands(backend),
@@ -68,6 +70,12 @@ function registerServerCommands(program: Command): void {
       import('./cli/output.ts'),
     ]);
     await run(await configOf(serve), processOutput());
+  });
+  const agent = program.command('agent').description("run the agent of this machine, for another machine's server");
+  withSettings(agent, agentSettings);
+  agent.action(async () => {
+    const { agent: run } = await import('./cli/agent.ts');
+    await run(await configOf(agent), agent.optsWithGlobals());
   });
   const demo = program
     .command('demo')
@@ -125,10 +133,24 @@ function registerStoreCommands(program: Command): void {
   });
 }
 
-/** Adds a flag for every setting. */
-function withSettings(command: Command): Command {
-  for (const { flag, description, env } of Object.values(settings)) {
-    command.addOption(new Option(`--${flag} <value>`, `${description} (${env})`).hideHelp(command.name() !== 'serve'));
+/** What an agent on a machine without a server is told. */
+const agentSettings = [
+  settings.nodeId,
+  settings.exportAddress,
+  settings.exportAdvertise,
+  settings.exportPortFirst,
+  settings.devicePollIntervalMs,
+  settings.logLevel,
+];
+
+/** Adds a flag for each of these settings. */
+function withSettings(
+  command: Command,
+  some: readonly (typeof settings)[keyof typeof settings][] = Object.values(settings),
+): Command {
+  const isHidden = command.name() !== 'serve' && command.name() !== 'agent';
+  for (const { flag, description, env } of some) {
+    command.addOption(new Option(`--${flag} <value>`, `${description} (${env})`).hideHelp(isHidden));
   }
   return command;
 }
@@ -150,8 +172,8 @@ function isJson(command: Command): boolean {
 export async function main(args: readonly string[]): Promise<void> {
   const { program, groups } = createCommandLine(args.includes('--json'));
   const { endWithOutput, outputWritten } = await import('./cli/output-end.ts');
-  // A server does not depend on who reads what it says.
-  if (!args.includes('serve') && !args.includes('csi')) endWithOutput(process.stdout);
+  // What serves does not depend on who reads what it says.
+  if (!['serve', 'agent', 'csi'].some((name) => args.includes(name))) endWithOutput(process.stdout);
   try {
     for (const [name, fill] of Object.entries(groups)) if (args.includes(name)) await fill();
     await program.parseAsync(args, { from: 'user' });

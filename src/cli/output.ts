@@ -50,9 +50,9 @@ export function table(headers: readonly string[], rows: readonly (readonly strin
 
 /** A state or status in the colour of its meaning. */
 export function coloured(state: string): string {
-  if (/fail|error|unhealthy/.test(state)) return styleText('red', state);
-  if (/^(available|attached|completed|healthy|ok)$/.test(state)) return styleText('green', state);
-  if (/^(deleted|cancelled)$/.test(state)) return styleText('gray', state);
+  if (/fail|error|unhealthy|dead|lost/.test(state)) return styleText('red', state);
+  if (/^(available|attached|completed|healthy|ok|alive|active)$/.test(state)) return styleText('green', state);
+  if (/^(deleted|cancelled|removed|left)$/.test(state)) return styleText('gray', state);
   return styleText('yellow', state);
 }
 

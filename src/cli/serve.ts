@@ -25,7 +25,8 @@ export async function serve(config: Config, output: Output): Promise<void> {
     );
   }
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
-    process.once('SIGTERM', resolve);
+    // A second one, such as a supervisor sends to the whole group, must not cut the stopping short; a second Ctrl-C may.
+    process.on('SIGTERM', resolve);
     process.once('SIGINT', resolve);
   });
   log.info({ signal }, 'stopping');

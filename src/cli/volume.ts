@@ -4,19 +4,18 @@ import { formatSize } from '../kernel/config/size.ts';
 import type { ReplyOf } from '../kernel/http/contract.ts';
 import { type ConnectionOptions, type Session, connect } from './connection.ts';
 import { coloured, json, table } from './output.ts';
-import { waitForOperation } from './wait.ts';
+import { registerAttach } from './volume-attach.ts';
+import { registerExportCommands } from './volume-export.ts';
+import { run, waiting } from './wish.ts';
 
 type VolumeReply = ReplyOf<typeof contract.getVolume>;
-type AcceptedReply = ReplyOf<typeof contract.createVolume>;
-interface Waiting extends ConnectionOptions {
-  readonly wait?: boolean;
-  readonly idempotencyKey?: string;
-}
 
 /** `holdfast volume …` */
 export function registerVolumeCommands(volume: Command): void {
   registerReading(volume);
   registerLifecycle(volume);
+  registerAttach(volume);
+  registerExportCommands(volume);
   registerRecovery(volume);
   registerContent(volume);
 }
@@ -122,14 +121,6 @@ function registerLifecycle(volume: Command): void {
       };
       await run(command, (session, key) => session.client.call(contract.createVolume, { body, ...key }));
     });
-  waiting(volume.command('attach <volume> <node>').description('attach a volume at a node'))
-    .option('--read-only')
-    .action(async (reference: string, node: string, options: { readOnly?: boolean }, command: Command) => {
-      const body = { node_id: node, mode: options.readOnly === true ? ('ro' as const) : ('rw' as const) };
-      await run(command, (session, key) =>
-        session.client.call(contract.attachVolume, { params: { volume: reference }, body, ...key }),
-      );
-    });
   waiting(
     volume
       .command('attach-root <volume> <vm>')
@@ -226,34 +217,6 @@ function registerContent(volume: Command): void {
       );
     },
   );
-}
-
-function waiting(command: Command): Command {
-  return command
-    .option('--wait', 'wait until it is done; fail when it fails')
-    .option('--idempotency-key <key>', 'the same key again gives the first answer');
-}
-
-/** Sends a wish, and waits for it where that is wanted. */
-async function run(
-  command: Command,
-  send: (session: Session, key: { idempotencyKey?: string }) => Promise<AcceptedReply>,
-): Promise<void> {
-  const options: Waiting = command.optsWithGlobals();
-  const session = connect(options);
-  const { output, isJson } = session;
-  const accepted = await send(
-    session,
-    options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey },
-  );
-  if (options.wait !== true) {
-    if (isJson) output.line(json(accepted));
-    else output.line(`${accepted.type} accepted: ${accepted.operation_id} (volume ${accepted.volume_id ?? '-'})`);
-    return;
-  }
-  const operation = await waitForOperation(session, accepted.operation_id);
-  if (isJson) output.line(json(operation));
-  else output.line(`${operation.type} ${coloured(operation.status)} (volume ${operation.volume_id ?? '-'})`);
 }
 
 function printVolumes({ output, isJson }: Session, reply: ReplyOf<typeof contract.listVolumes>): void {

@@ -35,6 +35,9 @@ const failure = Type.Object(
 );
 const agent = { tag: 'agents', role: 'operator', method: 'POST' } as const;
 
+/** One section of a report at its largest: 4,096 devices, or as many exports, at less than 4 KiB each. */
+export const reportBytesMax = 16 * 1_048_576;
+
 export const hostContract = {
   listHosts: endpoint({
     id: 'list_hosts',
@@ -101,6 +104,7 @@ export const hostContract = {
     ...agent,
     id: 'report_host',
     path: '/api/v1/hosts/{host}/report',
+    bodyBytesMax: reportBytesMax,
     summary: 'How work ended, and what the host sees',
     params: host,
     body: Type.Object(

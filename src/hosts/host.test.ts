@@ -13,6 +13,11 @@ describe('the state of a host', () => {
     assert.equal(judgeHost(false, 0, times), 'left');
   });
 
+  it('is asked after often enough for any deadline in between, however late it is thought dead', () => {
+    assert.equal(hostTimes(60_000).heartbeatMs, 5_000);
+    assert.equal(hostTimes(3_600_000).heartbeatMs, 10_000);
+  });
+
   it('never gets better by a longer silence', () => {
     const order = ['alive', 'slow', 'dead'];
     const times = fc.integer({ min: 12, max: 1e9 }).map(hostTimes);

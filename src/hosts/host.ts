@@ -35,9 +35,13 @@ export interface HostTimes {
   readonly deadAfterMs: number;
 }
 
-/** One setting gives all three: an agent is slow after three lost heartbeats, and dead after twelve. */
+/** A question of an agent stands open this long at most, so that no deadline in between ends it: proxies have theirs too. */
+const heartbeatMaxMs = 10_000;
+
+/** One setting gives all three: an agent is slow after three lost heartbeats or more, and dead after twelve or more. */
 export function hostTimes(deadAfterMs: number): HostTimes {
-  return { heartbeatMs: deadAfterMs / 12, slowAfterMs: deadAfterMs / 4, deadAfterMs };
+  const heartbeatMs = Math.min(deadAfterMs / 12, heartbeatMaxMs);
+  return { heartbeatMs, slowAfterMs: deadAfterMs / 4, deadAfterMs };
 }
 
 export function judgeHost(hasSession: boolean, silentMs: number, times: HostTimes): HostState {

@@ -27,13 +27,19 @@ function agentRoutes(service: HostService): Route[] {
       const { hostId, session, heartbeatMs } = await service.register(body);
       return { host_id: hostId, session, heartbeat_ms: heartbeatMs };
     }),
-    route(hostContract.takeHostWork, async ({ params, body, raw }) => {
+    route(hostContract.takeHostWork, async ({ params, body, reply }) => {
       const gone = new AbortController();
-      raw.raw.once('close', () => raw.raw.destroyed && gone.abort());
+      // The answer's end, not the request's: a request is over as soon as its body was read.
+      reply.raw.once('close', () => gone.abort());
       const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(questionTimeoutMs)]);
       const speaker = { hostId: params.host, session: body.session };
-      const { work, wanted } = await service.take(speaker, body.known, signal);
-      return { work: work.map(({ timeoutMs, ...rest }) => ({ ...rest, timeout_ms: timeoutMs })), wanted };
+      try {
+        const { work, wanted } = await service.take(speaker, body.known, signal);
+        return { work: work.map(({ timeoutMs, ...rest }) => ({ ...rest, timeout_ms: timeoutMs })), wanted };
+      } catch (error) {
+        if (gone.signal.aborted) return { work: [], wanted: {} };
+        throw error;
+      }
     }),
     route(hostContract.reportHost, async ({ params, body }) => {
       const results = body.results.map(({ id, output, error }) => ({ id, output, error: error as ErrorData | null }));

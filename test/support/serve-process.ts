@@ -49,10 +49,10 @@ export async function serveProcess(flags: Readonly<Record<string, string>>): Pro
 }
 
 /** The settings of whoever runs the tests are not the tests' business. */
-function cleanEnv(): NodeJS.ProcessEnv {
+export function cleanEnv(): NodeJS.ProcessEnv {
   const env = { ...process.env };
   for (const name of Object.keys(env))
-    if (/^(HOLDFAST_|CEPH_|VOLUME_|DATABASE_|STORAGE_|RECONCILE_)/.test(name)) delete env[name];
+    if (/^(HOLDFAST_|CEPH_|VOLUME_|DATABASE_|STORAGE_|RECONCILE_|HOST_|EXPORT_|DEVICE_)/.test(name)) delete env[name];
   return env;
 }
 

@@ -23,7 +23,10 @@ export interface AgentOptions {
   readonly onWanted?: (wanted: Readonly<Record<string, unknown>>) => void;
   /** Told when this agent speaks for the host, and when not any more. */
   readonly onSession?: (session: HostSession | null) => void;
+  /** Told once of each trouble, however long it lasts. */
   readonly onError?: (error: unknown, about: string) => void;
+  /** Told when there is no trouble any more. */
+  readonly onRecovered?: () => void;
   readonly retryWaitMs?: number;
 }
 
@@ -41,6 +44,8 @@ export class Agent {
   readonly #known = new Map<string, HostResult | null>();
   /** What the host sees, by section; sent whenever it changed, and to each new session. */
   readonly #reports = new Map<string, { readonly data: unknown; isSent: boolean }>();
+  /** What goes wrong now, by what it was about. */
+  readonly #troubles = new Map<string, string>();
   #session: HostSession | null = null;
   #wakeReporter: () => void = () => {};
   #running: Promise<unknown> = Promise.resolve();
@@ -77,20 +82,21 @@ export class Agent {
   }
 
   async #takeForever(): Promise<void> {
-    const { link, onError } = this.#options;
+    const { link } = this.#options;
+    const about = 'asking for work';
     for (let failures = 0; !this.#stopping.signal.aborted;) {
       try {
         const session = this.#session ?? (await this.#register());
         const take = await link.take(session, [...this.#known.keys()], this.#signal());
         failures = 0;
+        this.#endTrouble(about);
         for (const work of take.work) this.#begin(work);
         this.#options.onWanted?.(take.wanted);
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
         this.#loseIfReplaced(error);
-        failures++;
-        if (failures === 1 || !isReason(error, 'alive')) onError?.(error, 'asking for work');
-        await this.#rest(failures);
+        this.#tellTrouble(error, about);
+        await this.#rest(++failures);
       }
     }
   }
@@ -127,7 +133,8 @@ export class Agent {
   }
 
   async #reportForever(): Promise<void> {
-    const { link, onError } = this.#options;
+    const { link } = this.#options;
+    const about = 'reporting';
     for (let failures = 0; !this.#stopping.signal.aborted;) {
       const woken = new Promise<void>((resolve) => (this.#wakeReporter = resolve));
       const session = this.#session;
@@ -143,10 +150,11 @@ export class Agent {
         for (const { id } of results) this.#known.delete(id);
         for (const [, report] of reports) report.isSent = true;
         failures = 0;
+        this.#endTrouble(about);
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
         this.#loseIfReplaced(error);
-        onError?.(error, 'reporting');
+        this.#tellTrouble(error, about);
         await this.#rest(++failures);
       }
     }
@@ -158,6 +166,18 @@ export class Agent {
     this.#session = null;
     this.#known.clear();
     this.#options.onSession?.(null);
+  }
+
+  /** A server that is away is away for questions and reports alike, and stays so for a while: that is one thing to tell. */
+  #tellTrouble(error: unknown, about: string): void {
+    const trouble = troubleOf(error);
+    const isTold = [...this.#troubles.values()].includes(trouble);
+    this.#troubles.set(about, trouble);
+    if (!isTold) this.#options.onError?.(error, about);
+  }
+
+  #endTrouble(about: string): void {
+    if (this.#troubles.delete(about) && this.#troubles.size === 0) this.#options.onRecovered?.();
   }
 
   #signal(): AbortSignal {
@@ -172,4 +192,10 @@ export class Agent {
 
 function isReason(error: unknown, reason: string): boolean {
   return error instanceof HoldfastError && error.details['reason'] === reason;
+}
+
+/** What makes two errors the same trouble: sentences tell times and numbers, which change. */
+function troubleOf(error: unknown): string {
+  if (error instanceof HoldfastError) return `${error.kind} ${String(error.details['reason'])}`;
+  return String(error);
 }

@@ -4,6 +4,9 @@ import type { Static, TSchema } from 'typebox';
 export const roles = ['public', 'viewer', 'operator', 'admin'] as const;
 export type Role = (typeof roles)[number];
 
+/** The largest body of a request, of an endpoint that says nothing else. */
+export const bodyBytesMax = 1_048_576;
+
 /** One operation of the API, without any of its implementation: the server, the client and the document share it. */
 export interface Endpoint<
   Params extends TSchema = TSchema,
@@ -31,6 +34,8 @@ export interface Endpoint<
   readonly media?: 'sse' | 'text' | 'bytes';
   /** `bytes`: the body is not parsed, whatever its type; the handler reads it from `raw.raw`. */
   readonly requestMedia?: 'bytes';
+  /** The largest body that is read; {@link bodyBytesMax} where it says nothing. */
+  readonly bodyBytesMax?: number;
   /** Whether an `Idempotency-Key` header is honoured: operations that start something. */
   readonly isIdempotent?: boolean;
 }

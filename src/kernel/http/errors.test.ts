@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Ajv } from 'ajv';
 import { type ErrorKind, HoldfastError } from '../errors/errors.ts';
-import { renderError, validationError } from './errors.ts';
+import { kindOfStatus, renderError, validationError } from './errors.ts';
 import { errorCodes } from './schemas.ts';
 
 describe('an error over HTTP', () => {
@@ -27,8 +27,13 @@ describe('an error over HTTP', () => {
         body: { error: 'It is so.', code, details: { field: 'size' } },
       });
       assert.ok((errorCodes as readonly string[]).includes(code));
+      assert.equal(kindOfStatus(status), kind);
     });
   }
+
+  test('of another status is about the request, or about what is in between', () => {
+    assert.deepEqual([413, 418, 504].map(kindOfStatus), ['invalid', 'invalid', 'unavailable']);
+  });
 
   test('without details has none', () => {
     assert.deepEqual(renderError(new HoldfastError('conflict', 'No.')).body, { error: 'No.', code: 'CONFLICT' });

@@ -42,6 +42,14 @@ export function renderErrorData({ kind, message, details = {} }: ErrorData): { s
   return { status: typeof ownStatus === 'number' ? ownStatus : status, body };
 }
 
+/** The kind of error that a status tells; the inverse of {@link renderErrorData}, for clients. */
+export function kindOfStatus(status: number): ErrorKind {
+  const kinds = Object.entries(rendering) as [ErrorKind, { readonly status: number }][];
+  const found = kinds.find(([, { status: its }]) => its === status);
+  if (found !== undefined) return found[0];
+  return status >= 400 && status < 500 ? 'invalid' : 'unavailable';
+}
+
 /** A failed validation as one sentence that names the field. */
 export function validationError(errors: readonly ErrorObject[], part: string, value: unknown): HoldfastError {
   const first = errors[0]!;

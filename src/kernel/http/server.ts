@@ -8,13 +8,12 @@ import type { Wish } from '../operations/engine.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Authorizer, Caller } from './authorizer.ts';
-import type { BodyOf, Endpoint, ParamsOf, QueryOf, ReplyOf } from './contract.ts';
+import { type BodyOf, type Endpoint, type ParamsOf, type QueryOf, type ReplyOf, bodyBytesMax } from './contract.ts';
 import { contextOf, traceparentOf, withSpan } from '../telemetry/tracing.ts';
 import { renderError, validationError } from './errors.ts';
 import { leaveBody } from './leave-body.ts';
 import { parseJson } from './json.ts';
 
-const bodyBytesMax = 1_048_576;
 const keyLengthMax = 255;
 
 /** An endpoint whose fields are all optional may be called without a body. */
@@ -113,7 +112,7 @@ export function createHttpServer(options: HttpOptions, routes: readonly Route[])
     return send(reply, new HoldfastError('not_found', message));
   });
   app.setErrorHandler((error, request, reply) => {
-    const known = toKnown(error);
+    const known = toKnown(error, request.routeOptions.bodyLimit ?? bodyBytesMax);
     const { status } = renderError(known);
     if (status >= 500) options.log.error({ err: error, method: request.method, url: request.url }, 'request failed');
     return send(reply, known);
@@ -153,6 +152,7 @@ function register(app: FastifyInstance, { authorizer, tracer }: HttpOptions, { e
     url: routePath(path),
     schema,
     config: { operation: endpoint.id },
+    ...(endpoint.bodyBytesMax === undefined ? {} : { bodyLimit: endpoint.bodyBytesMax }),
     // Before the body is read: an unauthorized caller learns nothing of what would be valid.
     onRequest: (request, _reply, done) => {
       const pass = (caller: Caller) => {
@@ -248,12 +248,12 @@ function send(reply: FastifyReply, error: unknown): FastifyReply {
 }
 
 /** Fastify's own refusals (too large, wrong media type, broken request) as errors of the caller. */
-function toKnown(error: unknown): unknown {
+function toKnown(error: unknown, bytesMax: number): unknown {
   if (error instanceof HoldfastError) return error;
   const { statusCode, message } = error as { statusCode?: number; message?: string };
   if (statusCode === undefined || statusCode < 400 || statusCode >= 500) return error;
   const sentences: Readonly<Record<number, string>> = {
-    413: `The body is larger than ${bodyBytesMax} bytes.`,
+    413: `The body is larger than ${bytesMax} bytes.`,
     415: 'The body must be JSON, with "content-type: application/json".',
   };
   const sentence = sentences[statusCode] ?? `The request is broken: ${message ?? statusCode}.`;

@@ -10,6 +10,8 @@ export const exportsMigration: Migration = {
   async down(db) {
     for (const statement of [
       'drop table exports',
+      'drop index attachments_node',
+      'drop index attachments_vm',
       'alter table attachments drop column vm_id',
       'alter table attachments drop column clients',
     ]) {
