@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Agent, type WorkContext } from './hosts/agent/agent.ts';
 import type { AgentLink } from './hosts/agent/link.ts';
@@ -53,6 +54,7 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
     link,
     registration: {
       name: nodeId,
+      instance: randomUUID(),
       address: values.exportAdvertise ?? values.exportAddress,
       version,
       capabilities: { transports: exporting.capabilities, devices: true, links: devices.hasLinks },

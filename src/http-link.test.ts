@@ -16,7 +16,7 @@ import { createHttpServer } from './kernel/http/server.ts';
 import { createLog } from './kernel/telemetry/log.ts';
 import { createMetrics } from './kernel/telemetry/metrics.ts';
 
-const facts = { name: 'node-1', address: '127.0.0.1', version: 'test', capabilities: {} };
+const facts = { name: 'node-1', instance: 'one', address: '127.0.0.1', version: 'test', capabilities: {} };
 const work = { host: 'node-1', resource: 'volume:1', kind: 'echo', input: { n: 1 } };
 const soon = () => AbortSignal.timeout(20_000);
 
@@ -98,7 +98,7 @@ onEveryStore('an agent over HTTP', (engine) => {
     const { link } = wired;
     const { hostId } = await link.register(facts, soon());
     const alive = { name: 'HoldfastError', kind: 'conflict', details: { reason: 'alive', host_id: hostId } };
-    await assert.rejects(link.register(facts, soon()), alive);
+    await assert.rejects(link.register({ ...facts, instance: 'two' }, soon()), alive);
     const stranger = { hostId, session: 'another', heartbeatMs: 0 };
     const replaced = { name: 'HoldfastError', kind: 'conflict', details: { reason: 'replaced' } };
     await assert.rejects(link.take(stranger, [], soon()), replaced);

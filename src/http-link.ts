@@ -21,8 +21,8 @@ export function httpLink(client: Client): AgentLink {
   return {
     register: (registration, signal) =>
       asOurs(async () => {
-        const { name, address, version, capabilities } = registration;
-        const body = { name, address, version, capabilities: { ...capabilities } };
+        const { name, instance, address, version, capabilities } = registration;
+        const body = { name, instance, address, version, capabilities: { ...capabilities } };
         const reply = await client.call(contract.registerHost, { body }, signal);
         return { hostId: reply.host_id, session: reply.session, heartbeatMs: reply.heartbeat_ms };
       }),

@@ -24,7 +24,7 @@ export const hostSchema = Type.Object({
 });
 
 const host = Type.Object({ host: Type.String({ minLength: 1, maxLength: 300, description: 'Id or name.' }) });
-const session = Type.String({ minLength: 1, maxLength: 100 });
+const session = Type.String({ minLength: 1, maxLength: 200 });
 const failure = Type.Object(
   {
     kind: Type.String({ maxLength: 100 }),
@@ -68,6 +68,7 @@ export const hostContract = {
     body: Type.Object(
       {
         name,
+        instance: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', description: 'Of this run of the agent.' }),
         address: Type.String({ minLength: 1, maxLength: 253 }),
         version: Type.String({ maxLength: 100 }),
         capabilities: sections,

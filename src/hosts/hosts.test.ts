@@ -94,7 +94,7 @@ onEveryStore('work for hosts', (engine) => {
     await using stage = await HostStage.open(engine, { timeoutMs: 50, deadAfterMs: 2_400 });
     const link = bound(stage.service);
     const session = await link.register(
-      { name: 'node-1', address: 'a', version: '', capabilities: {} },
+      { name: 'node-1', instance: 'i', address: 'a', version: '', capabilities: {} },
       AbortSignal.timeout(5_000),
     );
     await assert.rejects(stage.commands.run(attemptOf('op-1/a'), work), { kind: 'unavailable' });
@@ -140,7 +140,7 @@ onEveryStore('hosts', (engine) => {
   it('that fall silent are slow, then dead, then alive again, and an agent that was replaced says nothing more', async () => {
     await using stage = await HostStage.open(engine, { deadAfterMs: 2_400 });
     const link = bound(stage.service);
-    const facts = { name: 'node-1', address: 'a', version: '', capabilities: {} };
+    const facts = { name: 'node-1', instance: 'one', address: 'a', version: '', capabilities: {} };
     const session = await link.register(facts, AbortSignal.timeout(5_000));
     const state = async () => (await stage.commands.find('node-1'))?.state;
     const states = new Set<string | undefined>();
@@ -150,10 +150,22 @@ onEveryStore('hosts', (engine) => {
     await link.take(session, [], AbortSignal.timeout(5_000));
     assert.equal(await state(), 'alive');
     await until('it is slow', async () => (await state()) === 'slow');
-    await link.register(facts, AbortSignal.timeout(5_000));
+    await link.register({ ...facts, instance: 'two' }, AbortSignal.timeout(5_000));
     const replaced = { kind: 'conflict', details: { reason: 'replaced' } };
     await assert.rejects(link.take(session, [], AbortSignal.timeout(5_000)), replaced);
     await assert.rejects(link.report(session, [], [], AbortSignal.timeout(5_000)), replaced);
+  });
+
+  it('are known again by their agent when the answer to its registration was lost', async () => {
+    await using stage = await HostStage.open(engine);
+    const facts = { name: 'node-1', instance: 'one', address: 'a', version: '', capabilities: {} };
+    const { session: lost } = await stage.service.register(facts);
+    const again = await stage.service.register(facts);
+    assert.notEqual(again.session, lost);
+    await assert.rejects(stage.service.register({ ...facts, instance: 'two' }), {
+      details: { reason: 'alive', host_id: again.hostId },
+    });
+    await stage.service.report(again, [], []);
   });
 
   it('say what they see, and are told what should be there', async () => {

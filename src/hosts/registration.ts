@@ -41,7 +41,8 @@ export const registerHost = transaction(
       [name],
     );
     const { id, session: before, silent_ms: silentMs } = row!;
-    if (before !== null && !isSuccessor && silentMs < slowAfterMs) {
+    const isSame = before?.startsWith(`${registration.instance}.`) === true;
+    if (before !== null && !isSame && !isSuccessor && silentMs < slowAfterMs) {
       const message = `Host ${name} has an agent already, which was heard ${Math.round(silentMs / 1000)} s ago.`;
       throw new HoldfastError('conflict', message, { reason: 'alive', host_id: id });
     }

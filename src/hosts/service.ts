@@ -44,7 +44,7 @@ export class HostService implements AgentLink {
   async admit(registration: HostRegistration, isSuccessor: boolean): Promise<HostSession> {
     const { store, clock, newId, times } = this.#options;
     checkHostName(registration.name);
-    const session = randomUUID();
+    const session = `${registration.instance}.${randomUUID()}`;
     const { slowAfterMs, heartbeatMs } = times;
     const { hostId } = await store.write(registerHost, {
       registration,

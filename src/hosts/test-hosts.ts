@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { StoreEngine } from '../../test/support/stores.ts';
 import { createIdSource, systemClock } from '../kernel/ids.ts';
 import type { Attempt } from '../kernel/operations/operation.ts';
@@ -43,7 +43,7 @@ export class HostStage implements AsyncDisposable {
   agent(executors: Readonly<Record<string, Executor>>, options: Partial<AgentOptions> = {}): Agent {
     const agent = new Agent({
       link: this.service,
-      registration: { name: 'node-1', address: '127.0.0.1', version: 'test', capabilities: {} },
+      registration: { name: 'node-1', instance: randomUUID(), address: '127.0.0.1', version: 'test', capabilities: {} },
       executors,
       retryWaitMs: 20,
       onError: (error) => this.errors.push(error),

@@ -38,6 +38,8 @@ export interface HostTake {
 
 export interface HostRegistration {
   readonly name: string;
+  /** Of this run of the agent, so that it is known again when the answer to its registration was lost. */
+  readonly instance: string;
   readonly address: string;
   readonly version: string;
   readonly capabilities: Readonly<Record<string, unknown>>;

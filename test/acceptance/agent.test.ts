@@ -196,7 +196,7 @@ describe('the token of an agent', () => {
     try {
       const [viewer, operator] = [await token('viewer'), await token('operator')];
       const client = new Client({ url: server.url, token: viewer });
-      const body = { name: node, address: '127.0.0.1', version: '', capabilities: {} };
+      const body = { name: node, instance: 'one', address: '127.0.0.1', version: '', capabilities: {} };
       await until('tokens count', () => refusedWith(new Client({ url: server.url }).call(contract.listHosts), 401));
       const params = { host: node };
       const calls = [

@@ -24,7 +24,7 @@ class Machine {
   }
 
   static async join(server: TestServer, name: string): Promise<Machine> {
-    const body = { name, address: '192.0.2.7', version: 'test', capabilities: {} };
+    const body = { name, instance: 'test', address: '192.0.2.7', version: 'test', capabilities: {} };
     const { host_id, session } = await server.client.call(contract.registerHost, { body });
     return new Machine(server, host_id, session);
   }
