@@ -38,6 +38,7 @@ export class JobTable {
   /** Effects that agents have yet to bring about although their jobs have failed. */
   readonly late: (() => void)[] = [];
   durationMs: number;
+  readonly #ends = new Map<string, () => void>();
 
   constructor(durationMs: number) {
     this.durationMs = durationMs;
@@ -72,7 +73,12 @@ export class JobTable {
     } catch (error) {
       refusal = error;
     }
-    job.timer = setTimeout(() => this.#end(job, refusal, fault), this.durationMs);
+    const end = () => {
+      this.#ends.delete(id);
+      this.#end(job, refusal, fault);
+    };
+    this.#ends.set(id, end);
+    job.timer = setTimeout(end, this.durationMs);
     return job;
   }
 
@@ -96,6 +102,14 @@ export class JobTable {
     job.status = 2;
     job.resultCode = code;
     job.result = { errorcode: code, errortext: text };
+  }
+
+  /** Ends everything that is under way now, however long it was to take. */
+  endAll(): void {
+    for (const { id, timer } of this.running) {
+      if (timer !== null) clearTimeout(timer);
+      this.#ends.get(id)?.();
+    }
   }
 
   /** Brings the late effects about. */

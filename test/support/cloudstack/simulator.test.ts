@@ -38,6 +38,8 @@ describe('the simulated CloudStack', () => {
   it('answers in the recorded shapes, through the whole life of a volume', async () => {
     await using sim = await started();
     const { world } = sim;
+    // No job ends before it was looked at.
+    sim.jobs.durationMs = 60_000;
     const offering = { diskofferingid: world.customOffering.id, zoneid: world.zoneId, size: '2' };
     const created = await call(sim, 'createVolume', { name: 'data', ...offering });
     assert.deepEqual([created.status, created.envelope], [200, 'createvolumeresponse']);
@@ -49,6 +51,7 @@ describe('the simulated CloudStack', () => {
       volumes.push(...(answer['volume'] as unknown[]));
     };
     await look();
+    sim.jobs.endAll();
     await ended(sim, created.answer);
     const vm = world.addVm();
     const tag = { 'tags[0].key': 'k', 'tags[0].value': 'v', resourceids: id, resourcetype: 'Volume' };
@@ -63,6 +66,7 @@ describe('the simulated CloudStack', () => {
       const { status, envelope, answer } = await call(sim, command, parameters);
       assert.deepEqual([status, envelope], [200, `${command.toLowerCase()}response`]);
       await look();
+      sim.jobs.endAll();
       assert.equal((await ended(sim, answer))['jobstatus'], 1, command);
       await look();
     }
