@@ -32,21 +32,28 @@ export function nodeIdOf(values: Values): string {
 }
 
 /** Puts an agent together with what it can do on this machine, and begins. */
-export async function startAgent(values: Values, link: AgentLink, log: Log): Promise<RunningAgent> {
+export async function startAgent(
+  values: Values,
+  link: AgentLink,
+  log: Log,
+  wrapTarget: (target: ExportTarget) => ExportTarget = (target) => target,
+): Promise<RunningAgent> {
   const nodeId = nodeIdOf(values);
   const losses: ExportLossReport = { count: 0, reason: '' };
-  const nbd = createNbdTarget({
-    host: values.exportAddress,
-    ...(values.exportAdvertise === undefined ? {} : { advertisedHost: values.exportAdvertise }),
-    ports: { first: values.exportPortFirst, last: values.exportPortFirst + portsOfExports - 1 },
-    log: (message) => log.warn({ transport: 'nbd' }, message),
-    onLost: ({ reason }) => {
-      log.warn({ transport: 'nbd', reason }, 'exports were lost');
-      losses.count++;
-      agent.tell('export-losses', { ...losses, reason });
-      observer.look();
-    },
-  });
+  const nbd = wrapTarget(
+    createNbdTarget({
+      host: values.exportAddress,
+      ...(values.exportAdvertise === undefined ? {} : { advertisedHost: values.exportAdvertise }),
+      ports: { first: values.exportPortFirst, last: values.exportPortFirst + portsOfExports - 1 },
+      log: (message) => log.warn({ transport: 'nbd' }, message),
+      onLost: ({ reason }) => {
+        log.warn({ transport: 'nbd', reason }, 'exports were lost');
+        losses.count++;
+        agent.tell('export-losses', { ...losses, reason });
+        observer.look();
+      },
+    }),
+  );
   const targets = await usable({ nbd }, log);
   const observer = new ExportObserver({
     targets,

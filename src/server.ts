@@ -35,6 +35,7 @@ import { createObjectParts } from './objects/parts.ts';
 import { version } from './version.ts';
 import type { VolumeBackend } from './volumes/backends/backend.ts';
 import type { BackendRegistry } from './volumes/backends/registry.ts';
+import type { ExportTarget } from './volumes/exports/target.ts';
 import { exportRoutes } from './volumes/export-routes.ts';
 import { ExportWishes } from './volumes/export-wishes.ts';
 import { ExportRunner } from './volumes/exports/runner.ts';
@@ -64,6 +65,8 @@ export interface ServerOptions {
   readonly log?: Log;
   /** Puts something between the server and each backend: tests make them fail, hang, or end the process. */
   readonly wrapBackend?: (backend: VolumeBackend) => VolumeBackend;
+  /** The same for what exports volumes on this machine. */
+  readonly wrapExportTarget?: (target: ExportTarget) => ExportTarget;
   /** The same for backends of objects. */
   readonly wrapObjectBackend?: (name: string, backend: ObjectBackend) => ObjectBackend;
 }
@@ -117,7 +120,8 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       clock,
       newId,
       deadAfterMs: values.hostDeadAfterMs,
-      commandTimeoutMs: values.backendTimeoutMs,
+      // Before the step's own deadline, so that it is told which host did not answer.
+      commandTimeoutMs: values.backendTimeoutMs * 0.9,
       wanted: async (name) => ({ volumes: await store.read((reader) => volumesAtNode(reader, name)) }),
     });
     const backend = (name: string) => backends.get(name);
@@ -133,7 +137,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       },
     });
     if (values.agent === 'on') {
-      const agent = await startAgent(values, localLink(hosts.service, store.exclusive), log);
+      const agent = await startAgent(values, localLink(hosts.service, store.exclusive), log, options.wrapExportTarget);
       stops.push({ name: 'agent', stop: () => agent.stop() });
       // Requests that come first find the host; one whose predecessor is still heard joins when that one has fallen silent.
       await Promise.race([agent.joined, delay(joinWaitMs, undefined, { ref: false })]);
