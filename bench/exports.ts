@@ -5,10 +5,12 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createNbdTarget } from '../src/volumes/exports/nbd/nbd.ts';
 import type { ExportSource, ExportSpec, ExportTarget } from '../src/volumes/exports/target.ts';
-import { cephAvailable, startCeph } from '../test/support/ceph.ts';
+import { cephAvailable } from '../test/support/ceph.ts';
 import { qemuMissing, runClient } from '../test/support/qemu.ts';
 import { temporaryDirectory } from '../test/support/temp.ts';
 import { until } from '../test/support/wait.ts';
+import { cephRig, fileRig } from '../test/volumes/rigs.ts';
+import { benchAttach } from './attach-exports.ts';
 import { percentile, row } from './support/report.ts';
 
 const MIB = 1_048_576;
@@ -24,15 +26,17 @@ export async function benchExports(): Promise<void> {
   if (missing !== null) return row('NBD exports', `left out: ${missing}`);
   await using directory = await temporaryDirectory();
   await withTarget((target) => throughput(target, directory.path));
-  await withTarget((target) => latency(target, 'files', () => newFile(directory.path)));
+  const bareMs = await withTarget((target) => latency(target, 'files', () => newFile(directory.path)));
+  await using rig = await fileRig();
+  await benchAttach('files', rig, bareMs, greets);
   await latencyOnRbd();
 }
 
 /** A target whose daemon is still to be started. */
-async function withTarget(work: (target: ExportTarget) => Promise<void>): Promise<void> {
+async function withTarget<T>(work: (target: ExportTarget) => Promise<T>): Promise<T> {
   const target = createNbdTarget({ ports: { first: 0, last: 0 } });
   try {
-    await work(target);
+    return await work(target);
   } finally {
     await target.close();
   }
@@ -91,7 +95,8 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-async function latency(target: ExportTarget, what: string, image: () => Promise<ExportSource>): Promise<void> {
+/** Gives the median of those after the first. */
+async function latency(target: ExportTarget, what: string, image: () => Promise<ExportSource>): Promise<number> {
   const times: number[] = [];
   for (let round = 0; round < adds; round++) {
     const wish = spec(await image());
@@ -104,22 +109,21 @@ async function latency(target: ExportTarget, what: string, image: () => Promise<
   const [first = Number.NaN, ...later] = times;
   const value = `${percentile(later, 0.5)} ms, p99 ${percentile(later, 0.99)} ms, with the daemon's start ${first.toFixed(0)} ms`;
   row(`NBD export on ${what}: add until a client is greeted`, value);
+  return median(later);
 }
 
 async function latencyOnRbd(): Promise<void> {
   const missing = cephAvailable();
   if (missing !== null) return row('NBD export on RBD', `left out: ${missing}`);
-  const ceph = await startCeph();
+  await using rig = await cephRig();
+  const ceph = rig.cluster;
   const image = async (): Promise<ExportSource> => {
     const name = `vol-${randomUUID()}`;
     await ceph.run('rbd', 'create', '--size', '64M', `${ceph.pool}/${name}`);
     return { kind: 'rbd', conf: ceph.conf, pool: ceph.pool, image: name };
   };
-  try {
-    await withTarget((target) => latency(target, 'RBD', image));
-  } finally {
-    await ceph.stop();
-  }
+  const bareMs = await withTarget((target) => latency(target, 'RBD', image));
+  await benchAttach('RBD', rig, bareMs, greets);
 }
 
 /** Whether the server says the words with which NBD begins. */

@@ -43,11 +43,19 @@ export function nodeIdOf(values: Values): string {
 }
 
 /** Puts an agent together with what it can do on this machine, and begins. */
-export async function startAgent(values: Values, link: AgentLink, log: Log): Promise<RunningAgent> {
+export async function startAgent(
+  values: Values,
+  link: AgentLink,
+  log: Log,
+  wrapTarget: WrapTarget = (target) => target,
+): Promise<RunningAgent> {
   const nodeId = nodeIdOf(values);
   // Both tell the agent what they see, and the agent calls both: it is there before either has seen anything.
   const tell: Tell = (section, data) => agent.tell(section, data);
-  const [exporting, devices] = await Promise.all([createExporting(values, log, tell), createDevices(log, tell)]);
+  const [exporting, devices] = await Promise.all([
+    createExporting(values, log, tell, wrapTarget),
+    createDevices(log, tell),
+  ]);
   const tried = Promise.withResolvers<void>();
   const joined = Promise.withResolvers<HostSession>();
   const agent = new Agent({
@@ -100,9 +108,11 @@ export async function startAgent(values: Values, link: AgentLink, log: Log): Pro
 }
 
 type Tell = (section: string, data: unknown) => void;
+/** Puts something between the agent and what exports: tests make it fail, hang, or end the process. */
+export type WrapTarget = (target: ExportTarget) => ExportTarget;
 
 /** What exports volumes here, and who looks at it. */
-async function createExporting(values: Values, log: Log, tell: Tell) {
+async function createExporting(values: Values, log: Log, tell: Tell, wrapTarget: WrapTarget) {
   const { exportAddress: address, exportAdvertise, exportPortFirst: first } = values;
   const advertised = exportAdvertise === undefined ? {} : { advertisedHost: exportAdvertise };
   const losses: ExportLossReport = { count: 0, reason: '' };
@@ -119,7 +129,7 @@ async function createExporting(values: Values, log: Log, tell: Tell) {
     },
   });
   const nvmeof = createNvmeofTarget({ address, ...advertised });
-  const targets = await usable({ nbd, nvmeof }, log);
+  const targets = await usable({ nbd: wrapTarget(nbd), nvmeof: wrapTarget(nvmeof) }, log);
   const observer = new ExportObserver({
     targets,
     periodMs: observePeriodMs,

@@ -39,6 +39,7 @@ import { exportKeeperName } from './volumes/keepers/exports.ts';
 import { createVolumeParts } from './volumes/parts.ts';
 import { volumesAtNode } from './volumes/node-volumes.ts';
 import { statusRoutes } from './volumes/status/routes.ts';
+import type { ExportTarget } from './volumes/exports/target.ts';
 
 const joinWaitMs = 2_000;
 
@@ -57,6 +58,8 @@ export interface ServerOptions {
   readonly log?: Log;
   /** Puts something between the server and each backend: tests make them fail, hang, or end the process. */
   readonly wrapBackend?: (backend: VolumeBackend) => VolumeBackend;
+  /** The same for what exports volumes on this machine. */
+  readonly wrapExportTarget?: (target: ExportTarget) => ExportTarget;
   /** The same for backends of objects. */
   readonly wrapObjectBackend?: (name: string, backend: ObjectBackend) => ObjectBackend;
 }
@@ -110,7 +113,8 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       clock,
       newId,
       deadAfterMs: values.hostDeadAfterMs,
-      commandTimeoutMs: values.backendTimeoutMs,
+      // Before the step's own deadline, so that it is told which host did not answer.
+      commandTimeoutMs: values.backendTimeoutMs * 0.9,
       wanted: async (name) => ({ volumes: await store.read((reader) => volumesAtNode(reader, name)) }),
     });
     const localHost = nodeIdOf(values);
@@ -127,7 +131,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     });
     let agent: RunningAgent | null = null;
     if (values.agent === 'on') {
-      agent = await startAgent(values, localLink(hosts.service, store.exclusive), log);
+      agent = await startAgent(values, localLink(hosts.service, store.exclusive), log, options.wrapExportTarget);
       stops.push({ name: 'agent', stop: () => agent?.stop() });
       // So that the first request finds the host.
       await Promise.race([agent.tried, delay(joinWaitMs, undefined, { ref: false })]);

@@ -39,17 +39,27 @@ export interface AddedWork {
 
 /**
  * Enters work for a host, or finds what an earlier attempt of the same step has entered: what is done stays done, what is
- * pending is waited for longer, and what failed is done again by a new attempt only. Work of the same resource with a lower fence is
+ * pending is waited for longer, and what failed is done again by a new attempt only. For another process, which takes the step
+ * over with a higher fence, what is done is done again: its effect may have ended together with the host. Work of the same resource with a lower fence is
  * over, so that an agent that comes back late does not do it.
  */
 export const addWork = transaction(import.meta.url, 'addWork', async (tx, work: NewWork): Promise<AddedWork> => {
   const superseded = await supersede(tx, work);
   const { token, attempt, fence, timeoutMs } = work;
-  const [found] = await tx.rows<WorkRow & { id: string; attempt: number }>(
-    'select id, attempt, state, output, error from host_work where token = ? order by attempt desc limit 1',
+  const [found] = await tx.rows<WorkRow & { id: string; attempt: number; fence: number }>(
+    'select id, attempt, fence, state, output, error from host_work where token = ? order by attempt desc limit 1',
     [token],
   );
-  if (found === undefined || (attempt > found.attempt && (found.state === 'failed' || found.state === 'superseded'))) {
+  const isDoneBefore = found?.state === 'done' && fence > found.fence;
+  if (isDoneBefore && attempt === found.attempt) {
+    await begin(tx, work);
+    return { id: work.id, state: { state: 'pending' }, superseded };
+  }
+  if (
+    isDoneBefore ||
+    found === undefined ||
+    (attempt > found.attempt && (found.state === 'failed' || found.state === 'superseded'))
+  ) {
     await insert(tx, work);
     return { id: work.id, state: { state: 'pending' }, superseded };
   }
@@ -75,6 +85,15 @@ async function supersede(tx: Tx, { hostId, resource, token, fence }: NewWork): P
     );
   }
   return rows.map(({ id }) => id);
+}
+
+/** The same work once more. */
+async function begin(tx: Tx, { id, fence, secret, timeoutMs }: NewWork): Promise<void> {
+  await tx.run(
+    `update host_work set state = 'pending', output = null, finished_at = null, fence = ?, secret = ?,
+       expires_at = ${tx.fragments.nowMs} + ? where id = ?`,
+    [fence, secret, timeoutMs, id],
+  );
 }
 
 async function insert(tx: Tx, work: NewWork): Promise<void> {

@@ -23,6 +23,19 @@ onEveryStore('work for hosts', (engine) => {
     assert.equal(seen.length, 1);
   });
 
+  it('that was done is done again for a process that takes the step over: its effect may have ended with the host', async () => {
+    await using stage = await HostStage.open(engine);
+    let times = 0;
+    const secrets: (string | null)[] = [];
+    stage.agent({ echo: ({ secret }) => (secrets.push(secret), Promise.resolve(++times)) });
+    await until('the agent is heard', () => isAlive(stage));
+    const withSecret = { ...work, secret: 'correct horse' };
+    assert.equal(await stage.commands.run(attemptOf('op-1/a', { fence: 1 }), withSecret), 1);
+    assert.equal(await stage.commands.run(attemptOf('op-1/a', { fence: 2 }), withSecret), 2);
+    assert.equal(await stage.commands.run(attemptOf('op-1/a', { fence: 2 }), withSecret), 2);
+    assert.deepEqual(secrets, ['correct horse', 'correct horse']);
+  });
+
   it('tells the failure of the host in its own words, and is done again by the next attempt only', async () => {
     await using stage = await HostStage.open(engine);
     let times = 0;

@@ -34,6 +34,8 @@ export interface ExportChange {
   /** Addresses of the clients that have the image open now, ours that serve the export among them. */
   readonly clients?: readonly string[];
   readonly cause: Cause;
+  /** The event that tells it, in place of `volume.export_…`, where the change is the end of an operation that failed. */
+  readonly failure?: string;
   /** The volume's own transition, where the change is a part of one; else the event `volume.export_…` tells it. */
   readonly transition?: Omit<TransitionParams, 'volumeId' | 'cause'>;
 }
@@ -43,19 +45,26 @@ export const changeExport = transaction(
   import.meta.url,
   'changeExport',
   async (tx, change: ExportChange): Promise<void> => {
-    const { volumeId, exportId, state, cause, transition } = change;
+    const { volumeId, exportId, state, cause, transition, failure } = change;
     await setExport(tx, change);
     const connection = change.connection === undefined ? {} : { uri: change.connection.uri };
     const reason = change.reason == null ? {} : { reason: change.reason };
     const detail = { export_id: exportId, export_state: state, ...connection, ...reason };
     if (transition === undefined) {
-      await noteOnVolume(tx, { volumeId, type: `volume.export_${state}`, cause, detail });
+      await setReason(tx, volumeId, failure === undefined ? null : (change.reason ?? null));
+      await noteOnVolume(tx, { volumeId, type: failure ?? `volume.export_${state}`, cause, detail });
       return;
     }
     const parts = { ...transition, detail: { ...detail, ...transition.detail } };
     await applyTransition(tx, { volumeId, cause, ...parts });
   },
 );
+
+/** A volume whose state itself needs a reason keeps that one. */
+async function setReason(tx: Tx, volumeId: string, reason: string | null): Promise<void> {
+  const statement = `update volumes set reason = ? where id = ? and state in ('available', 'attached')`;
+  await tx.run(statement, [reason, volumeId]);
+}
 
 async function setExport(tx: Tx, { exportId, state, reason, connection, clients, cause }: ExportChange): Promise<void> {
   const removedAt = state === 'removed' ? cause.nowMs : null;

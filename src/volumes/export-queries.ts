@@ -36,6 +36,13 @@ export async function findExport(reader: Reader, exportId: string): Promise<Volu
   return row === undefined ? null : toExport(row);
 }
 
+/** Addresses of the clients that had the image open when its export was made. */
+export async function recordedClients(reader: Reader, attachmentId: string): Promise<readonly string[]> {
+  const statement = 'select clients from attachments where id = ?';
+  const [row] = await reader.rows<{ clients: string | null }>(statement, [attachmentId]);
+  return row?.clients == null ? [] : (JSON.parse(row.clients) as string[]);
+}
+
 /** The exports of a volume that are not removed. */
 export async function listExports(reader: Reader, volumeId: string): Promise<VolumeExport[]> {
   const found = await openExport(reader, volumeId);

@@ -61,6 +61,10 @@ export class ExportWishes {
     if (found === null) {
       throw new HoldfastError('not_found', `There is no host ${host}.`, { field: 'export_host', provided_value: host });
     }
+    if (found.state === 'dead') {
+      const message = `Host ${host} is dead: its agent has not been heard for too long.`;
+      throw new HoldfastError('unavailable', message, { host, host_state: found.state });
+    }
     const can = (found.capabilities['transports'] as Partial<Record<ExportKind, TransportCapabilities>> | undefined)?.[
       transport
     ];

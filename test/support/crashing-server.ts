@@ -127,7 +127,11 @@ async function start(
 ): Promise<void> {
   try {
     const log = createLog({ level: 'silent' });
-    const { url } = await startServer(loadConfig({ flags, env: {} }), { log, wrapBackend: faults.wrap });
+    const { url } = await startServer(loadConfig({ flags, env: {} }), {
+      log,
+      wrapBackend: faults.wrap,
+      wrapExportTarget: faults.wrapTarget,
+    });
     say({ type: 'started', url });
     // At the end of the process it would be too late: it is killed.
     flushCompileCache();

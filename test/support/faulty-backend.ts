@@ -1,8 +1,11 @@
 import { HoldfastError } from '../../src/kernel/errors/errors.ts';
 import type { BackendContext, FencedContext, VolumeBackend } from '../../src/volumes/backends/backend.ts';
+import type { ExportTarget } from '../../src/volumes/exports/target.ts';
 
-/** A verb of the port that can be interfered with. */
-export type Verb = Exclude<keyof VolumeBackend, 'name' | 'capabilities' | 'createParameters' | 'close'>;
+/** A verb of the ports that can be interfered with; those of what exports volumes have a prefix. */
+export type Verb =
+  | Exclude<keyof VolumeBackend, 'name' | 'capabilities' | 'createParameters' | 'close'>
+  | `export.${Exclude<keyof ExportTarget, 'kind' | 'capabilities' | 'close'>}`;
 /** On which side of the verb's effect something happens. */
 export type Moment = 'before' | 'after';
 
@@ -35,15 +38,11 @@ export class BackendFaults {
   readonly #plans: Plan[] = [];
 
   /** For `startServer(config, { wrapBackend: faults.wrap })`. */
-  readonly wrap = (backend: VolumeBackend): VolumeBackend =>
-    new Proxy(backend, {
-      get: (target, property) => {
-        const member: unknown = Reflect.get(target, property, target);
-        if (typeof member !== 'function' || property === 'close') return member;
-        return (...args: unknown[]) =>
-          this.#call(property as Verb, args, () => member.apply(target, args) as Promise<unknown>);
-      },
-    });
+  readonly wrap = (backend: VolumeBackend): VolumeBackend => this.#between(backend, (name) => name as Verb);
+
+  /** For `startServer(config, { wrapExportTarget: faults.wrapTarget })`. */
+  readonly wrapTarget = (target: ExportTarget): ExportTarget =>
+    this.#between(target, (name) => `export.${name}` as Verb);
 
   /** How often operations called a verb. */
   count(verb: Verb): number {
@@ -94,6 +93,18 @@ export class BackendFaults {
   clear(): void {
     this.#plans.length = 0;
     this.calls.length = 0;
+  }
+
+  #between<T extends VolumeBackend | ExportTarget>(real: T, verbOf: (name: string) => Verb): T {
+    return new Proxy(real, {
+      get: (target, property) => {
+        const member: unknown = Reflect.get(target, property, target);
+        if (typeof member !== 'function' || typeof property === 'symbol') return member;
+        if (property === 'close') return member.bind(target) as unknown;
+        return (...args: unknown[]) =>
+          this.#call(verbOf(property), args, () => member.apply(target, args) as Promise<unknown>);
+      },
+    });
   }
 
   #plan(verb: Verb, moment: Moment, times: number, act: Plan['act']): void {

@@ -47,7 +47,8 @@ export async function serve(
   const swap = (made: VolumeBackend) =>
     disk !== null && made.name === 'memory' ? createMemoryBackend({ disk }) : made;
   const wrapBackend = (made: VolumeBackend) => faults.wrap(swap(made));
-  const server = await startServer(config, { log: createLog({ level: 'silent' }), wrapBackend });
+  const wrapExportTarget = faults.wrapTarget;
+  const server = await startServer(config, { log: createLog({ level: 'silent' }), wrapBackend, wrapExportTarget });
   return {
     hand: rig.hand(new Client({ url: server.url })),
     url: server.url,

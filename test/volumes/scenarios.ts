@@ -1,6 +1,6 @@
 import type { BackendCapabilities } from '../../src/volumes/backends/backend.ts';
 import type { VolumeState } from '../../src/volumes/fsm.ts';
-import type { Verb } from '../support/faulty-backend.ts';
+import type { Moment, Verb } from '../support/faulty-backend.ts';
 import { contentScenarios } from './scenarios-content.ts';
 import { lifecycleScenarios } from './scenarios-lifecycle.ts';
 import type { Hand } from './world.ts';
@@ -20,6 +20,8 @@ export interface Scenario {
   readonly needs?: keyof BackendCapabilities;
   /** The verbs that the operation uses of the backend, in order: the places where it can fail or be cut off. */
   readonly verbs: readonly Verb[];
+  /** At which moments of a verb it is cut off, where both say the same or are tested elsewhere; by default before and after. */
+  readonly moments?: Readonly<Partial<Record<Verb, readonly Moment[]>>>;
   /** Brings the world to where the request makes sense. */
   prepare(hand: Hand, subject: Subject): Promise<void>;
   /** Asks for the operation; gives its id. */

@@ -4,7 +4,7 @@ import { BackendFaults, type Moment, type Verb } from '../support/faulty-backend
 import type { OperationReply } from '../support/server.ts';
 import { type Interruptions, Kills, Stops } from './interruptions.ts';
 import { type Rig, type RigServer, serve } from './rigs.ts';
-import { type Scenario, type Subject, scenarios } from './scenarios.ts';
+import { type Scenario, type Subject, scenarios as allScenarios } from './scenarios.ts';
 import type { Hand } from './world.ts';
 
 /** As many attempts as `VOLUME_RETRY_MAX_ATTEMPTS` allows by default. */
@@ -16,7 +16,11 @@ const moments: readonly Moment[] = ['before', 'after'];
  * and leaves a true state; each step runs twice with the same result; it is killed at each step and finishes after
  * a restart.
  */
-export function standardTests(name: string, makeRig: () => Promise<Rig>): void {
+export function standardTests(
+  name: string,
+  makeRig: () => Promise<Rig>,
+  scenarios: readonly Scenario[] = allScenarios,
+): void {
   let rig: Rig;
   let server: RigServer;
   let interruptions: Interruptions;
@@ -55,7 +59,7 @@ export function standardTests(name: string, makeRig: () => Promise<Rig>): void {
         testOf(`does ${verb} twice with the same result`, (subject) =>
           repeats(scenario, verb, server.hand, faults, subject),
         );
-        for (const moment of moments) {
+        for (const moment of scenario.moments?.[verb] ?? moments) {
           testOf(`is cut off ${moment} ${verb} and finishes after a restart`, (subject) =>
             isCutOff(scenario, verb, moment, interruptions, subject),
           );

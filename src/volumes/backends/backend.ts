@@ -74,6 +74,12 @@ export interface VolumeBackend {
   detach(context: FencedContext, image: string, attachment: Detachment): Promise<void>;
 
   /**
+   * Cuts these clients of an image off for good, by the addresses under which they were seen, and waits until the real system
+   * counts none of them any more; others are left alone. Only with `capabilities.fence`.
+   */
+  fence?(context: FencedContext, image: string, clients: readonly string[]): Promise<void>;
+
+  /**
    * Where a program on a host finds the bytes of an image, so that it can be exported; `null` when only the real system itself
    * can give it to machines.
    */

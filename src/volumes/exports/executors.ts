@@ -4,7 +4,6 @@ import type { ExportKind, ExportTarget } from './target.ts';
 import {
   type AddExportWork,
   type ExportsReport,
-  type QosExportWork,
   type RemoveExportWork,
   type ReportedExport,
   type ResizeExportWork,
@@ -35,22 +34,24 @@ export function exportExecutors(
       }
     };
   return {
-    'export.add': changing(async (context, input: AddExportWork): Promise<ReportedExport> => {
-      const { transport, ...spec } = input;
-      const { tls = null, ...keys } = (JSON.parse(context.secret ?? '{}') ?? {}) as Partial<ExportSecret>;
-      return toReported(transport, await targetOf(targets, transport).add(context, { ...spec, tls, ...keys }));
-    }),
+    // Another limit is no other export, so this sets limits too.
+    'export.add': changing((context, input: AddExportWork) => add(targets, context, input)),
     'export.remove': changing(async (context, { transport, exportId, force }: RemoveExportWork) => {
       await targetOf(targets, transport).remove(context, exportId, { force });
     }),
-    'export.resize': changing(async (context, { transport, exportId, sizeBytes }: ResizeExportWork) =>
-      toReported(transport, await targetOf(targets, transport).resize(context, exportId, BigInt(sizeBytes))),
-    ),
+    'export.resize': changing(async (context, { sizeBytes, ...input }: ResizeExportWork) => {
+      const { transport, exportId } = input;
+      await add(targets, context, input);
+      return toReported(transport, await targetOf(targets, transport).resize(context, exportId, BigInt(sizeBytes)));
+    }),
     'export.list': (context) => listAll(targets, context.signal),
-    'export.qos': changing(async (context, { transport, exportId, qos }: QosExportWork) =>
-      toReported(transport, await targetOf(targets, transport).setQos(context, exportId, qos)),
-    ),
   };
+}
+
+async function add(targets: ExportTargets, context: Context, input: AddExportWork): Promise<ReportedExport> {
+  const { transport, ...spec } = input;
+  const { tls = null, ...keys } = (JSON.parse(context.secret ?? '{}') ?? {}) as Partial<ExportSecret>;
+  return toReported(transport, await targetOf(targets, transport).add(context, { ...spec, tls, ...keys }));
 }
 
 function targetOf(targets: ExportTargets, transport: ExportKind): ExportTarget {

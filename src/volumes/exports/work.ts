@@ -21,18 +21,9 @@ export interface RemoveExportWork {
   readonly force: boolean;
 }
 
-/** `export.resize` */
-export interface ResizeExportWork {
-  readonly transport: ExportKind;
-  readonly exportId: string;
+/** `export.resize`. With all that makes the export, since one that ended in the middle is made again first. */
+export interface ResizeExportWork extends AddExportWork {
   readonly sizeBytes: string;
-}
-
-/** `export.qos` */
-export interface QosExportWork {
-  readonly transport: ExportKind;
-  readonly exportId: string;
-  readonly qos: ExportQos;
 }
 
 /** An export as an agent tells of it. */

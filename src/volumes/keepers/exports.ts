@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Clock } from '../../kernel/ids.ts';
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
@@ -25,6 +26,9 @@ export interface ExportKeeperOptions {
 
 type Tally = Record<ExportVerdict['action'], number>;
 
+/** What an operation was at work on is looked at again when that may have ended: after a crash it is at work on much. */
+const lookAgainAfterMs = [250, 500, 1_000, 2_000, 4_000];
+
 /**
  * Compares what hosts export with what is on record: an export that is gone is made again, one that nobody knows is removed. A
  * host that is silent says nothing of its exports.
@@ -50,7 +54,10 @@ export async function keepExports(
   for (const host of hosts) {
     if (signal.aborted) break;
     try {
-      await keepHost(options, host, signal, tally, onDifference);
+      for (const waitMs of [...lookAgainAfterMs, null]) {
+        if ((await keepHost(options, host, signal, tally, onDifference)) || waitMs === null) break;
+        await delay(waitMs, undefined, { signal });
+      }
     } catch (error) {
       failures.push(error instanceof Error ? error.message : String(error));
     }
@@ -65,23 +72,27 @@ function canExport({ state, capabilities }: KnownHost): boolean {
   return state === 'alive' && typeof transports === 'object' && transports !== null;
 }
 
+/** `false` when operations stood in the way of something. */
 async function keepHost(
   options: ExportKeeperOptions,
   host: KnownHost,
   signal: AbortSignal,
   tally: Tally,
   onDifference: OnDifference,
-): Promise<void> {
+): Promise<boolean> {
   const { store, hosts } = options;
   const command = { host: host.id, resource: `exports-of:${host.id}`, kind: 'export.list', input: {} };
   const report = (await hosts.run(attemptFor(options, signal, host.id), command)) as ExportsReport;
   // Read after the host was asked: whatever it exports was on record before it was made.
   const wanted = await store.read((reader) => wantedExports(reader, host.name));
+  let isAllSettled = true;
   for (const verdict of judgeExports(wanted, report)) {
-    if (!(await settle(options, host, verdict, signal))) continue;
-    tally[verdict.action]++;
-    onDifference(differenceOf(host, verdict));
+    if (await settle(options, host, verdict, signal)) {
+      tally[verdict.action]++;
+      onDifference(differenceOf(host, verdict));
+    } else isAllSettled = false;
   }
+  return isAllSettled;
 }
 
 const words: Readonly<Record<ExportVerdict['action'], readonly [string, string]>> = {
@@ -100,7 +111,7 @@ function differenceOf({ name }: KnownHost, verdict: ExportVerdict): Difference {
   return { between: 'host', kind: `export_${verdict.action}`, volume_id: volumeId, message, action };
 }
 
-/** `false` when it is settled otherwise meanwhile. */
+/** `false` when it is settled otherwise meanwhile, or an operation stands in the way. */
 async function settle(
   options: ExportKeeperOptions,
   host: KnownHost,
@@ -112,7 +123,9 @@ async function settle(
   try {
     if (verdict.action === 'confirm') return await store.write(confirmExport, { exportId: verdict.exportId });
     if (verdict.action === 'remove') return await removeStranger(options, host, verdict.live, signal);
-    if (verdict.action === 'repair') await service.repairExport(wish, verdict.exportId, verdict.reason);
+    if (verdict.action === 'repair') {
+      return !(await service.repairExport(wish, verdict.exportId, verdict.reason)).isReplay;
+    }
     if (verdict.action === 'retire') await service.unexport(wish, verdict.volumeId, verdict.exportId, true);
     return true;
   } catch (error) {

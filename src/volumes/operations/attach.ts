@@ -1,5 +1,5 @@
 import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
-import type { Op, OperationKind } from '../../kernel/operations/operation.ts';
+import type { Attempt, Op, OperationKind } from '../../kernel/operations/operation.ts';
 import type { AttachInput } from '../accepting/attach.ts';
 import { type SeenData, dataColumn, seenData } from '../backend-data.ts';
 import type { MadeExport } from '../exports/runner.ts';
@@ -26,7 +26,11 @@ export function attachVolumeKind(context: VolumeOperationContext): OperationKind
   return {
     name: 'volume.attach',
     run: async (op) => {
-      const { exportId } = op.input;
+      const { exportId, staleExportId } = op.input;
+      if (staleExportId !== null) {
+        const remove = (attempt: Attempt) => context.exports.remove(attempt, staleExportId, true);
+        await op.step('remove stale export', remove, lifecycleStep(op, context));
+      }
       await recordAttachment(op, context);
       const exports = exportId === null ? [] : [await makeExport(op, context, exportId)];
       const { attachmentId, nodeId, generation } = op.input;

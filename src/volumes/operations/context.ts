@@ -88,8 +88,14 @@ export function isInUse(error: ErrorData): boolean {
   return error.kind === 'conflict' && error.details?.['reason'] === 'in_use';
 }
 
+/** The host that it was for is dead, so nothing was sent to it. */
+export function isHostDead(error: ErrorData): boolean {
+  return error.kind === 'unavailable' && error.details?.['host_state'] === 'dead';
+}
+
 /** A client that still has the image open may close it; other conflicts and refusals stay what they are. */
 function isWorthRetrying(error: ErrorData): boolean {
   if (error.kind === 'conflict') return isInUse(error) || Array.isArray(error.details?.['watchers']);
+  if (isHostDead(error)) return false;
   return error.kind === 'unavailable' || error.kind === 'backend' || error.kind === 'internal';
 }

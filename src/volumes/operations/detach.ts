@@ -1,10 +1,10 @@
-import { toErrorData } from '../../kernel/errors/errors.ts';
+import { type ErrorData, toErrorData } from '../../kernel/errors/errors.ts';
 import type { Attempt, Op, OperationKind } from '../../kernel/operations/operation.ts';
 import type { Call } from '../../kernel/store/transaction.ts';
 import type { DetachInput } from '../accepting/detach.ts';
 import { type SeenData, dataColumn, seenData } from '../backend-data.ts';
 import { releaseDevice } from '../devices/release.ts';
-import { type VolumeOperationContext, isInUse, lifecycleStep, movedWith, plainStep } from './context.ts';
+import { type VolumeOperationContext, isHostDead, isInUse, lifecycleStep, movedWith, plainStep } from './context.ts';
 
 /**
  * Removes one attachment, named by id and generation, so that a late detach cannot clear a newer one. Its export goes first,
@@ -30,10 +30,10 @@ export function detachVolumeKind(context: VolumeOperationContext): OperationKind
       });
       return { attachment_id: attachmentId, generation };
     },
-    // With a client still at work nothing was changed: the volume is attached as before, and says why.
+    // With a client still at work, or a host that is dead, nothing was changed: the volume is attached as before, and says why.
     onFailed: (facts, error) =>
-      isInUse(error)
-        ? stillAttached(facts, facts.nowMs, 'refused', error.message)
+      isInUse(error) || isHostDead(error)
+        ? stillAttached(facts, facts.nowMs, 'refused', error)
         : movedWith(facts, facts.nowMs, facts.input.exportId, { state: 'lost' }, exhaust(error.message)),
     cancel: async (op) => {
       const { backend, image, attachmentId, exportId } = op.input;
@@ -45,22 +45,24 @@ export function detachVolumeKind(context: VolumeOperationContext): OperationKind
         },
         plainStep(context),
       );
-      if (isStillThere) return stillAttached(op, op.nowMs(), 'cancelled', 'The detach was cancelled.');
+      if (isStillThere) return stillAttached(op, op.nowMs(), 'cancelled', cancelled);
       const detached = { transition: 'detached', attachment: { id: attachmentId, state: 'detached' } } as const;
       return movedWith(op, op.nowMs(), exportId, { state: 'removed' }, detached);
     },
-    onCancelledBeforeStart: (facts) => stillAttached(facts, facts.nowMs, 'cancelled', 'The detach was cancelled.'),
+    onCancelledBeforeStart: (facts) => stillAttached(facts, facts.nowMs, 'cancelled', cancelled),
   };
 }
 
 type Facts = Pick<Op<DetachInput>, 'id' | 'actor' | 'input'>;
 
 /** Whether the export still stands after a cancel is looked at by the keeper of exports. */
-function stillAttached(facts: Facts, nowMs: number, transition: 'cancelled' | 'refused', reason: string): Call {
+function stillAttached(facts: Facts, nowMs: number, transition: 'cancelled' | 'refused', why: ErrorData): Call {
   const attachment = { id: facts.input.attachmentId, state: 'attached' } as const;
-  const state = transition === 'refused' ? 'active' : 'lost';
-  return movedWith(facts, nowMs, facts.input.exportId, { state }, { transition, reason, attachment });
+  const state = isInUse(why) ? 'active' : 'lost';
+  return movedWith(facts, nowMs, facts.input.exportId, { state }, { transition, reason: why.message, attachment });
 }
+
+const cancelled: ErrorData = { kind: 'conflict', message: 'The detach was cancelled.' };
 
 function exhaust(reason: string) {
   return { transition: 'exhaust', reason } as const;

@@ -1,5 +1,4 @@
-import type { ErrorData } from '../../kernel/errors/errors.ts';
-import type { OperationFacts, OperationKind } from '../../kernel/operations/operation.ts';
+import type { Op, OperationFacts, OperationKind } from '../../kernel/operations/operation.ts';
 import type { ExportInput, RepairInput, UnexportInput } from '../accepting/exports.ts';
 import type { ExportState } from '../export.ts';
 import { type VolumeOperationContext, exported, isInUse, plainStep } from './context.ts';
@@ -10,12 +9,12 @@ export function exportVolumeKind(context: VolumeOperationContext): OperationKind
     name: 'volume.export',
     run: async (op) => {
       const { exportId } = op.input;
-      const { transport, connection } = await addExport(op, context);
+      const { transport, connection } = await addExport(op, context, 'add');
       return { exports: [{ id: exportId, transport, connection }] };
     },
     // Whether a part of it stands at its host is looked at there; on record it is none.
-    onFailed: (facts, error) => ended(facts, 'removed', error),
-    onCancelledBeforeStart: (facts) => ended(facts, 'removed', { message: 'The export was cancelled.' }),
+    onFailed: (facts, error) => ended(facts, 'removed', error.message, 'volume.export_failed'),
+    onCancelledBeforeStart: (facts) => ended(facts, 'removed', 'The export was cancelled.'),
   };
 }
 
@@ -24,11 +23,11 @@ export function repairExportKind(context: VolumeOperationContext): OperationKind
   return {
     name: 'volume.export_repair',
     run: async (op) => {
-      const { transport, connection } = await addExport(op, context);
+      const { transport, connection } = await addExport(op, context, 'repair');
       return { exports: [{ id: op.input.exportId, transport, connection }] };
     },
-    onFailed: (facts, error) => ended(facts, 'lost', error),
-    onCancelledBeforeStart: (facts) => ended(facts, 'lost', { message: 'The repair was cancelled.' }),
+    onFailed: (facts, error) => ended(facts, 'lost', error.message, 'volume.export_repair_failed'),
+    onCancelledBeforeStart: (facts) => ended(facts, 'lost', 'The repair was cancelled.'),
   };
 }
 
@@ -43,19 +42,21 @@ export function unexportVolumeKind(context: VolumeOperationContext): OperationKi
         commit: (_, nowMs) => exported(op, nowMs, { exportId, state: 'removed' }),
       });
     },
-    onFailed: (facts, error) => ended(facts, isInUse(error) ? 'active' : 'lost', error),
-    onCancelledBeforeStart: (facts) => ended(facts, 'lost', { message: 'The removal was cancelled.' }),
+    onFailed: (facts, error) =>
+      ended(facts, isInUse(error) ? 'active' : 'lost', error.message, 'volume.unexport_failed'),
+    onCancelledBeforeStart: (facts) => ended(facts, 'lost', 'The removal was cancelled.'),
   };
 }
 
-function addExport(op: Parameters<OperationKind<ExportInput>['run']>[0], context: VolumeOperationContext) {
+function addExport(op: Op<ExportInput>, context: VolumeOperationContext, verb: 'add' | 'repair') {
   const { exportId } = op.input;
-  return op.step('add export', (attempt) => context.exports.add(attempt, exportId), {
+  return op.step('add export', (attempt) => context.exports[verb](attempt, exportId), {
     ...plainStep(context),
     commit: ({ connection, clients }, nowMs) => exported(op, nowMs, { exportId, state: 'active', connection, clients }),
   });
 }
 
-function ended(facts: OperationFacts<ExportInput>, state: ExportState, { message }: Pick<ErrorData, 'message'>) {
-  return exported(facts, facts.nowMs, { exportId: facts.input.exportId, state, reason: message });
+function ended(facts: OperationFacts<ExportInput>, state: ExportState, reason: string, failure?: string) {
+  const { exportId } = facts.input;
+  return exported(facts, facts.nowMs, { exportId, state, reason, ...(failure === undefined ? {} : { failure }) });
 }

@@ -120,6 +120,11 @@ export const recordFinding = transaction(
     else {
       const detail = { node_id: finding.attachment!.nodeId, attachment_id: attachmentId };
       const attachment = { id: attachmentId, state: 'attached' as const };
+      // Whoever wishes for the same again is answered by what fulfilled it, not by the attach that had failed.
+      await tx.run(`update attachments set attach_operation_id = ? where id = ? and state = 'failed'`, [
+        cause.operationId,
+        attachmentId,
+      ]);
       await applyTransition(tx, { volumeId, transition: 'found_attached', cause, set, attachment, detail });
     }
   },

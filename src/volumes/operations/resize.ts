@@ -16,8 +16,18 @@ export function resizeVolumeKind(context: VolumeOperationContext): OperationKind
       if (exportId !== null) {
         await op.step(
           'resize export',
-          (attempt) => context.exports.resize(attempt, exportId, sizeBytes),
-          plainStep(context),
+          async (attempt) => ({ size_bytes: await context.exports.resize(attempt, exportId, sizeBytes) }),
+          {
+            ...plainStep(context),
+            // From here on the image is larger, whatever becomes of the rest.
+            commit: ({ size_bytes }, nowMs) =>
+              call(setVolumeFacts, {
+                volumeId,
+                type: 'volume.export_resized',
+                set: size_bytes === null ? {} : { size_bytes },
+                cause: causeOf(op, nowMs),
+              }),
+          },
         );
       }
       return op.step(

@@ -66,6 +66,9 @@ export function createCephBackend({ name, log, ...connection }: CephBackendOptio
     async detach({ fence, signal }, image, attachment) {
       await child.call('detach', { fence, image, attachment }, signal);
     },
+    async fence({ fence, signal }, image, clients) {
+      await child.call('fence', { fence, image, clients }, signal);
+    },
     exportSource: (_context, image) => {
       const { conf, pool, user } = connection;
       // The storage daemon of QEMU finds a cluster by its file alone.

@@ -55,6 +55,23 @@ export const detach: Command<'detach'> = async (session, { fence, image: name, a
   return null;
 };
 
+export const fence: Command<'fence'> = async (session, { fence: fenceNumber, image: name, clients }, signal) => {
+  await CephImage.with(session, { name }, 'ro', async (image) => checkFence(await readTags(image), fenceNumber));
+  const others = clients.filter((address) => address !== session.address);
+  for (const address of others) await block(session, name, address);
+  for (let poll = 0; poll < MAX_POLLS; poll++) {
+    const watchers = await watchersOf(session, name);
+    if (!watchers.some((address) => others.includes(address))) return null;
+    await delay(POLL_MS, undefined, { signal });
+  }
+  throw stillCounted(name, others);
+};
+
+async function block(session: CephSession, name: string, address: string): Promise<void> {
+  const code = await session.lib.rados.rados_blocklist_add(session.cluster, address, BLOCK_SECONDS);
+  check(code, `fencing ${address}, which has ${name} open`);
+}
+
 /**
  * Puts every watcher on the blocklist and waits until none is left; a newly come watcher is fenced too, and so are clients
  * known from before: one that was frozen loses its watch after half a minute, and would write on when it wakes up.
@@ -71,8 +88,7 @@ async function fenceWatchers(
     const seen = await watchersOf(session, name);
     const fresh = new Set([...seen, ...(round === 0 ? others : [])].filter((address) => !fenced.has(address)));
     for (const address of fresh) {
-      const code = await session.lib.rados.rados_blocklist_add(session.cluster, address, BLOCK_SECONDS);
-      check(code, `fencing ${address}, which has ${name} open`);
+      await block(session, name, address);
       fenced.add(address);
     }
     if (await waitUntilGone(session, name, fenced, signal)) return;
@@ -93,8 +109,12 @@ async function waitUntilGone(
     if (watchers.some((address) => !fenced.has(address))) return false;
     await delay(POLL_MS, undefined, { signal });
   }
+  throw stillCounted(name, [...fenced]);
+}
+
+function stillCounted(name: string, watchers: readonly string[]): HoldfastError {
   const message = `Clients of ${name} are on the blocklist but Ceph still counts them as watchers.`;
-  throw new HoldfastError('unavailable', message, { watchers: [...fenced] });
+  return new HoldfastError('unavailable', message, { watchers });
 }
 
 async function watchersOf(session: CephSession, name: string): Promise<readonly string[]> {

@@ -1,4 +1,4 @@
-import { attach, detach } from './command-attach.ts';
+import { attach, detach, fence } from './command-attach.ts';
 import { createSnapshot, deleteSnapshot, resize, revert, setQos } from './command-change.ts';
 import { adopt, create } from './command-create.ts';
 import { health, inspect, list, listSnapshots } from './command-read.ts';
@@ -19,6 +19,7 @@ export const COMMANDS: { readonly [V in Verb]: Command<V> } = {
   revert,
   attach,
   detach,
+  fence,
   setQos,
   trash,
   restore,

@@ -26,6 +26,7 @@ export interface Verbs {
     args: { fence: number; image: string; attachment: Detachment };
     result: null;
   };
+  fence: { args: { fence: number; image: string; clients: readonly string[] }; result: null };
   setQos: { args: { fence: number; image: string; qos: QosLimits }; result: null };
   trash: { args: { fence: number; image: string }; result: null };
   restore: { args: { fence: number; image: string }; result: ImageFacts };

@@ -123,6 +123,39 @@ withQemu('nbd: the daemon, and what happens to it', () => {
     }
   });
 
+  test('a forced removal ends although the daemon is frozen, and what else is lost by that is told', async () => {
+    const told: ExportLoss[] = [];
+    const frozen = createNbdTarget({
+      ports: anyPorts,
+      runDirectory: join(temporary.path, 'run'),
+      onLost: (loss) => told.push(loss),
+    });
+    try {
+      const specs = [
+        newSpec(await newFile(temporary.path, 4n * MIB)),
+        newSpec(await newFile(temporary.path, 4n * MIB)),
+      ];
+      const [gone, kept] = [specs[0]!, specs[1]!];
+      await frozen.add(at(), gone);
+      const live = await frozen.add(at(), kept);
+      await qemuIo(live.connection.uri, 'write -P 5 0 64k', 'flush');
+      const pid = await daemonPid(frozen);
+      process.kill(pid, 'SIGSTOP');
+      await assert.rejects(frozen.remove(at(1_000), gone.exportId, { force: false }), isKind('unavailable'));
+      assert.equal(existsSync(`/proc/${pid}`), true, 'without force nothing is killed');
+      await frozen.remove(at(), gone.exportId, { force: true });
+      assert.equal(existsSync(`/proc/${pid}`), false);
+      await until('the loss is told', () => told.length === 1);
+      assert.deepEqual(await frozen.list(at()), []);
+      const again = await frozen.add(at(), kept);
+      assert.deepEqual(again, live);
+      assert.equal(await reads(again, 5, 0), true);
+      assert.equal(told[0]?.pid, pid);
+    } finally {
+      await frozen.close();
+    }
+  });
+
   test('a lost connection to the monitor is made again, and cuts no client', async () => {
     const runDirectory = join(temporary.path, 'run');
     const settings = {

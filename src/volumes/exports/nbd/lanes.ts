@@ -9,6 +9,8 @@ import type { QmpConnection } from './qmp/connection.ts';
 
 /** How long a daemon of another family may take to say that it has nothing of this name. */
 const OTHERS_TIMEOUT_MS = 1_000;
+/** A daemon that answers nothing for so long is frozen. */
+const SILENT_MS = 2_000;
 /** How long the news of a daemon's death may take. */
 const NEWS_MS = 500;
 
@@ -91,6 +93,16 @@ export class Lanes {
     }
   }
 
+  /** Kills daemons that do not answer at all, so that what must end can end. Their exports are lost, and that is told. */
+  async killSilent(signal: AbortSignal): Promise<void> {
+    await Promise.all(
+      this.all.map(async (lane) => {
+        const daemon = (await lane.current?.catch(() => null)) ?? null;
+        if (daemon !== null && (await isSilent(daemon, signal))) await daemon.kill();
+      }),
+    );
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.all.map((lane) => lane.close()));
   }
@@ -119,6 +131,18 @@ export async function askDaemon<T>(
     const mayHaveEnded = error instanceof HoldfastError && error.kind === 'unavailable' && !signal.aborted;
     if (mayHaveEnded && (await hasJustEnded(daemon.ended))) return null;
     throw error;
+  }
+}
+
+/** What is asked needs no image, so one that waits for its cluster answers all the same. */
+async function isSilent(daemon: Daemon, signal: AbortSignal): Promise<boolean> {
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(SILENT_MS)]);
+  try {
+    await (await daemon.qmp(soon)).execute('query-version', undefined, soon);
+    return false;
+  } catch {
+    // With the caller's own deadline passed it is not known.
+    return !signal.aborted;
   }
 }
 

@@ -26,6 +26,7 @@ import type { QmpConnection } from './qmp/connection.ts';
 import { Turns } from '../turns.ts';
 
 const CLEANUP_TIMEOUT_MS = 5_000;
+const SILENT_TIMEOUT_MS = 2_000;
 
 export interface NbdOptions {
   /** The address to listen on; loopback by default, since plain NBD asks nobody who they are. */
@@ -103,7 +104,7 @@ class NbdTarget implements ExportTarget {
   async remove(context: ExportContext, exportId: string, { force }: { readonly force: boolean }): Promise<void> {
     await this.#change(context, async (signal) => {
       checkExportId(exportId);
-      const lane = await this.#lanes.find(signal, (state) => hasTraces(state, exportId));
+      const lane = await this.#laneWith(exportId, force, signal);
       if (lane === null) return this.#lanes.forget(exportId);
       await this.#turns.take(lane.family, signal, async () => {
         const daemon = await lane.current;
@@ -116,6 +117,19 @@ class NbdTarget implements ExportTarget {
         await this.#lanes.release(lane);
       });
     });
+  }
+
+  /** A forced removal must end: a daemon that does not answer is killed, and has no export then. */
+  async #laneWith(exportId: string, force: boolean, signal: AbortSignal): Promise<Lane | null> {
+    const find = (until: AbortSignal) => this.#lanes.find(until, (state) => hasTraces(state, exportId));
+    if (!force) return find(signal);
+    try {
+      return await find(AbortSignal.any([signal, AbortSignal.timeout(SILENT_TIMEOUT_MS)]));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      await this.#lanes.killSilent(signal);
+      return find(signal);
+    }
   }
 
   list({ signal }: ExportContext): Promise<readonly LiveExport[]> {
