@@ -6,7 +6,7 @@ import { check } from './errno.ts';
 import { CephImage } from './image.ts';
 import { factsOf } from './pool.ts';
 import type { CephSession } from './session.ts';
-import { checkFence, raiseFence, readTags, writeAttachment } from './tags.ts';
+import { checkFence, readTags, writeTags } from './tags.ts';
 
 /**
  * How long a fenced client stays cut off: five years, as Ceph's own storage drivers do. The address carries a nonce of
@@ -25,14 +25,12 @@ export const attach: Command<'attach'> = (session, { fence, image: name, attachm
     } else if (!isSame(tags.attachment, attachment)) {
       throw attachedElsewhere(name, tags.attachment);
     }
-    await raiseFence(image, tags, fence);
-    if (tags.attachment === null) await writeAttachment(image, attachment);
-    return await factsOf(session, image, name, 'live');
+    return await factsOf(session, image, name, 'live', await writeTags(image, tags, { fence, attachment }));
   });
 
 export const detach: Command<'detach'> = async (session, { fence, image: name, attachment }, signal) => {
-  // Everything is checked, and a watcher fenced, before the image is opened for writing: that needs the exclusive
-  // lock, for which a client that hangs would make us wait.
+  // Everything is checked, and a watcher fenced, before the image is opened for writing, since that would make us a
+  // watcher too.
   const wish = await CephImage.with(session, { name }, 'ro', async (image) => {
     const tags = await readTags(image);
     checkFence(tags, fence);
@@ -49,8 +47,7 @@ export const detach: Command<'detach'> = async (session, { fence, image: name, a
     await fenceWatchers(session, name, attachment.clients ?? [], signal);
   }
   await CephImage.with(session, { name }, 'rw', async (image) => {
-    await raiseFence(image, await readTags(image), fence);
-    if (wish === 'detach') await writeAttachment(image, null);
+    await writeTags(image, await readTags(image), wish === 'detach' ? { fence, attachment: null } : { fence });
   });
   return null;
 };

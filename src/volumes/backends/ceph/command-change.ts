@@ -3,8 +3,9 @@ import { type Command, changeLive, changeLiveFenced, refuseWatched } from './com
 import { hasErrno } from './errno.ts';
 import { CephImage, type Snapshot } from './image.ts';
 import { factsOf, findInTrash } from './pool.ts';
+import { writeQos } from './qos.ts';
 import type { ImageRef } from './session.ts';
-import { raiseFence, readTags, writeQos } from './tags.ts';
+import { raiseFence, readTags } from './tags.ts';
 
 export const resize: Command<'resize'> = (session, { fence, image: name, sizeBytes }) =>
   changeLive(session, name, fence, async (image, tags) => {

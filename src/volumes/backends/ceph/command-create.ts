@@ -3,11 +3,13 @@ import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { CreateImage, ImageFacts } from '../backend.ts';
 import { type Command, changeLive } from './command.ts';
 import { EEXIST, ENOENT, check, checkExcept } from './errno.ts';
+import { idOfName, setMetadataIf } from './header.ts';
 import { CephImage } from './image.ts';
 import type { ImageOptions } from './librbd.ts';
-import { factsOf, findInTrash } from './pool.ts';
+import { factsFrom, factsOf, findInTrash } from './pool.ts';
+import { qosMetadata, writeQos } from './qos.ts';
 import type { CephSession } from './session.ts';
-import { type Tags, checkFence, raiseFence, readTags, writeComplete, writeOwner, writeQos } from './tags.ts';
+import { TAGS_KEY, checkFence, readTags, storedTags, writeTags } from './tags.ts';
 
 /** The object map of an image has at most this many entries (`MAX_OBJECT_MAP_OBJECT_COUNT` of Ceph). */
 const OBJECT_MAP_MAX_OBJECTS = 256_000_000n;
@@ -37,6 +39,10 @@ export const create: Command<'create'> = async (session, { fence, params }, sign
   for (let attempt = 0; attempt < MAKE_TRIES; attempt++) {
     signal.throwIfAborted();
     const isNew = await make(session, params, source);
+    if (isNew && source === null) {
+      const made = await tagEmpty(session, fence, params);
+      if (made !== null) return made;
+    }
     const facts = await CephImage.with(session, { name: params.image }, 'rw', (image) =>
       settle(session, image, { fence, params, source, isNew, signal }),
     );
@@ -54,10 +60,26 @@ export const create: Command<'create'> = async (session, { fence, params }, sign
 export const adopt: Command<'adopt'> = (session, { fence, image: name, tag }) =>
   changeLive(session, name, fence, async (image, tags) => {
     if (tags.volumeId !== null && tags.volumeId !== tag.volumeId) throw taken(session, name, tags.volumeId);
-    await raiseFence(image, tags, fence);
-    if (tags.volumeId === null || !tags.complete) await writeOwner(image, { ...tag, complete: true });
-    return await factsOf(session, image, name, 'live');
+    const owner = tags.volumeId === null || !tags.complete ? { ...tag, complete: true } : {};
+    return await factsOf(session, image, name, 'live', await writeTags(image, tags, { ...owner, fence }));
   });
+
+/**
+ * Tags an image that this very call has made, with nothing in it: what there is to know of it is known, so it is not
+ * opened. Tags and limits are set together, so it is complete from then on; before, it is an untagged image such as
+ * {@link judgeUntagged} takes over.
+ *
+ * @returns `null` when somebody else has tagged or removed it meanwhile, as a repeated create in another process may
+ */
+async function tagEmpty(session: CephSession, fence: number, params: CreateImage): Promise<ImageFacts | null> {
+  const imageId = await idOfName(session, params.image);
+  if (imageId === null) return null;
+  const { volumeId, name, sizeBytes, qos = {} } = params;
+  const tags = { volumeId, name, fence, complete: true, attachment: null };
+  const values = new Map([...qosMetadata(qos), [TAGS_KEY, storedTags(imageId, tags)]]);
+  const outcome = await setMetadataIf(session, session.io, imageId, { key: TAGS_KEY, value: null }, values);
+  return outcome === 'set' ? factsFrom(session, params.image, { tags, sizeBytes, place: 'live', watchers: [] }) : null;
+}
 
 /**
  * A repeated clone is judged by its tag before its source is looked at: the source may be gone by now, while the clone
@@ -99,22 +121,16 @@ async function settle(session: CephSession, image: CephImage, work: Settling): P
     throw taken(session, params.image, tags.volumeId);
   }
   if (sizeBytes > params.sizeBytes) throw tooLarge(session, params, sizeBytes);
-  await raiseFence(image, tags, fence);
-  if (tags.volumeId === null) {
-    await writeOwner(image, { volumeId: params.volumeId, name: params.name, complete: false });
-  }
+  const owner = { volumeId: params.volumeId, name: params.name, complete: false };
+  let current = await writeTags(image, tags, tags.volumeId === null ? { ...owner, fence } : { fence });
   signal.throwIfAborted();
   if (sizeBytes < params.sizeBytes) await image.grow(params.sizeBytes);
-  if (isUnfinished(tags)) {
+  if (!current.complete) {
     // A clone inherits the limits of its parent, so they are set even when none are wanted.
     await writeQos(image, params.qos ?? {});
-    await writeComplete(image);
+    current = await writeTags(image, current, { complete: true });
   }
-  return await factsOf(session, image, params.image, 'live');
-}
-
-function isUnfinished(tags: Tags): boolean {
-  return tags.volumeId === null || !tags.complete;
+  return await factsOf(session, image, params.image, 'live', current);
 }
 
 /**

@@ -4,7 +4,9 @@ import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import { EACCES, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ETIMEDOUT, check } from './errno.ts';
 import type { Librbd } from './librbd.ts';
 import { type CephConnection, type CephSession, filled } from './session.ts';
+import { SharedCall } from './shared-call.ts';
 import type { Out, Pointer } from './signatures.ts';
+import { listTrash } from './trash-list.ts';
 
 /** After this, a call to an OSD or a monitor ends with ETIMEDOUT; without it, it would wait for ever. */
 const OPERATION_TIMEOUT_SECONDS = '20';
@@ -40,6 +42,7 @@ export async function connect(
       clientId: BigInt(await lib.rados.rados_get_instance_id(cluster)),
       address: await addressOf(lib, cluster),
       predecessors: new Set(predecessors),
+      trash: new SharedCall(() => listTrash(lib, io, connection.pool)),
     };
   } catch (error) {
     await lib.rados.rados_shutdown(cluster);

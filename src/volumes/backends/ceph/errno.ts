@@ -19,6 +19,7 @@ export const ENOTCONN = 107;
 export const ESHUTDOWN = 108;
 export const ETIMEDOUT = 110;
 export const EDQUOT = 122;
+export const ECANCELED = 125;
 
 interface Meaning {
   readonly kind: ErrorKind;

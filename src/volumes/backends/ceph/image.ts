@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { EBUSY, ENOENT, check, checkExcept } from './errno.ts';
+import { EBUSY, ENOENT, ERANGE, cephError, check, checkExcept } from './errno.ts';
+import { type Expected, setMetadataIf } from './header.ts';
 import { type CephSession, type ImageRef, filled, openHandle } from './session.ts';
 import type { InOut, Out, Pointer } from './signatures.ts';
 
@@ -10,7 +11,8 @@ const SNAP_NAMESPACE_USER = 0;
 const ID_CAPACITY_BYTES = 256;
 const METADATA_PAGE = 64;
 const METADATA_MAX_PAGES = 64;
-const METADATA_CAPACITY_BYTES = 256 * 1024;
+const METADATA_FIRST_CAPACITY_BYTES = 4 * 1024;
+const METADATA_MAX_CAPACITY_BYTES = 1024 * 1024;
 const PREDECESSOR_POLL_MS = 50;
 const PREDECESSOR_MAX_POLLS = 100;
 
@@ -41,11 +43,14 @@ export interface LinkedImage {
  */
 export class CephImage {
   readonly #session: CephSession;
+  readonly #io: Pointer;
   readonly #handle: Pointer;
   readonly #label: string;
+  #id: Promise<string> | null = null;
 
-  private constructor(session: CephSession, handle: Pointer, label: string) {
+  private constructor(session: CephSession, io: Pointer, handle: Pointer, label: string) {
     this.#session = session;
+    this.#io = io;
     this.#handle = handle;
     this.#label = label;
   }
@@ -62,7 +67,7 @@ export class CephImage {
     if (handle === null) return null;
     const label = `${session.pool}/${'name' in ref ? ref.name : `id ${ref.id}`}`;
     try {
-      return await use(new CephImage(session, handle, label));
+      return await use(new CephImage(session, io, handle, label));
     } finally {
       // The result stands whatever the close says: every change was confirmed by its own call before.
       await session.lib.rbd.rbd_close(handle);
@@ -75,7 +80,13 @@ export class CephImage {
     return BigInt(filled(out, 'size'));
   }
 
-  async id(): Promise<string> {
+  /** The internal id, which stays the same for the life of the image. */
+  id(): Promise<string> {
+    this.#id ??= this.#readId();
+    return this.#id;
+  }
+
+  async #readId(): Promise<string> {
     const buffer = Buffer.alloc(ID_CAPACITY_BYTES);
     check(await this.#rbd.rbd_get_id(this.#handle, buffer, buffer.length), `reading the id of ${this.#label}`);
     return buffer.toString('utf8', 0, buffer.indexOf(0));
@@ -84,32 +95,48 @@ export class CephImage {
   /** The image's metadata of which the keys begin with `prefix`. */
   async metadata(prefix: string): Promise<ReadonlyMap<string, string>> {
     const found = new Map<string, string>();
-    const keys = Buffer.alloc(METADATA_CAPACITY_BYTES);
-    const values = Buffer.alloc(METADATA_CAPACITY_BYTES);
     // Keys come in byte order, after the given one; the prefix itself is never a key.
     let after = prefix;
     for (let page = 0; page < METADATA_MAX_PAGES; page++) {
-      const keysBytes: InOut = [keys.length];
-      const valuesBytes: InOut = [values.length];
-      check(
-        await this.#rbd.rbd_metadata_list(this.#handle, after, METADATA_PAGE, keys, keysBytes, values, valuesBytes),
-        `reading the metadata of ${this.#label}`,
-      );
-      const pageKeys = strings(keys, keysBytes[0]);
-      const pageValues = strings(values, valuesBytes[0]);
-      for (const [index, key] of pageKeys.entries()) {
+      const entries = await this.#metadataPage(after);
+      for (const [key, value] of entries) {
         if (!key.startsWith(prefix)) return found;
-        found.set(key, pageValues[index] ?? '');
+        found.set(key, value);
       }
-      const last = pageKeys.at(-1);
-      if (last === undefined || pageKeys.length < METADATA_PAGE) break;
-      after = last;
+      const last = entries.at(-1);
+      if (last === undefined || entries.length < METADATA_PAGE) break;
+      after = last[0];
     }
     return found;
   }
 
+  async #metadataPage(after: string): Promise<readonly (readonly [key: string, value: string])[]> {
+    const action = `reading the metadata of ${this.#label}`;
+    for (let capacity = METADATA_FIRST_CAPACITY_BYTES; capacity <= METADATA_MAX_CAPACITY_BYTES; capacity *= 4) {
+      const keys = Buffer.alloc(capacity);
+      const values = Buffer.alloc(capacity);
+      const keysBytes: InOut = [capacity];
+      const valuesBytes: InOut = [capacity];
+      const { rbd_metadata_list: list } = this.#rbd;
+      const code = await list(this.#handle, after, METADATA_PAGE, keys, keysBytes, values, valuesBytes);
+      if (code === -ERANGE) continue;
+      check(code, action);
+      const pageValues = strings(values, valuesBytes[0]);
+      return strings(keys, keysBytes[0]).map((key, index) => [key, pageValues[index] ?? '']);
+    }
+    throw new Error(`${action}: one page of it is larger than ${METADATA_MAX_CAPACITY_BYTES} bytes`);
+  }
+
   async setMetadata(key: string, value: string): Promise<void> {
     check(await this.#rbd.rbd_metadata_set(this.#handle, key, value), `setting ${key} of ${this.#label}`);
+  }
+
+  /** Sets a key if what stands there is what was read before; see `header.ts`. Resolves to whether it was set. */
+  async setMetadataIf(expected: Expected, value: string): Promise<boolean> {
+    const values = new Map([[expected.key, value]]);
+    const outcome = await setMetadataIf(this.#session, this.#io, await this.id(), expected, values);
+    if (outcome === 'absent') throw cephError(-ENOENT, `setting ${expected.key} of ${this.#label}`);
+    return outcome === 'set';
   }
 
   async removeMetadata(key: string): Promise<void> {

@@ -10,6 +10,7 @@ import {
   type RbdCalls,
   STRUCTS,
 } from './signatures.ts';
+import { type ExecuteIf, writeOperations } from './write-operation.ts';
 
 /** Options of `rbd_image_options_set_uint64`, by their numbers in `librbd.h`. */
 export const IMAGE_OPTION = { order: 2, cloneFormat: 12 } as const;
@@ -33,6 +34,7 @@ export interface Librbd {
   /** Reads a C string that the library allocated. */
   text(pointer: Pointer): string;
   withImageOptions<T>(options: ImageOptions, use: (pointer: Pointer) => Promise<T>): Promise<T>;
+  readonly executeIf: ExecuteIf;
 }
 
 export type ListCall = (list: Pointer, count: InOut) => Promise<number>;
@@ -53,15 +55,17 @@ export function loadLibrbd(calls: NativeCalls): Librbd {
   const radosLibrary = koffi.load('librados.so.2');
   const rbdLibrary = koffi.load('librbd.so.1');
   for (const [name, fields] of Object.entries(STRUCTS)) koffi.struct(name, { ...fields });
+  // The keys of the signature tables are exactly the members of the interfaces, which the compiler has checked.
+  const rados = bind(radosLibrary, RADOS_SIGNATURES, calls) as unknown as RadosCalls;
   return {
-    // The keys of the signature tables are exactly the members of the interfaces, which the compiler has checked.
-    rados: bind(radosLibrary, RADOS_SIGNATURES, calls) as unknown as RadosCalls,
+    rados,
     rbd: bind(rbdLibrary, RBD_SIGNATURES, calls) as unknown as RbdCalls,
     readList: listReader(rbdLibrary),
     withStructs,
     decode: (pointer, struct) => koffi.decode(pointer, struct) as unknown,
     text: (pointer) => koffi.decode.string(pointer),
     withImageOptions: optionsLender(rbdLibrary),
+    executeIf: writeOperations(radosLibrary, rados),
   };
 }
 

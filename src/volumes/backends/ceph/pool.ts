@@ -1,13 +1,8 @@
 import type { ImageFacts } from '../backend.ts';
 import { CephImage } from './image.ts';
 import type { CephSession, ImageRef } from './session.ts';
-import { readTags } from './tags.ts';
-
-export interface TrashEntry {
-  readonly id: string;
-  readonly name: string;
-  readonly deletedAtSeconds: bigint;
-}
+import { type TagValues, readTags } from './tags.ts';
+import type { TrashEntry } from './trash-list.ts';
 
 /** An image may move between live and trash while both are read, so an absence is believed when seen twice. */
 const LOCATE_TRIES = 2;
@@ -26,19 +21,11 @@ export async function liveNames(session: CephSession): Promise<readonly string[]
 
 /** The newest entry of that name in the pool's trash; names are not unique there. */
 export async function findInTrash(session: CephSession, name: string): Promise<TrashEntry | null> {
-  const { lib, io, pool } = session;
-  const entries = (await lib.readList(
-    'rbd_trash_image_info_t',
-    'rbd_trash_list_cleanup',
-    (list, count) => lib.rbd.rbd_trash_list(io, list, count),
-    `listing the trash of pool ${pool}`,
-  )) as readonly { id: string; name: string; deletion_time: number | bigint }[];
   let newest: TrashEntry | null = null;
-  for (const entry of entries) {
+  for (const entry of await session.trash.run()) {
     if (entry.name !== name) continue;
-    const deletedAtSeconds = BigInt(entry.deletion_time);
-    if (newest !== null && newest.deletedAtSeconds > deletedAtSeconds) continue;
-    newest = { id: entry.id, name: entry.name, deletedAtSeconds };
+    if (newest !== null && newest.deletedAtSeconds > entry.deletedAtSeconds) continue;
+    newest = entry;
   }
   return newest;
 }
@@ -58,27 +45,37 @@ export function readLiveFacts(session: CephSession, name: string): Promise<Image
   return factsAt(session, { name }, name, 'live');
 }
 
-/** The facts of an image that is open. */
+/**
+ * The facts of an image that is open.
+ *
+ * @param known tags that have just been written, so that they need not be read again
+ */
 export async function factsOf(
   session: CephSession,
   image: CephImage,
   name: string,
   place: ImageFacts['place'],
+  known?: TagValues,
 ): Promise<ImageFacts> {
-  const sizeBytes = await image.sizeBytes();
-  const tags = await readTags(image);
-  const watchers = await image.watchers();
-  return {
-    image: name,
-    volumeId: tags.volumeId,
-    name: tags.name,
-    sizeBytes,
-    place,
-    complete: tags.complete,
-    attachment: tags.attachment,
-    watchers: watchers.map((watcher) => watcher.address),
-    location: `${session.pool}/${name}`,
-  };
+  const [sizeBytes, tags, watchers] = await Promise.all([
+    image.sizeBytes(),
+    known ?? readTags(image),
+    image.watchers(),
+  ]);
+  const addresses = watchers.map((watcher) => watcher.address);
+  return factsFrom(session, name, { tags, sizeBytes, place, watchers: addresses });
+}
+
+/** Facts put together from what is known of an image. */
+export function factsFrom(
+  { pool }: CephSession,
+  name: string,
+  known: { readonly tags: TagValues } & Pick<ImageFacts, 'sizeBytes' | 'place' | 'watchers'>,
+): ImageFacts {
+  const { volumeId, name: nameForPeople, complete, attachment } = known.tags;
+  const { sizeBytes, place, watchers } = known;
+  const location = `${pool}/${name}`;
+  return { image: name, volumeId, name: nameForPeople, sizeBytes, place, complete, attachment, watchers, location };
 }
 
 export function byteOrder(a: string, b: string): number {

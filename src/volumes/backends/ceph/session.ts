@@ -1,6 +1,8 @@
 import { ENOENT, check } from './errno.ts';
 import type { Librbd } from './librbd.ts';
+import type { SharedCall } from './shared-call.ts';
 import type { Out, Pointer } from './signatures.ts';
+import type { TrashEntry } from './trash-list.ts';
 
 /** How to reach a cluster; plain data, so that it passes to the child process. */
 export interface CephConnection {
@@ -27,6 +29,8 @@ export interface CephSession {
   readonly address: string;
   /** Addresses of earlier child processes, which have ended but may still be listed as watchers for a while. */
   readonly predecessors: ReadonlySet<string>;
+  /** Reads the pool's trash, once for all who ask at the same time: each create does, and the trash may be long. */
+  readonly trash: SharedCall<readonly TrashEntry[]>;
 }
 
 /** Where an image is found: by name while it is live, by id while it is in the trash. */

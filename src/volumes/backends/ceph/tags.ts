@@ -1,35 +1,19 @@
-import type { ImageAttachment, QosLimits } from '../backend.ts';
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
+import type { ImageAttachment } from '../backend.ts';
 import type { CephImage } from './image.ts';
 
 /**
- * What Holdfast keeps with an image, as RBD image metadata.
+ * What Holdfast keeps with an image, as RBD image metadata: one key with all tags as JSON, so that a change of several is
+ * one step, and a change made from an old reading can be told and refused.
  *
  * `rbd clone` and `rbd deep cp` copy an image's metadata to the new image, tags included. So the tags also carry the
  * internal id of the image for which they were written, and tags with another id are somebody else's and do not count.
  */
+export const TAGS_KEY = 'holdfast.tags';
+const FLATTENING_KEY = 'holdfast.flattening';
 const PREFIX = 'holdfast.';
-const KEY = {
-  imageId: 'holdfast.image_id',
-  volumeId: 'holdfast.volume_id',
-  name: 'holdfast.name',
-  fence: 'holdfast.fence',
-  complete: 'holdfast.complete',
-  attachment: 'holdfast.attachment',
-  flattening: 'holdfast.flattening',
-} as const;
 
-/** librbd keeps these limits itself, in every client that opens the image (Ceph documents: RBD QoS settings). */
-const QOS_KEYS: Readonly<Record<keyof QosLimits, string>> = {
-  iops: 'conf_rbd_qos_iops_limit',
-  read_iops: 'conf_rbd_qos_read_iops_limit',
-  write_iops: 'conf_rbd_qos_write_iops_limit',
-  bytes_per_second: 'conf_rbd_qos_bps_limit',
-  read_bytes_per_second: 'conf_rbd_qos_read_bps_limit',
-  write_bytes_per_second: 'conf_rbd_qos_write_bps_limit',
-};
-
-export interface Tags {
+export interface TagValues {
   readonly volumeId: string | null;
   readonly name: string | null;
   readonly fence: number;
@@ -37,72 +21,85 @@ export interface Tags {
   readonly attachment: ImageAttachment | null;
 }
 
-const NO_TAGS: Tags = { volumeId: null, name: null, fence: 0, complete: true, attachment: null };
+/** The tags as they were read. */
+export interface Tags extends TagValues {
+  /** The text under {@link TAGS_KEY}, inherited or not; what a change expects still to stand there. */
+  readonly stored: string | null;
+}
+
+/** The JSON under {@link TAGS_KEY}. */
+interface StoredTags {
+  readonly image_id: string;
+  readonly volume_id?: string;
+  readonly name?: string;
+  readonly fence: number;
+  readonly complete: boolean;
+  readonly attachment?: ImageAttachment;
+}
+
+// Only what Holdfast makes can be cut off; an image without our tag is taken for whole.
+const NO_TAGS: TagValues = { volumeId: null, name: null, fence: 0, complete: true, attachment: null };
 
 export async function readTags(image: CephImage): Promise<Tags> {
-  const metadata = await image.metadata(PREFIX);
-  if (metadata.size === 0 || metadata.get(KEY.imageId) !== (await image.id())) return NO_TAGS;
-  const volumeId = metadata.get(KEY.volumeId) ?? null;
-  const attachment = metadata.get(KEY.attachment);
+  const text = (await image.metadata(PREFIX)).get(TAGS_KEY);
+  if (text === undefined) return { ...NO_TAGS, stored: null };
+  const stored = parse(text) as StoredTags;
+  if (stored.image_id !== (await image.id())) return { ...NO_TAGS, stored: text };
   return {
-    volumeId,
-    name: metadata.get(KEY.name) ?? null,
-    fence: Number(metadata.get(KEY.fence) ?? 0),
-    // Only what Holdfast makes can be cut off; an image without our tag is taken for whole.
-    complete: volumeId === null || metadata.get(KEY.complete) === '1',
-    attachment: attachment === undefined ? null : (JSON.parse(attachment) as ImageAttachment),
+    volumeId: stored.volume_id ?? null,
+    name: stored.name ?? null,
+    fence: stored.fence,
+    complete: stored.complete,
+    attachment: stored.attachment ?? null,
+    stored: text,
   };
 }
 
+/** The text under {@link TAGS_KEY} that makes these the tags of the image with this internal id. */
+export function storedTags(imageId: string, tags: TagValues): string {
+  const { volumeId, name, fence, complete, attachment } = tags;
+  const stored: StoredTags = {
+    image_id: imageId,
+    ...(volumeId === null ? {} : { volume_id: volumeId }),
+    ...(name === null ? {} : { name }),
+    fence,
+    complete,
+    ...(attachment === null ? {} : { attachment: attachmentFields(attachment) }),
+  };
+  return JSON.stringify(stored);
+}
+
 /** Refuses a fence lower than the image has seen. */
-export function checkFence(tags: Tags, fence: number): void {
+export function checkFence(tags: TagValues, fence: number): void {
   if (fence >= tags.fence) return;
   throw new HoldfastError('conflict', `The image has seen fence ${tags.fence}; ${fence} comes too late.`, {
     reason: 'stale_fence',
   });
 }
 
-/** Keeps the fence with the image, before the change that it covers. */
-export async function raiseFence(image: CephImage, tags: Tags, fence: number): Promise<void> {
+/** Keeps the fence with the image, before the change that it covers. Resolves to the tags as they are then. */
+export async function raiseFence(image: CephImage, tags: Tags, fence: number): Promise<Tags> {
   checkFence(tags, fence);
-  if (fence === tags.fence) return;
-  await ownTags(image);
-  await image.setMetadata(KEY.fence, String(fence));
+  return fence === tags.fence ? tags : await writeTags(image, tags, { fence });
 }
 
-/** Puts the owner's tag on the image; what a clone inherited from its parent goes. */
-export async function writeOwner(
-  image: CephImage,
-  owner: { readonly volumeId: string; readonly name: string; readonly complete: boolean },
-): Promise<void> {
-  await ownTags(image);
-  await image.setMetadata(KEY.complete, owner.complete ? '1' : '0');
-  await image.setMetadata(KEY.name, owner.name);
-  await image.setMetadata(KEY.volumeId, owner.volumeId);
-}
-
-export async function writeComplete(image: CephImage): Promise<void> {
-  await image.setMetadata(KEY.complete, '1');
-}
-
-export async function writeAttachment(image: CephImage, attachment: ImageAttachment | null): Promise<void> {
-  if (attachment === null) {
-    await image.removeMetadata(KEY.attachment);
-    return;
-  }
-  await ownTags(image);
-  const { attachmentId, nodeId, generation, mode } = attachment;
-  await image.setMetadata(KEY.attachment, JSON.stringify({ attachmentId, nodeId, generation, mode }));
-}
-
-/** Makes the image's limits exactly these. */
-export async function writeQos(image: CephImage, qos: QosLimits): Promise<void> {
-  const present = await image.metadata('conf_rbd_qos_');
-  for (const [limit, key] of Object.entries(QOS_KEYS)) {
-    const value = qos[limit as keyof QosLimits];
-    if (value !== undefined) await image.setMetadata(key, String(value));
-    else if (present.has(key)) await image.removeMetadata(key);
-  }
+/**
+ * Changes tags together, in one step.
+ *
+ * @param tags what was read before, from which the change was decided
+ * @returns the tags as they are then
+ * @throws HoldfastError `conflict` when another process has raised the fence since they were read; `unavailable` when it
+ * has changed them otherwise, which is to be tried again
+ */
+export async function writeTags(image: CephImage, tags: Tags, changes: Partial<TagValues>): Promise<Tags> {
+  const { stored: before, ...values } = tags;
+  const wanted = { ...values, ...changes };
+  checkFence(tags, wanted.fence);
+  const stored = storedTags(await image.id(), wanted);
+  if (stored === before) return tags;
+  if (await image.setMetadataIf({ key: TAGS_KEY, value: before }, stored)) return { ...wanted, stored };
+  checkFence(await readTags(image), wanted.fence);
+  throw new HoldfastError('unavailable', 'Another process has changed the tags of the image meanwhile; try again.');
 }
 
 /** A clone to make independent, by what survives JSON. */
@@ -112,26 +109,37 @@ export interface CloneRef {
   readonly id: string;
 }
 
+/** The JSON under {@link FLATTENING_KEY}; it bears the id of its image for the same reason as the tags. */
+interface StoredFlattening {
+  readonly image_id: string;
+  readonly clones: readonly CloneRef[];
+}
+
 /**
  * The clones whose flattening has begun. librbd takes a clone off its parent's list first and the parent out of the
  * clone's header after; killed in between, the parent looks free while the clone still cannot be opened without it.
  * Only this record then says that the parent must wait.
  */
 export async function readFlattening(image: CephImage): Promise<readonly CloneRef[]> {
-  const text = (await image.metadata(PREFIX)).get(KEY.flattening);
-  return text === undefined ? [] : (JSON.parse(text) as readonly CloneRef[]);
+  const text = (await image.metadata(PREFIX)).get(FLATTENING_KEY);
+  if (text === undefined) return [];
+  const stored = parse(text) as StoredFlattening;
+  return stored.image_id === (await image.id()) ? stored.clones : [];
 }
 
 export async function writeFlattening(image: CephImage, clones: readonly CloneRef[]): Promise<void> {
-  await ownTags(image);
-  await image.setMetadata(KEY.flattening, JSON.stringify(clones));
+  const stored: StoredFlattening = { image_id: await image.id(), clones };
+  await image.setMetadata(FLATTENING_KEY, JSON.stringify(stored));
 }
 
-/** Makes the tags on the image its own: inherited ones are removed first, and only then does the id make them count. */
-async function ownTags(image: CephImage): Promise<void> {
-  const id = await image.id();
-  const metadata = await image.metadata(PREFIX);
-  if (metadata.get(KEY.imageId) === id) return;
-  for (const key of metadata.keys()) await image.removeMetadata(key);
-  await image.setMetadata(KEY.imageId, id);
+function attachmentFields({ attachmentId, nodeId, generation, mode }: ImageAttachment): ImageAttachment {
+  return { attachmentId, nodeId, generation, mode };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new HoldfastError('backend', 'The tags that Holdfast keeps with the image are damaged.', {}, error);
+  }
 }
