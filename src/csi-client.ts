@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ApiError, Client, type ClientOptions } from './client.ts';
 import { contract } from './contract.ts';
 import type { Call } from './csi/call.ts';
+import { hostNqnOf } from './csi/nvme-host.ts';
 import type {
   AttachMode,
   Attached,
@@ -118,12 +119,25 @@ export class CsiClient implements Holdfast {
   }
 
   async attach(volume: string, nodeId: string, mode: AttachMode, call: Call): Promise<Attached> {
-    const transport = this.#transport === 'none' ? {} : { transport: this.#transport };
-    const body = { node_id: nodeId, mode, ...transport };
+    const body = { node_id: nodeId, mode, ...exportFor(this.#transport, nodeId) };
     const { output } = await this.#change(call, (client) =>
       client.call(contract.attachVolume, { params: { volume }, body }),
     );
-    return attachedOf(output, volumeSerial(volume));
+    const { attachment_id: attachmentId } = output as { readonly attachment_id: string };
+    const connection = this.#transport === 'none' ? null : await this.#connection(volume, attachmentId, call);
+    return { attachmentId, serial: volumeSerial(volume), connection };
+  }
+
+  /** Where the export is now: one that was made again may listen elsewhere than its attach said, which is answered by a repeated one. */
+  async #connection(volume: string, attachmentId: string, call: Call): Promise<Connection> {
+    const reply = await this.#ask(call, (client) => client.call(contract.listExports, { params: { volume } }));
+    const found = reply.items.find((item) => item.attachment_id === attachmentId);
+    if (found?.state === 'active' && found.connection !== null) {
+      const { uri, host, port, name } = found.connection;
+      return { transport: found.transport, uri, host, port, name };
+    }
+    const how = found === undefined ? 'gone' : `${found.state}${found.reason === null ? '' : `: ${found.reason}`}`;
+    throw new HoldfastError('unavailable', `The export of volume ${volume} is ${how}.`, { volume_id: volume });
   }
 
   async detach(volume: string, attachmentId: string, call: Call): Promise<void> {
@@ -243,16 +257,8 @@ function snapshotOf(reply: SnapshotReply): SnapshotRecord {
   return { id, volumeId, name, state, reason, createdAtMs, sizeBytes: BigInt(reply.size_bytes) };
 }
 
-/** What an attach says it made, in `output` of its operation. */
-function attachedOf(output: unknown, serial: string): Attached {
-  const { attachment_id: attachmentId, exports = [] } = output as {
-    readonly attachment_id: string;
-    readonly exports?: readonly { readonly transport: string; readonly connection: Omit<Connection, 'transport'> }[];
-  };
-  const [made] = exports;
-  return {
-    attachmentId,
-    serial,
-    connection: made === undefined ? null : { transport: made.transport, ...made.connection },
-  };
+/** The export that an attach at a node asks for; one over NVMe is for that node alone. */
+function exportFor(transport: CsiTransport, nodeId: string) {
+  if (transport === 'none') return {};
+  return { transport, ...(transport === 'nvmeof' ? { allowed_hosts: [hostNqnOf(nodeId)] } : {}) };
 }

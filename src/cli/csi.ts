@@ -62,11 +62,13 @@ async function run(flags: CsiFlags): Promise<void> {
     system: new LinuxSystem(),
   });
   const server = await startCsiServer(flags.endpoint, services, log);
-  log.info({ endpoint: flags.endpoint, mode: flags.mode, nodeId: flags.nodeId, url: client.url }, 'csi is ready');
-  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+  // Whoever reads that it is ready may end it at once.
+  const ended = new Promise<NodeJS.Signals>((resolve) => {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);
   });
+  log.info({ endpoint: flags.endpoint, mode: flags.mode, nodeId: flags.nodeId, url: client.url }, 'csi is ready');
+  const signal = await ended;
   log.info({ signal }, 'stopping');
   await server.stop();
 }

@@ -8,6 +8,12 @@ export async function serve(config: Config, output: Output): Promise<void> {
   const log = createLog({ level: config.values.logLevel });
   const beganAt = performance.now();
   const server = await startServer(config, { log });
+  // Whoever reads that it is ready may end it at once.
+  const ended = new Promise<NodeJS.Signals>((resolve) => {
+    // A second one, such as a supervisor sends to the whole group, must not cut the stopping short; a second Ctrl-C may.
+    process.on('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
   const readyMs = Math.round(performance.now() - beganAt);
   log.info({ url: server.url, s3Url: server.s3Url, ...server.description, readyMs }, 'ready');
   if (output.isTerminal) {
@@ -24,11 +30,7 @@ export async function serve(config: Config, output: Output): Promise<void> {
       `Holdfast is ready: API ${server.url}/api/v1, S3 ${server.s3Url}, documentation ${server.url}/swagger/index.html, health ${server.url}/healthz`,
     );
   }
-  const signal = await new Promise<NodeJS.Signals>((resolve) => {
-    // A second one, such as a supervisor sends to the whole group, must not cut the stopping short; a second Ctrl-C may.
-    process.on('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
-  });
+  const signal = await ended;
   log.info({ signal }, 'stopping');
   await server.stop();
   log.info('stopped');

@@ -45,7 +45,7 @@ export function createCsiServices(options: CsiDriverOptions): Services {
     system,
     connectors: {
       nbd: new NbdConnector(system),
-      nvmeof: new NvmeofConnector(system),
+      nvmeof: new NvmeofConnector(system, nodeId),
       none: new LocalConnector(),
       ...options.connectors,
     },

@@ -11,6 +11,7 @@ import { LocalConnector } from '../../src/csi/node/local-connector.ts';
 import { NbdConnector } from '../../src/csi/node/nbd-connector.ts';
 import { NvmeofConnector } from '../../src/csi/node/nvmeof-connector.ts';
 import type { NodeSystem } from '../../src/csi/node/system.ts';
+import { hostIdOf, hostNqnOf } from '../../src/csi/nvme-host.ts';
 import { temporaryDirectory } from '../support/temp.ts';
 
 type Program = (args: readonly string[]) => Promise<{ code: number; stderr?: string }>;
@@ -81,10 +82,11 @@ test('NBD says what the server said, and what the node lacks', async () => {
 test('NVMe finds a device by its subsystem’s name, whatever its number, and only while its controller lives', async () => {
   const nqn = 'nqn.2026-01.io.holdfast:exp-1:vol-1:g1';
   const subsystem = 'sys/class/nvme-subsystem/nvme-subsys3';
-  await using computer = await machine((root) => async ([name, verb]) => {
+  await using computer = await machine((root) => async ([name, verb, ...options]) => {
     assert.equal(name, 'nvme');
     if (verb === 'disconnect') await rm(join(root, subsystem), { recursive: true });
     if (verb !== 'connect') return { code: 0 };
+    assert.deepEqual(options.slice(-4), ['--hostnqn', hostNqnOf('node-1'), '--hostid', hostIdOf('node-1')]);
     await mkdir(join(root, subsystem, 'nvme5'), { recursive: true });
     await mkdir(join(root, subsystem, 'nvme3n1'));
     await writeFile(join(root, subsystem, 'nvme5/state'), 'live\n');
@@ -92,7 +94,7 @@ test('NVMe finds a device by its subsystem’s name, whatever its number, and on
     return { code: 0 };
   });
   await computer.put('sys/class/nvme-subsystem/nvme-subsys0/subsysnqn', `${nqn}0`);
-  const connector = new NvmeofConnector(computer.system, computer.root);
+  const connector = new NvmeofConnector(computer.system, 'node-1', computer.root);
   const context = { transport: 'nvmeof', host: '192.0.2.7', port: '4420', name: nqn };
   const target = { volumeId: 'vol-1', context, handle: {} };
   assert.equal(await connector.find(target), null);

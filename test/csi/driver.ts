@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { Client, type ServiceError, credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
+import type { ServiceError } from '@grpc/grpc-js';
 import { CsiClient, type CsiTransport } from '../../src/csi-client.ts';
 import { type CsiDriverOptions, createCsiServices } from '../../src/csi/driver.ts';
 import type { Holdfast } from '../../src/csi/holdfast.ts';
 import type { Volume } from '../../src/csi/messages.ts';
 import { LinuxSystem } from '../../src/csi/node/linux-system.ts';
-import type { Services } from '../../src/csi/rpcs.ts';
-import { serviceDefinition, startCsiServer } from '../../src/csi/server.ts';
+import { startCsiServer } from '../../src/csi/server.ts';
 import { type StatusName, statusCodes } from '../../src/csi/status.ts';
 import { createLog } from '../../src/kernel/telemetry/log.ts';
 import { temporaryDirectory } from '../support/temp.ts';
 import { type TestServer, testServer } from '../support/server.ts';
+import { type Reply, callsTo } from './calls.ts';
 import { LoopConnector } from './loop-connector.ts';
 
 export const mebibyte = 1_048_576;
@@ -33,10 +33,6 @@ export function newVolume(name: string, more: object = {}): object {
   const size = { required_bytes: volumeBytes, limit_bytes: volumeBytes };
   return { name, volume_capabilities: [capability()], capacity_range: size, ...more };
 }
-
-/** Whatever an RPC answers; tests look at what they asked for. */
-// oxlint-disable-next-line typescript/no-explicit-any
-export type Reply = Record<string, any>;
 
 /** The real driver over its Unix socket, with a real Holdfast beneath. */
 export interface Driver extends AsyncDisposable {
@@ -74,8 +70,7 @@ export async function startDriver(options: DriverOptions = {}): Promise<Driver> 
     ...own,
   });
   const server = await startCsiServer(endpoint, services, createLog({ level: 'silent' }));
-  const clients = connectTo(endpoint);
-  const call = (rpc: string, request: object, deadlineMs = 30_000) => callOver(clients, rpc, request, deadlineMs);
+  const { call, close } = callsTo(endpoint);
   return {
     holdfast,
     directory: directory.path,
@@ -92,35 +87,10 @@ export async function startDriver(options: DriverOptions = {}): Promise<Driver> 
     createSnapshot: async (name, volumeId) =>
       (await call('CreateSnapshot', { name, source_volume_id: volumeId }))['snapshot'] as Reply,
     async [Symbol.asyncDispose]() {
-      for (const client of clients.values()) client.close();
+      close();
       await server.stop();
       await holdfast[Symbol.asyncDispose]();
       await directory[Symbol.asyncDispose]();
     },
   };
-}
-
-export const serviceNames: readonly (keyof Services)[] = ['Identity', 'Controller', 'Node'];
-
-/** Clients by the RPCs that they have. */
-function connectTo(endpoint: string): Map<string, Client> {
-  const clients = new Map<string, Client>();
-  for (const service of serviceNames) {
-    const definition = serviceDefinition(service);
-    const client = new (makeGenericClientConstructor(definition, service))(endpoint, credentials.createInsecure());
-    for (const rpc of Object.keys(definition)) clients.set(rpc, client);
-  }
-  return clients;
-}
-
-function callOver(clients: Map<string, Client>, rpc: string, request: object, deadlineMs: number): Promise<Reply> {
-  const client = clients.get(rpc);
-  if (client === undefined) throw new Error(`there is no RPC ${rpc}`);
-  const method = (client as unknown as Record<string, (...args: unknown[]) => void>)[rpc]!.bind(client);
-  return new Promise((resolve, reject) => {
-    method(request, { deadline: Date.now() + deadlineMs }, (error: ServiceError | null, reply: Reply) => {
-      if (error === null) resolve(reply);
-      else reject(error);
-    });
-  });
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { serviceDefinition } from '../../src/csi/server.ts';
 import type { StatusName } from '../../src/csi/status.ts';
-import { type Driver, capability, newVolume, nodeId, serviceNames, startDriver, unique } from './driver.ts';
+import { serviceNames } from './calls.ts';
+import { type Driver, capability, newVolume, nodeId, startDriver, unique } from './driver.ts';
 
 const unknown = { volume_id: 'vol-00000000-0000-7000-8000-000000000000' };
 const volume_capability = capability();

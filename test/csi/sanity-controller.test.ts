@@ -1,17 +1,8 @@
 /** The checks of csi-sanity (kubernetes-csi/csi-test, pkg/sanity) on volumes of the controller, by their names there. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import {
-  type Driver,
-  type Reply,
-  capability,
-  mebibyte,
-  newVolume,
-  nodeId,
-  startDriver,
-  unique,
-  volumeBytes,
-} from './driver.ts';
+import type { Reply } from './calls.ts';
+import { type Driver, capability, mebibyte, newVolume, nodeId, startDriver, unique, volumeBytes } from './driver.ts';
 
 const unknownVolume = 'vol-00000000-0000-7000-8000-000000000000';
 const capabilities = [capability()];

@@ -1,7 +1,8 @@
 /** The checks of csi-sanity (kubernetes-csi/csi-test, pkg/sanity) on the identity service, by their names there. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Driver, type Reply, startDriver } from './driver.ts';
+import type { Reply } from './calls.ts';
+import { type Driver, startDriver } from './driver.ts';
 
 describe('csi-sanity: Identity Service', () => {
   let driver: Driver;

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Driver, type Reply, capability, startDriver, unique, volumeBytes } from './driver.ts';
+import type { Reply } from './calls.ts';
+import { type Driver, capability, startDriver, unique, volumeBytes } from './driver.ts';
 import { withMounts } from './with-mounts.ts';
 import { workloadOf } from './workload.ts';
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { apacheMissing } from './apache.ts';
 import { cephAvailable } from './ceph.ts';
+import { guestMissing } from './guest/guest.ts';
 import { postgresMissing } from './postgres.ts';
 import { qemuMissing } from './qemu.ts';
 import { radosgwAvailable } from './radosgw.ts';
@@ -28,6 +29,7 @@ const missing = [
   apacheMissing(),
   rcloneMissing(),
   qemuMissing(),
+  guestMissing(),
   toolsMissing(...Object.values(tools)),
 ];
 const leftOut = missing.filter((sentence) => sentence !== null);

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
+import { hostIdOf, hostNqnOf } from '../nvme-host.ts';
 import type { ConnectionTarget, Connector } from './connector.ts';
 import { attribute, entries } from './sysfs.ts';
 import type { NodeSystem } from './system.ts';
@@ -14,11 +15,13 @@ const lookAgainMs = 50;
  */
 export class NvmeofConnector implements Connector {
   readonly #system: NodeSystem;
+  readonly #nodeId: string;
   readonly #subsystems: string;
 
   /** `root`: where `sys` is. */
-  constructor(system: NodeSystem, root = '/') {
+  constructor(system: NodeSystem, nodeId: string, root = '/') {
     this.#system = system;
+    this.#nodeId = nodeId;
     this.#subsystems = `${root}/sys/class/nvme-subsystem`;
   }
 
@@ -38,7 +41,8 @@ export class NvmeofConnector implements Connector {
   ): Promise<string> {
     const { host = '', port = '', name = '' } = target.context;
     await note({ nqn: name });
-    const args = ['connect', '-t', 'tcp', '-a', host, '-s', port, '-n', name];
+    const who = ['--hostnqn', hostNqnOf(this.#nodeId), '--hostid', hostIdOf(this.#nodeId)];
+    const args = ['connect', '-t', 'tcp', '-a', host, '-s', port, '-n', name, ...who];
     const { code, stderr } = await this.#system.run('nvme', args, connectTimeoutMs);
     // A connection that is there already is an error of nvme's; whether it is the right one, the device says.
     const deadlineAt = performance.now() + (code === 0 ? appearTimeoutMs : 0);

@@ -39,6 +39,7 @@ const programs: Readonly<Record<string, string>> = {
   cpio: 'cpio',
   'mkfs.ext4': 'e2fsprogs',
   nvme: 'nvme-cli',
+  'nbd-client': 'nbd-client',
   dmsetup: 'dmsetup',
 };
 

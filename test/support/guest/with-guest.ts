@@ -17,10 +17,18 @@ export function withGuest(name: string, tests: () => void): void {
   });
 }
 
-/** Runs a file of tests inside the guest, and fails with what it said unless all passed, and as many as there are at least. */
-export async function testsInside(guest: Guest, file: string, passedMin: number): Promise<void> {
-  const nodeArgs = ['--test', '--test-isolation=none', '--test-force-exit', '--test-reporter=spec'];
-  const running = guest.runNode(file, [], { nodeArgs, timeoutMs: INSIDE_TIMEOUT_MS });
+/**
+ * Runs a file of tests inside the guest, and fails with what it said unless all passed, and as many as there are at least. `nodeArgs`
+ * are further arguments for Node.
+ */
+export async function testsInside(
+  guest: Guest,
+  file: string,
+  passedMin: number,
+  { nodeArgs: more = [], timeoutMs = INSIDE_TIMEOUT_MS }: { nodeArgs?: readonly string[]; timeoutMs?: number } = {},
+): Promise<void> {
+  const nodeArgs = [...more, '--test', '--test-isolation=none', '--test-force-exit', '--test-reporter=spec'];
+  const running = guest.runNode(file, [], { nodeArgs, timeoutMs });
   const { status, stdout, stderr } = await running.ended;
   assert.equal(status, 0, `${file} in the guest:\n${stdout}${stderr}`);
   const passed = Number(/pass (\d+)/.exec(stdout)?.[1]);

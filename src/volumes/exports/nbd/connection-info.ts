@@ -36,8 +36,11 @@ function commandsFor(
   // The client of the kernel's driver offers certificates, but no keys.
   if (identity !== null) return shared;
   const flag = readOnly ? ' -readonly' : '';
+  // Over netlink, its default, nbd-client 3.24 leaves nobody behind who would connect again.
+  const how = `-name ${name}${flag} -nonetlink -persist`;
   return [
     ...shared,
-    { purpose: 'attach', command: `nbd-client ${host} ${port} /dev/nbd0 -name ${name}${flag} -persist` },
+    { purpose: 'attach', command: `nbd-client ${host} ${port} /dev/nbd0 ${how}` },
+    { purpose: 'detach', command: 'nbd-client -d /dev/nbd0' },
   ];
 }
