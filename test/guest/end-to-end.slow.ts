@@ -4,7 +4,9 @@ import { testsInside, withGuest } from '../support/guest/with-guest.ts';
 import { nodeArgs } from './node-args.ts';
 import { type PackedCheckout, packCheckout } from './packed-checkout.ts';
 
-/** The tests themselves are in `end-to-end.inside.ts`. */
+/**
+ * The tests themselves are in `end-to-end.inside.ts`. Under emulation they take minutes, so they run by `npm run test:slow`.
+ */
 const TESTS_INSIDE = 9;
 const insideTimeoutMs = 390_000;
 
