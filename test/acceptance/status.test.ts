@@ -17,8 +17,11 @@ test('1b.1 health is asked, not claimed: what is not configured is disabled, and
   const found = await health(server);
   assert.deepEqual(
     [found.status, found.database_health, found.backend_health, found.cloudstack_health, found.device_monitor],
-    ['healthy', 'healthy', 'healthy', 'disabled', 'disabled'],
+    ['healthy', 'healthy', 'healthy', 'disabled', 'healthy'],
   );
+  assert.match(found.details['device_monitor']!, /^\d+ devices of /);
+  await using deaf = await testServer({ agent: 'off' });
+  assert.equal((await health(deaf)).device_monitor, 'disabled');
   assert.match(found.details['cloudstack']!, /^The cloudstack backend is not configured: set CLOUDSTACK_API_URL/);
   assert.deepEqual(found.operation_queue, { pending: 0, executing: 0, oldest_created_at: null });
   assert.deepEqual(found.issues, []);

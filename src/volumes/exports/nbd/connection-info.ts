@@ -36,8 +36,8 @@ function commandsFor(
   // The client of the kernel's driver offers certificates, but no keys.
   if (identity !== null) return shared;
   const flag = readOnly ? ' -readonly' : '';
-  // Over netlink, its default, nbd-client 3.24 leaves nobody behind who would connect again.
-  const how = `-name ${name}${flag} -nonetlink -persist`;
+  // Over netlink, its default, nbd-client 3.24 leaves no process behind, by whose command line the disk is known as the volume's.
+  const how = `-name ${name}${flag} -nonetlink`;
   return [
     ...shared,
     { purpose: 'attach', command: `nbd-client ${host} ${port} /dev/nbd0 ${how}` },

@@ -73,7 +73,7 @@ test('says how to connect', () => {
   const plain = connectionTo({ host: '192.0.2.7', port: 10_809, identity: null }, 'vol-1.g3', true);
   assert.equal(plain.uri, 'nbd://192.0.2.7:10809/vol-1.g3');
   const attach = plain.commands.find(({ purpose }) => purpose === 'attach')?.command;
-  assert.equal(attach, 'nbd-client 192.0.2.7 10809 /dev/nbd0 -name vol-1.g3 -readonly -nonetlink -persist');
+  assert.equal(attach, 'nbd-client 192.0.2.7 10809 /dev/nbd0 -name vol-1.g3 -readonly -nonetlink');
   const keyed = connectionTo({ host: '2001:db8::1', port: 10_810, identity: 'node-a' }, 'vol-1.g3', false);
   assert.equal(keyed.uri, 'nbds://node-a@[2001:db8::1]:10810/vol-1.g3?tls-psk-file=keys.psk');
 });
