@@ -62,7 +62,7 @@ describe('hosts and exports on the command line', { skip: missing !== null && !r
     const attached = await cli.ok('volume', 'attach', 'db-1', ...where);
     assert.match(attached, /^volume\.attach completed .*\nnbd:\/\/127\.0\.0\.1:\d+\/vol-\S+\.g1$/m);
     const commands = printed(attached);
-    assert.deepEqual([...commands.keys()], ['inspect', 'copy out', 'mount as a file', 'attach']);
+    assert.deepEqual([...commands.keys()], ['inspect', 'copy out', 'mount as a file', 'attach', 'detach']);
     assert.match(await shell(commands.get('inspect')!), /export-size: 8388608/);
     await shell(commands.get('copy out')!);
     assert.match(await cli.ok('volume', 'exports', 'db-1'), /^nbd +store-1 +active +rw +no +exp-\S+$/m);
