@@ -16,7 +16,7 @@ import { type Doubt, loseVolume, reasons } from './lose-volume.ts';
 const pageSize = 200;
 const pagesMax = 10_000;
 /** Looks at one backend that are under way at a time. */
-const atOnce = 8;
+const atOnce = 12;
 
 export interface ReconcilerOptions {
   readonly store: Store;
@@ -89,14 +89,29 @@ async function checkBackend(
   let afterId = '';
   for (let page = 0; page < pagesMax && !signal.aborted; page++) {
     const volumes = await volumesOn(options.store, backend.name, afterId);
-    for (let at = 0; at < volumes.length && !signal.aborted; at += atOnce) {
-      const some = volumes.slice(at, at + atOnce);
-      await Promise.all(some.map((volume) => checkVolume(options, backend, volume, context(), tally)));
-    }
+    await checkAll(volumes, signal, (volume) => checkVolume(options, backend, volume, context(), tally));
     if (volumes.length < pageSize) break;
     afterId = volumes.at(-1)!.id;
   }
   if (options.backendOnly === 'import') await importUnknown(options, backend, signal, tally);
+}
+
+/** Some at a time; the first failure ends it, after what was under way. */
+async function checkAll(
+  volumes: readonly Checked[],
+  signal: AbortSignal,
+  check: (volume: Checked) => Promise<void>,
+): Promise<void> {
+  const left = volumes.values();
+  const failures: unknown[] = [];
+  const worker = async (): Promise<void> => {
+    for (const volume of left) {
+      if (signal.aborted || failures.length > 0) return;
+      await check(volume).catch((error: unknown) => failures.push(error));
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  if (failures.length > 0) throw failures[0];
 }
 
 /** A volume with the attachment that is not over, if it has one. */
