@@ -28,7 +28,7 @@ export class HostDevices {
   readonly #keeper: LinkKeeper | null;
   #devices: readonly ObservedDevice[] | null = null;
   #volumes: readonly NodeVolume[] | null = null;
-  /** What was said last, so that only a change begins a pass. */
+  /** What was said last and still holds here, so that only a change begins a pass. */
   #saidVolumes = '';
 
   constructor(options: HostDevicesOptions) {
@@ -55,6 +55,8 @@ export class HostDevices {
   /** Takes the name of a volume away before it is detached. Throws `conflict` (`{reason: 'in_use'}`) while somebody has it open. */
   async release(volumeId: string, signal: AbortSignal): Promise<void> {
     if (this.#keeper === null || this.#devices === null) return;
+    // Should the detach be refused, the server says again what it said before, and that is a change here.
+    this.#saidVolumes = '';
     this.#volumes = (this.#volumes ?? []).map((one) => (one.volumeId === volumeId ? { ...one, isWanted: false } : one));
     const { leftovers } = await this.#pass(this.#keeper, signal);
     const left = leftovers.find(({ name }) => name === linkNames(volumeId).name);
