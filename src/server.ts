@@ -5,7 +5,7 @@ import { createBackends } from './backends.ts';
 import { endpoints } from './contract.ts';
 import { localLink } from './hosts/agent/local-link.ts';
 import { createHostParts } from './hosts/parts.ts';
-import { hostReportTopic } from './hosts/service.ts';
+import { hostReportTopic } from './hosts/topics.ts';
 import type { Config } from './kernel/config/config.ts';
 import { HoldfastError } from './kernel/errors/errors.ts';
 import { EventFollower } from './kernel/events/follower.ts';

@@ -1,12 +1,13 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError, fromErrorData } from '../kernel/errors/errors.ts';
 import type { Attempt } from '../kernel/operations/operation.ts';
 import type { Sealer } from '../kernel/secrets/sealer.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { type WorkRow, type WorkState, addWork, workState } from './add-work.ts';
 import type { Host, HostTimes } from './host.ts';
+import { lookUntil } from './look-until.ts';
 import { findHost, findReport, listHosts } from './queries.ts';
-import { hostResultTopic, hostWorkTopic, workSecret } from './service.ts';
+import { hostResultTopic, hostWorkTopic } from './topics.ts';
+import { workSecret } from './work.ts';
 
 /** A command to a host. */
 export interface HostCommand {
@@ -87,30 +88,19 @@ export class HostCommands {
   async #wait(id: string, host: Host, signal: AbortSignal): Promise<WorkState> {
     const { store, timeoutMs } = this.#options;
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    let woken = new AbortController();
-    const end = store.subscribe(hostResultTopic, (ended) => ended === id && woken.abort());
-    try {
-      for (;;) {
-        const state = await this.#look(id);
-        if (state.state !== 'pending') return state;
-        if (deadline.aborted) throw late(host);
-        await delay(pollMs, undefined, { signal: AbortSignal.any([deadline, woken.signal]) }).catch(() => undefined);
-        woken = new AbortController();
-      }
-    } finally {
-      end();
-    }
+    const ended = await lookUntil(store, { topic: hostResultTopic, payload: id }, deadline, () => this.#look(id));
+    if (ended === null) throw late(host);
+    return ended;
   }
 
-  async #look(id: string): Promise<WorkState> {
+  /** `null` while it has not ended. */
+  async #look(id: string): Promise<WorkState | null> {
     const statement = 'select state, output, error from host_work where id = ?';
     const [row] = await this.#options.store.read((reader) => reader.rows<WorkRow>(statement, [id]));
-    return row === undefined ? { state: 'superseded' } : workState(row);
+    if (row === undefined) return { state: 'superseded' };
+    return row.state === 'pending' ? null : workState(row);
   }
 }
-
-/** Between two looks of a net below the store's own wake-ups, which may be lost. */
-const pollMs = 1_000;
 
 function outcome(state: WorkState): unknown {
   if (state.state === 'done') return state.output;

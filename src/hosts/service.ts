@@ -1,20 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock, IdSource } from '../kernel/ids.ts';
 import type { Sealer } from '../kernel/secrets/sealer.ts';
 import type { Store } from '../kernel/store/store.ts';
 import type { AgentLink } from './agent/link.ts';
 import { type Speaker, hear, heartbeat, pendingWork, requireSpeaker, workAtOnceMax } from './hear.ts';
 import { type HostTimes, checkHostName } from './host.ts';
+import { lookUntil } from './look-until.ts';
 import { registerHost, releaseHost } from './registration.ts';
-import type { HostRegistration, HostReport, HostResult, HostSession, HostTake, HostWork } from './work.ts';
-
-/** Says that there is work for a host; its id is told. */
-export const hostWorkTopic = 'host-work';
-/** Says that work has ended; its id is told. */
-export const hostResultTopic = 'host-result';
-/** Says that a host sees something else now; the section is told. */
-export const hostReportTopic = 'host-report';
+import { hostReportTopic, hostResultTopic, hostWorkTopic } from './topics.ts';
+import {
+  type HostRegistration,
+  type HostReport,
+  type HostResult,
+  type HostSession,
+  type HostTake,
+  type HostWork,
+  workSecret,
+} from './work.ts';
 
 export interface HostServiceOptions {
   readonly store: Store;
@@ -59,16 +61,14 @@ export class HostService implements AgentLink {
   }
 
   async take(speaker: Speaker, known: readonly string[], signal: AbortSignal): Promise<HostTake> {
-    const { times } = this.#options;
+    const { store, times, wanted } = this.#options;
     await this.#heartbeat(speaker);
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(times.heartbeatMs)]);
-    let work = await this.#work(speaker, known);
-    while (work.length === 0 && !deadline.aborted) {
-      const hasWork = await this.#nextWork(speaker, known, deadline);
-      work = hasWork ?? (await this.#work(speaker, known));
-    }
+    const forIt = { topic: hostWorkTopic, payload: speaker.hostId };
+    const work = await lookUntil(store, forIt, deadline, () => this.#work(speaker, known));
     signal.throwIfAborted();
-    return { work, wanted: await this.#wantedFor(speaker) };
+    const { name } = await store.read((reader) => requireSpeaker(reader, speaker));
+    return { work: work ?? [], wanted: await wanted(name) };
   }
 
   async report(speaker: Speaker, results: readonly HostResult[], reports: readonly HostReport[]): Promise<void> {
@@ -90,34 +90,19 @@ export class HostService implements AgentLink {
     const { store, clock, times } = this.#options;
     const nowMs = clock.nowMs();
     const { hostId, session } = speaker;
-    if (nowMs - (this.#heardAtMs.get(session) ?? 0) < times.heartbeatMs / 2) return;
+    if (nowMs - (this.#heardAtMs.get(hostId) ?? 0) < times.heartbeatMs / 2) return;
     await store.write(heartbeat, { hostId, session, nowMs });
-    this.#heardAtMs.set(session, nowMs);
+    this.#heardAtMs.set(hostId, nowMs);
   }
 
-  /** Waits until somebody says that there is work, and reads it; `null` when the wait is over. */
-  async #nextWork(speaker: Speaker, known: readonly string[], signal: AbortSignal): Promise<HostWork[] | null> {
-    const { store } = this.#options;
-    const woken = new AbortController();
-    const end = store.subscribe(hostWorkTopic, (hostId) => hostId === speaker.hostId && woken.abort());
-    try {
-      // Read once more after the ear is open, so that what came in between is not missed.
-      const work = await this.#work(speaker, known);
-      if (work.length > 0) return work;
-      await delay(pollMs, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => undefined);
-      return null;
-    } finally {
-      end();
-    }
-  }
-
-  async #work(speaker: Speaker, known: readonly string[]): Promise<HostWork[]> {
+  /** `null` when there is none. */
+  async #work(speaker: Speaker, known: readonly string[]): Promise<HostWork[] | null> {
     const { store, sealer } = this.#options;
     const rows = await store.read(async (reader) => {
       await requireSpeaker(reader, speaker);
       return pendingWork(reader, speaker.hostId);
     });
-    return rows
+    const work = rows
       .filter(({ id }) => !known.includes(id))
       .slice(0, workAtOnceMax)
       .map(({ id, resource, kind, fence, input, secret, timeout_ms: timeoutMs }) => ({
@@ -129,21 +114,6 @@ export class HostService implements AgentLink {
         secret: secret === null ? null : sealer.open(secret, workSecret(id)),
         timeoutMs: Math.max(1, timeoutMs),
       }));
+    return work.length === 0 ? null : work;
   }
-
-  async #wantedFor({ hostId }: Speaker): Promise<Readonly<Record<string, unknown>>> {
-    const { store, wanted } = this.#options;
-    const [row] = await store.read((reader) =>
-      reader.rows<{ name: string }>('select name from hosts where id = ?', [hostId]),
-    );
-    return row === undefined ? {} : wanted(row.name);
-  }
-}
-
-/** Between two looks of a net below the store's own wake-ups, which may be lost. */
-const pollMs = 1_000;
-
-/** What a sealed secret of work belongs to. */
-export function workSecret(workId: string): string {
-  return `host-work:${workId}`;
 }

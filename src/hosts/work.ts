@@ -52,3 +52,8 @@ export interface HostSession {
   /** How often the server wants to hear of it. */
   readonly heartbeatMs: number;
 }
+
+/** What a sealed secret of work belongs to. */
+export function workSecret(workId: string): string {
+  return `host-work:${workId}`;
+}

@@ -124,7 +124,7 @@ export class Agent {
     const executor = Object.hasOwn(this.#options.executors, kind) ? this.#options.executors[kind] : undefined;
     try {
       if (executor === undefined) throw new HoldfastError('unsupported', `This host cannot do ${kind}.`, { kind });
-      this.#queues.refuseStale(resource, fence);
+      this.#queues.raiseFence(resource, fence);
       const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(timeoutMs)]);
       return { id, output: (await executor({ fence, secret, signal }, input)) ?? null, error: null };
     } catch (error) {

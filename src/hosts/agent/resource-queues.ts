@@ -16,8 +16,8 @@ export class ResourceQueues {
     return tail;
   }
 
-  /** @throws HoldfastError `conflict` (`{reason: 'stale_fence'}`) */
-  refuseStale(resource: string, fence: number): void {
+  /** Keeps the fence of what begins now. Throws `conflict` (`{reason: 'stale_fence'}`) for one that comes too late. */
+  raiseFence(resource: string, fence: number): void {
     const seen = this.#fences.get(resource) ?? 0;
     if (fence < seen) {
       const message = `${resource} has seen fence ${seen}; ${fence} comes too late.`;

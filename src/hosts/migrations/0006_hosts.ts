@@ -16,6 +16,7 @@ export const hostsMigration: Migration = {
 
 function up({ key, integer }: ColumnTypes): string[] {
   return [
+    // The state is the one that was told last by an event; what it is now follows from the last heartbeat.
     `create table hosts (
       id ${key} primary key, name ${key} not null unique, address text not null, version text not null,
       capabilities text not null, session ${key}, epoch ${integer} not null, state ${key} not null,
