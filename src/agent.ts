@@ -115,7 +115,7 @@ export type WrapTarget = (target: ExportTarget) => ExportTarget;
 async function createExporting(values: Values, log: Log, tell: Tell, wrapTarget: WrapTarget) {
   const { exportAddress: address, exportAdvertise, exportPortFirst: first } = values;
   const advertised = exportAdvertise === undefined ? {} : { advertisedHost: exportAdvertise };
-  const losses: ExportLossReport = { count: 0, reason: '' };
+  let losses = 0;
   const nbd = createNbdTarget({
     host: address,
     ...advertised,
@@ -123,8 +123,8 @@ async function createExporting(values: Values, log: Log, tell: Tell, wrapTarget:
     log: (message) => log.warn({ transport: 'nbd' }, message),
     onLost: ({ reason }) => {
       log.warn({ transport: 'nbd', reason }, 'exports were lost');
-      losses.count++;
-      tell('export-losses', { ...losses, reason });
+      const report: ExportLossReport = { count: ++losses, reason };
+      tell('export-losses', report);
       observer.look();
     },
   });

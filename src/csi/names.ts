@@ -4,7 +4,7 @@ import { CsiRefusal } from './status.ts';
 /** The limit of CSI for every string (specification, "Size Limits"). */
 const stringBytesMax = 128;
 /** What CSI bans from names: control characters but for the usual white space. */
-// oxlint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const banned = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]/;
 /** What is a name of Holdfast as well, and neither looks like an id nor like a name that this file makes. */
 const plain = /^(?!vol-|snap-|csi-)[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*$/;

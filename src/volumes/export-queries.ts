@@ -43,12 +43,6 @@ export async function recordedClients(reader: Reader, attachmentId: string): Pro
   return row?.clients == null ? [] : (JSON.parse(row.clients) as string[]);
 }
 
-/** The exports of a volume that are not removed. */
-export async function listExports(reader: Reader, volumeId: string): Promise<VolumeExport[]> {
-  const found = await openExport(reader, volumeId);
-  return found === null ? [] : [found];
-}
-
 /** The exports of a host that are not removed, with the states of their attachments. */
 export async function wantedExports(reader: Reader, host: string): Promise<WantedExport[]> {
   const statement = `select e.*, a.state as attachment_state from exports e left join attachments a on a.id = e.attachment_id

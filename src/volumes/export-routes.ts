@@ -7,7 +7,7 @@ import type { Sealer } from '../kernel/secrets/sealer.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { type ExportSecret, type VolumeExport, exportSecret } from './export.ts';
 import { exportContract, type exportSchema } from './export-contract.ts';
-import { findExport, listExports } from './export-queries.ts';
+import { findExport, openExport } from './export-queries.ts';
 import type { WantedTransport } from './export-wishes.ts';
 import type { ExportKind } from './exports/target.ts';
 import { requireVolume } from './queries.ts';
@@ -25,10 +25,10 @@ export function exportRoutes(options: {
       acceptedReply(await service.export(wish, params.volume, wantedTransport(body.transport, body))),
     ),
     route(exportContract.listExports, async ({ params }) => {
-      const exports = await store.read(async (reader) =>
-        listExports(reader, (await requireVolume(reader, params.volume)).id),
+      const one = await store.read(async (reader) =>
+        openExport(reader, (await requireVolume(reader, params.volume)).id),
       );
-      return { items: exports.map(exportView) };
+      return { items: one === null ? [] : [exportView(one)] };
     }),
     route(exportContract.deleteExport, async ({ params, query, wish }) =>
       acceptedReply(await service.unexport(wish, params.volume, params.export, query.force ?? false)),

@@ -45,6 +45,8 @@ export interface VolumeParts {
 }
 
 const exportPeriodMs = 30_000;
+/** For a comparison of everything, however seldom or often the keepers make theirs. */
+const syncTimeoutMs = 300_000;
 
 /** Puts volumes together; nothing runs yet. */
 export function createVolumeParts(options: VolumePartsOptions): VolumeParts {
@@ -70,7 +72,7 @@ export function createVolumeParts(options: VolumePartsOptions): VolumeParts {
       book,
       compareBackends: (signal, onDifference) => reconcileVolumes(reconciling, signal, onDifference),
       compareExports: (signal, onDifference) => keepExports(exporting, signal, onDifference),
-      timeoutMs: periodMs,
+      timeoutMs: syncTimeoutMs,
     }),
   );
   return {

@@ -12,8 +12,8 @@ import { toAttachment } from '../rows.ts';
 import { type AttachmentTable, volumeDb } from '../tables.ts';
 import { applyTransition } from '../transition.ts';
 import type { Attachment, Volume } from '../volume.ts';
-import { accept, acceptedBefore } from './accepting.ts';
 import { requireVolume } from '../queries.ts';
+import { accept, acceptedBefore } from './accepting.ts';
 
 export interface AttachInput {
   readonly volumeId: string;

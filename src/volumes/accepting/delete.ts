@@ -5,8 +5,8 @@ import type { Tx } from '../../kernel/store/store.ts';
 import { applyTransition, noteOnVolume } from '../transition.ts';
 import { volumeResource } from '../volume.ts';
 import { openAttachment } from './attach.ts';
-import { accept, acceptedBefore } from './accepting.ts';
 import { requireVolume } from '../queries.ts';
+import { accept, acceptedBefore } from './accepting.ts';
 import { removingExport } from './detach.ts';
 
 export interface DeleteInput {

@@ -5,8 +5,8 @@ import { transaction } from '../../kernel/store/transaction.ts';
 import { openExport } from '../export-queries.ts';
 import { volumeDb } from '../tables.ts';
 import { applyTransition } from '../transition.ts';
-import { accept, acceptedBefore } from './accepting.ts';
 import { requireVolume } from '../queries.ts';
+import { accept, acceptedBefore } from './accepting.ts';
 import { openAttachment } from './attach.ts';
 
 export interface DetachInput {

@@ -6,8 +6,8 @@ import { insertExport } from '../export-changes.ts';
 import { findExport, openExport } from '../export-queries.ts';
 import { noteOnVolume } from '../transition.ts';
 import { volumeResource } from '../volume.ts';
-import { accept, acceptedBefore } from './accepting.ts';
 import { requireVolume } from '../queries.ts';
+import { accept, acceptedBefore } from './accepting.ts';
 import { openAttachment } from './attach.ts';
 import { requireSteady } from './resize.ts';
 

@@ -3,11 +3,10 @@ import type { Accepted, OperationRequest } from '../../kernel/operations/start.t
 import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { QosLimits } from '../backends/backend.ts';
-import { findSnapshot, findVolume } from '../queries.ts';
+import { findSnapshot, findVolume, requireVolume } from '../queries.ts';
 import { noteOnVolume } from '../transition.ts';
 import type { Volume } from '../volume.ts';
 import { accept } from './accepting.ts';
-import { requireVolume } from '../queries.ts';
 
 export interface ReconcileInput {
   readonly volumeId: string;

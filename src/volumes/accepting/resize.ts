@@ -5,8 +5,8 @@ import type { QosLimits } from '../backends/backend.ts';
 import { noteOnVolume } from '../transition.ts';
 import type { Volume } from '../volume.ts';
 import { openExport } from '../export-queries.ts';
-import { accept } from './accepting.ts';
 import { requireVolume } from '../queries.ts';
+import { accept } from './accepting.ts';
 
 export interface ResizeInput {
   readonly volumeId: string;

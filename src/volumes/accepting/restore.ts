@@ -2,8 +2,8 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Accepted, OperationRequest } from '../../kernel/operations/start.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { applyTransition } from '../transition.ts';
-import { accept } from './accepting.ts';
 import { requireVolume } from '../queries.ts';
+import { accept } from './accepting.ts';
 import { purgeUnderWay } from './delete.ts';
 import { requireFreeName } from './insert-volume.ts';
 

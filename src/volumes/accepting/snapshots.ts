@@ -2,12 +2,11 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Accepted, OperationRequest } from '../../kernel/operations/start.ts';
 import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
-import { findSnapshot } from '../queries.ts';
+import { findSnapshot, requireVolume } from '../queries.ts';
 import { volumeDb } from '../tables.ts';
 import { noteOnVolume } from '../transition.ts';
 import type { Snapshot, Volume } from '../volume.ts';
 import { accept } from './accepting.ts';
-import { requireVolume } from '../queries.ts';
 import { requireSteady } from './resize.ts';
 
 export interface SnapshotInput {

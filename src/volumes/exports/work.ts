@@ -48,6 +48,6 @@ export function toReported(transport: ExportKind, live: LiveExport): ReportedExp
 
 /** The section `export-losses` of a host's reports: grows whenever something that exported has ended by itself. */
 export interface ExportLossReport {
-  count: number;
+  readonly count: number;
   readonly reason: string;
 }

@@ -1,5 +1,6 @@
-import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
+import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Attempt, Op, OperationKind } from '../../kernel/operations/operation.ts';
+import type { Call } from '../../kernel/store/transaction.ts';
 import type { AttachInput } from '../accepting/attach.ts';
 import { type SeenData, dataColumn, seenData } from '../backend-data.ts';
 import type { MadeExport } from '../exports/runner.ts';
@@ -77,18 +78,18 @@ async function makeExport(op: Op<AttachInput>, context: VolumeOperationContext, 
   } catch (error) {
     // What was refused for good leaves nothing behind, so the volume is as free as before.
     if (error instanceof HoldfastError && isRefusal(error)) {
-      await takeBack(op, context);
-      const { message } = toErrorData(error);
-      await op.step('give back', () => Promise.resolve(), {
-        commit: (_, nowMs) => endOfAttach({ ...op, nowMs }, 'cancelled', message),
-      });
+      await takeBack(op, context, (nowMs) => endOfAttach({ ...op, nowMs }, 'cancelled', error.message));
     }
     throw error;
   }
 }
 
-/** Removes what the operation may have made, from the top down. */
-async function takeBack(op: Op<AttachInput>, context: VolumeOperationContext): Promise<void> {
+/** Removes what the operation may have made, from the top down; `end` is written with the last of it. */
+async function takeBack(
+  op: Op<AttachInput>,
+  context: VolumeOperationContext,
+  end?: (nowMs: number) => Call,
+): Promise<void> {
   const { backend, image, attachmentId, generation, exportId } = op.input;
   if (exportId !== null) {
     await op.step('take export back', (attempt) => context.exports.remove(attempt, exportId, true), plainStep(context));
@@ -96,7 +97,7 @@ async function takeBack(op: Op<AttachInput>, context: VolumeOperationContext): P
   await op.step(
     'remove attachment',
     (attempt) => context.backend(backend).detach(attempt, image, { attachmentId, generation, force: false }),
-    plainStep(context),
+    { ...plainStep(context), ...(end === undefined ? {} : { commit: (_: void, nowMs: number) => end(nowMs) }) },
   );
 }
 
