@@ -74,6 +74,8 @@ export const authorization: Readonly<Record<string, Role>> = {
   list_events: 'viewer',
   list_keepers: 'viewer',
   run_keeper: 'operator',
+  pause_keeper: 'operator',
+  resume_keeper: 'operator',
   health: 'public',
   ready: 'public',
   metrics: 'viewer',

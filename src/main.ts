@@ -27,6 +27,7 @@ function createCommandLine(wantsJson: boolean): CommandLine {
   registerStoreCommands(program);
   const volume = program.command('volume').description('block volumes');
   const host = program.command('host').description('machines with an agent');
+  const keeper = program.command('keeper').description('background reconcilers');
   const bucket = program.command('bucket').description('buckets of objects, and what they demand');
   const object = program.command('object').description('objects in buckets');
   const backend = program.command('backend').description('places where objects stand');
@@ -36,6 +37,7 @@ function createCommandLine(wantsJson: boolean): CommandLine {
   const operation = program.command('operation').description('durable operations');
   const groups = {
     volume: async () => (await import('./cli/volume.ts')).registerVolumeCommands(volume),
+    keeper: async () => (await import('./cli/keeper.ts')).registerKeeperCommands(keeper),
     host: async () => (await import('./cli/host.ts')).registerHostCommands(host),
     bucket: async () => (await import('./cli/bucket.ts')).registerBucketCommands(bucket),
     object: async () => (await import('./cli/object/commands.ts')).registerObjectCommands(object),

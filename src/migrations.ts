@@ -1,4 +1,5 @@
 import { kernelMigration } from './kernel/store/migrations/0001_kernel.ts';
+import { keepersMigration } from './kernel/store/migrations/0009_keepers.ts';
 import type { Migration } from './kernel/store/migrations/migration.ts';
 import { objectsMigration } from './objects/migrations/0003_objects.ts';
 import { accessMigration } from './objects/migrations/0004_access.ts';
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   hostsMigration,
   backendParametersMigration,
   exportsMigration,
+  keepersMigration,
 ];

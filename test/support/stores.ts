@@ -1,5 +1,6 @@
 import { after, describe } from 'node:test';
 import { kernelMigration } from '../../src/kernel/store/migrations/0001_kernel.ts';
+import { keepersMigration } from '../../src/kernel/store/migrations/0009_keepers.ts';
 import type { Migration } from '../../src/kernel/store/migrations/migration.ts';
 import { openStore, type StoreSettings } from '../../src/kernel/store/open.ts';
 import type { Store } from '../../src/kernel/store/store.ts';
@@ -22,6 +23,9 @@ function sharedPostgres(): Promise<PostgresServer> {
   return (shared.server ??= startPostgres());
 }
 
+/** What the kernel itself needs of a store. */
+const kernelMigrations = [kernelMigration, keepersMigration];
+
 export const requireReal = process.env['HOLDFAST_REQUIRE_REAL'] === '1';
 
 /** Runs a suite on SQLite and on a real PostgreSQL. */
@@ -34,7 +38,7 @@ export function onEveryStore(suite: string, body: (engine: StoreEngine) => void)
     body({
       name: 'sqlite',
       server: null,
-      fresh: async (migrations = [kernelMigration]) => {
+      fresh: async (migrations = kernelMigrations) => {
         const directory = await temporaryDirectory();
         cleanups.push(() => directory[Symbol.asyncDispose]());
         return { databaseUrl: undefined, dataDirectory: directory.path, timeoutMs: 5_000, migrations };
@@ -50,7 +54,7 @@ export function onEveryStore(suite: string, body: (engine: StoreEngine) => void)
     body({
       name: 'postgres',
       server: sharedPostgres,
-      fresh: async (migrations = [kernelMigration]) => {
+      fresh: async (migrations = kernelMigrations) => {
         const databaseUrl = await (await sharedPostgres()).createDatabase();
         return { databaseUrl, dataDirectory: '', timeoutMs: 5_000, migrations };
       },

@@ -7,16 +7,69 @@ export interface Keeper {
   /** What it keeps, for people. */
   readonly summary: string;
   readonly periodMs: number;
-  /** Gives a sentence on what it did; throws when it could not. `signal` aborts when the lease is lost or the server stops. */
-  run(signal: AbortSignal): Promise<string>;
+  /**
+   * Gives a sentence on what it did; throws when it could not. `signal` aborts when the lease is lost, the keeper is paused
+   * or the server stops.
+   */
+  run(signal: AbortSignal, progress?: ReportProgress): Promise<string>;
+  /** What a run would do now; changes nothing. Absent where looking is all the work. */
+  plan?(signal: AbortSignal): Promise<KeeperPlan>;
 }
+
+/** Tells how far a run is. Cheap: it is written to the store every few seconds at most. */
+export type ReportProgress = (progress: KeeperProgress) => void;
+
+export interface KeeperProgress {
+  readonly done: number;
+  /** `null`: nobody knows. */
+  readonly total: number | null;
+  /** For people, such as what is worked on. */
+  readonly detail?: string;
+}
+
+/** What a run would do and what it would cost. */
+export interface KeeperPlan {
+  /** One sentence. */
+  readonly summary: string;
+  /** The first steps, at most {@link planStepsMax}. */
+  readonly steps: readonly PlanStep[];
+  /** How many there are; with `isExact` false, there are at least so many. */
+  readonly count: number;
+  readonly isExact: boolean;
+  readonly sizeBytes: number;
+  readonly costs: readonly PlanCost[];
+}
+
+export interface PlanStep {
+  /** Such as `copy`. */
+  readonly action: string;
+  readonly subject: string;
+  readonly sizeBytes: number;
+}
+
+/** What a plan would use of one place, as providers bill it. */
+export interface PlanCost {
+  readonly place: string;
+  readonly requests: number;
+  /** Bytes written to it. */
+  readonly ingressBytes: number;
+  /** Bytes read from it. */
+  readonly egressBytes: number;
+}
+
+/** How many steps of a plan are told. */
+export const planStepsMax = 1_000;
 
 /** A keeper as users see it. */
 export interface KeeperStatus {
   readonly name: string;
   readonly summary: string;
   readonly periodMs: number;
+  readonly hasPlan: boolean;
   readonly isRunning: boolean;
+  /** Of the run under way. */
+  readonly progress: KeeperProgress | null;
+  readonly paused: { readonly atMs: number; readonly by: string } | null;
   readonly runs: number;
   readonly lastStartedAtMs: number | null;
   readonly lastFinishedAtMs: number | null;

@@ -5,7 +5,8 @@ import { until } from '../../../test/support/wait.ts';
 import { registerReplica } from '../operations/ownership.ts';
 import type { Store } from '../store/store.ts';
 import type { Keeper } from './keeper.ts';
-import { claimKeeper } from './lease.ts';
+import { claimKeeper, extendKeeper, finishKeeper } from './lease.ts';
+import { KeeperMark } from './mark.ts';
 import { KeeperRunner } from './runner.ts';
 
 const hour = 3_600_000;
@@ -88,6 +89,80 @@ onEveryStore('keepers', (engine) => {
     runner.signal('counting');
     await until('another run', async () => (await runner.status())[0]!.runs >= 2);
     await runner.stop();
+    await store.close();
+  });
+
+  it('rests while it is paused, on every replica, and runs at once when it is resumed', async () => {
+    const store = await openFresh(engine);
+    await replica(store, 'rep-a');
+    const keeper = countingKeeper();
+    let ended = '';
+    const held: Keeper = {
+      ...keeper,
+      run: (signal, progress) =>
+        new Promise((resolve) => {
+          keeper.runs++;
+          progress?.({ done: 1, total: 3 });
+          signal.addEventListener('abort', () => resolve((ended = 'ended early')));
+        }),
+    };
+    const runner = new KeeperRunner(store, () => 'rep-a');
+    runner.register(held);
+    runner.start();
+    await until('the first run', () => keeper.runs === 1);
+    await runner.pause('counting', 'ann');
+    await runner.pause('counting', 'bob');
+    const [status] = await until('its end', async () => {
+      const all = await runner.status();
+      return all[0]?.lastFinishedAtMs === null ? false : all;
+    });
+    assert.equal(ended, 'ended early');
+    assert.equal(status!.paused?.by, 'ann');
+    const claim = { name: 'counting', leaseMs: 600_000, restMs: 0 };
+    assert.equal(await store.write(claimKeeper, { ...claim, owner: 'rep-a' }), false);
+    await assert.rejects(runner.ask('counting'), { kind: 'conflict' });
+    await runner.resume('counting');
+    await until('the second run', () => keeper.runs === 2);
+    assert.equal((await runner.status())[0]!.paused, null);
+    await runner.stop();
+    await store.close();
+  });
+
+  it('tells how far a run is, and nothing of it when it has ended', async () => {
+    const store = await openFresh(engine);
+    await replica(store, 'rep-a');
+    const claim = { name: 'counting', owner: 'rep-a', leaseMs: 600_000 };
+    const runner = new KeeperRunner(store, () => 'rep-a');
+    runner.register(countingKeeper());
+    await store.write(claimKeeper, { ...claim, restMs: 0 });
+    await store.write(extendKeeper, { ...claim, progress: { done: 2, total: null, detail: 'b' } });
+    assert.deepEqual((await runner.status())[0]!.progress, { done: 2, total: null, detail: 'b' });
+    await store.write(finishKeeper, { name: 'counting', owner: 'rep-a', result: 'done', error: null });
+    assert.equal((await runner.status())[0]!.progress, null);
+    await store.close();
+  });
+
+  it('tells what it would do without running', async () => {
+    const store = await openFresh(engine);
+    const keeper = countingKeeper();
+    const plan = { summary: 'One thing.', steps: [], count: 1, isExact: true, sizeBytes: 5, costs: [] };
+    const runner = new KeeperRunner(store, () => 'rep-a');
+    runner.register({ ...keeper, name: 'planning', plan: async () => plan });
+    runner.register(keeper);
+    assert.deepEqual(await runner.plan('planning'), plan);
+    await assert.rejects(runner.plan('counting'), { kind: 'unsupported' });
+    await assert.rejects(runner.plan('nobody'), { kind: 'not_found' });
+    assert.equal(keeper.runs, 0);
+    await store.close();
+  });
+
+  it('goes on where it was, whoever runs it next', async () => {
+    const store = await openFresh(engine);
+    assert.equal(await new KeeperMark(store, 'counting').load(), null);
+    await new KeeperMark(store, 'counting').save('bucket/key');
+    assert.equal(await new KeeperMark(store, 'counting').load(), 'bucket/key');
+    await new KeeperMark(store, 'counting').save(null);
+    assert.equal(await new KeeperMark(store, 'counting').load(), null);
     await store.close();
   });
 });

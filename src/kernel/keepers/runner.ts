@@ -1,10 +1,17 @@
 import { HoldfastError } from '../errors/errors.ts';
 import type { Store } from '../store/store.ts';
-import type { Keeper, KeeperStatus } from './keeper.ts';
+import type { Keeper, KeeperPlan, KeeperProgress, KeeperStatus } from './keeper.ts';
 import { claimKeeper, extendKeeper, finishKeeper } from './lease.ts';
+import { pauseKeeper, resumeKeeper } from './pause.ts';
+import { keeperStatus } from './status.ts';
 
 const leaseMs = 30_000;
+/** How often a run says that it goes on, and how far it is. */
+const renewalMs = 5_000;
+/** How long a plan may take to be made. */
+const planTimeoutMs = 60_000;
 const keeperTopic = 'keeper';
+const pauseTopic = 'keeper-pause';
 /** Replicas wake up together; a run that began within this part of the period counts for all of them. */
 const restShare = 0.8;
 
@@ -21,10 +28,11 @@ export class KeeperRunner {
   readonly #keepers = new Map<string, Keeper>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #running = new Map<string, Promise<void>>();
+  readonly #pauses = new Map<string, AbortController>();
   /** Signalled while they ran: what they were signalled for may have come after they looked. */
   readonly #again = new Set<string>();
   readonly #stopping = new AbortController();
-  #unsubscribe: () => void = () => {};
+  #subscriptions: readonly (() => void)[] = [];
 
   constructor(store: Store, owner: () => string, observer: KeeperObserver = {}) {
     this.#store = store;
@@ -38,39 +46,65 @@ export class KeeperRunner {
 
   /** Begins all periods; the first run of each comes at once. */
   start(): void {
-    this.#unsubscribe = this.#store.subscribe(keeperTopic, (name) => this.#signalled(name));
+    this.#subscriptions = [
+      this.#store.subscribe(keeperTopic, (name) => this.#signalled(name)),
+      this.#store.subscribe(pauseTopic, (name) => this.#pauses.get(name)?.abort()),
+    ];
     for (const keeper of this.#keepers.values()) this.#schedule(keeper, 0);
   }
 
   /** Asks for a run now, on whichever replica takes it. Throws `not_found`. */
   signal(name: string): void {
-    if (!this.#keepers.has(name)) throw new HoldfastError('not_found', `There is no keeper ${name}.`);
+    this.#require(name);
+    this.#store.publish(keeperTopic, name);
+  }
+
+  /** As {@link signal}, for somebody who waits for it: throws `conflict` while the keeper is paused. */
+  async ask(name: string): Promise<void> {
+    this.#require(name);
+    const paused = (await this.status()).find((status) => status.name === name)?.paused;
+    if (paused) {
+      throw new HoldfastError('conflict', `The keeper ${name} was paused by ${paused.by}; resume it first.`);
+    }
+    this.signal(name);
+  }
+
+  /** What a run would do now; nothing is changed. Throws `not_found`, and `unsupported` for a keeper that makes no plans. */
+  async plan(name: string): Promise<KeeperPlan> {
+    const keeper = this.#require(name);
+    if (keeper.plan === undefined) throw new HoldfastError('unsupported', `The keeper ${name} makes no plans.`);
+    return keeper.plan(AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(planTimeoutMs)]));
+  }
+
+  /** Lets a keeper rest until it is resumed; a run under way ends at its next bound. Throws `not_found`. */
+  async pause(name: string, by: string): Promise<void> {
+    this.#require(name);
+    await this.#store.write(pauseKeeper, { name, by });
+    this.#store.publish(pauseTopic, name);
+  }
+
+  /** Lets a keeper run again, and at once. Throws `not_found`. */
+  async resume(name: string): Promise<void> {
+    this.#require(name);
+    await this.#store.write(resumeKeeper, { name });
     this.#store.publish(keeperTopic, name);
   }
 
   async status(): Promise<KeeperStatus[]> {
     const rows = await this.#store.read((reader) => reader.db.selectFrom('keepers').selectAll().execute());
     const byName = new Map(rows.map((row) => [row.name, row]));
-    return [...this.#keepers.values()].map(({ name, summary, periodMs }) => {
-      const row = byName.get(name);
-      return {
-        name,
-        summary,
-        periodMs,
-        isRunning: (row?.until ?? 0) > Date.now(),
-        runs: row?.runs ?? 0,
-        lastStartedAtMs: row?.last_started_at ?? null,
-        lastFinishedAtMs: row?.last_finished_at ?? null,
-        lastSuccessAtMs: row?.last_success_at ?? null,
-        lastResult: row?.last_result ?? null,
-        lastError: row?.last_error ?? null,
-      };
-    });
+    return [...this.#keepers.values()].map((keeper) => keeperStatus(keeper, byName.get(keeper.name)));
+  }
+
+  #require(name: string): Keeper {
+    const keeper = this.#keepers.get(name);
+    if (keeper === undefined) throw new HoldfastError('not_found', `There is no keeper ${name.slice(0, 100)}.`);
+    return keeper;
   }
 
   /** Aborts what runs and waits for it. */
   async stop(): Promise<void> {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#subscriptions) unsubscribe();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#stopping.abort();
     await Promise.all(this.#running.values());
@@ -105,21 +139,25 @@ export class KeeperRunner {
     const owner = this.#owner();
     if (!(await this.#store.write(claimKeeper, { name, owner, leaseMs, restMs: Math.round(restMs) }))) return;
     const lost = new AbortController();
+    this.#pauses.set(name, lost);
+    let progress: KeeperProgress | null = null;
     const renewal = setInterval(() => {
-      this.#store.write(extendKeeper, { name, owner, leaseMs }).then(
+      this.#store.write(extendKeeper, { name, owner, leaseMs, progress }).then(
         (isOurs) => isOurs || lost.abort(),
         () => {}, // the next renewal tries again, and an expired lease says so then
       );
-    }, leaseMs / 3).unref();
+    }, renewalMs).unref();
     const beganAt = performance.now();
     let result: string | null = null;
     let error: string | null = null;
     try {
-      result = await keeper.run(AbortSignal.any([lost.signal, this.#stopping.signal]));
+      const signal = AbortSignal.any([lost.signal, this.#stopping.signal]);
+      result = await keeper.run(signal, (told) => (progress = told));
     } catch (failure) {
       error = failure instanceof Error ? failure.message : String(failure);
     } finally {
       clearInterval(renewal);
+      this.#pauses.delete(name);
     }
     const seconds = (performance.now() - beganAt) / 1000;
     this.#observer.onRun?.(name, error === null ? 'ok' : 'failed', seconds, result ?? error ?? '');

@@ -94,6 +94,11 @@ export interface KeeperTable {
   last_success_at: number | null;
   last_result: string | null;
   last_error: string | null;
+  /** JSON, of the run under way. */
+  progress: string | null;
+  mark: string | null;
+  paused_at: number | null;
+  paused_by: string | null;
 }
 
 export interface TokenTable {
