@@ -6,6 +6,7 @@ import { operationContract } from './kernel/operations/contract.ts';
 import { accessContract } from './objects/access/contract.ts';
 import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
+import { storageMigrationContract } from './objects/storage-migration/contract.ts';
 import { deviceContract } from './volumes/device-contract.ts';
 import { exportContract } from './volumes/export-contract.ts';
 import { hostContract } from './hosts/contract.ts';
@@ -21,6 +22,7 @@ export const contract = {
   ...bucketContract,
   ...objectContract,
   ...objectBackendContract,
+  ...storageMigrationContract,
   ...accessContract,
   ...gatewayContract,
   ...operationContract,

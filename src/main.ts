@@ -31,6 +31,7 @@ function createCommandLine(wantsJson: boolean): CommandLine {
   const bucket = program.command('bucket').description('buckets of objects, and what they demand');
   const object = program.command('object').description('objects in buckets');
   const backend = program.command('backend').description('places where objects stand');
+  const migration = program.command('migration').description('moves of everything from one backend to another');
   const key = program.command('key').description('access keys of S3 clients');
   const gateway = program.command('gateway').description('the object gateway as a whole');
   const csi = program.command('csi').description('the driver of Kubernetes (Container Storage Interface)');
@@ -41,6 +42,7 @@ function createCommandLine(wantsJson: boolean): CommandLine {
     host: async () => (await import('./cli/host.ts')).registerHostCommands(host),
     bucket: async () => (await import('./cli/bucket.ts')).registerBucketCommands(bucket),
     object: async () => (await import('./cli/object/commands.ts')).registerObjectCommands(object),
+    migration: async () => (await import('./cli/migration.ts')).registerMigrationCommands(migration),
     backend: async () => (await import('./cli/backend.ts')).registerBackendCommands(backend),
     key: async () => (await import('./cli/key.ts')).registerKeyCommands(key),
     gateway: async () => (await import('./cli/gateway.ts')).registerGatewayCommands(gateway),

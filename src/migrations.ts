@@ -2,6 +2,7 @@ import { kernelMigration } from './kernel/store/migrations/0001_kernel.ts';
 import { keepersMigration } from './kernel/store/migrations/0009_keepers.ts';
 import type { Migration } from './kernel/store/migrations/migration.ts';
 import { objectsMigration } from './objects/migrations/0003_objects.ts';
+import { storageMigrationsMigration } from './objects/migrations/0014_storage_migrations.ts';
 import { accessMigration } from './objects/migrations/0004_access.ts';
 import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   backendParametersMigration,
   exportsMigration,
   keepersMigration,
+  storageMigrationsMigration,
 ];

@@ -154,6 +154,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       newId,
       log,
       metrics,
+      wake: (keeper) => keepers.signal(keeper),
       owner: () => engine.replicaId,
       ...(options.wrapObjectBackend === undefined ? {} : { wrapBackend: options.wrapObjectBackend }),
     });

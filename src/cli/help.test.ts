@@ -4,7 +4,9 @@ import { Command } from 'commander';
 import { registerBackendCommands } from './backend.ts';
 import { registerBucketCommands } from './bucket.ts';
 import { registerGatewayCommands } from './gateway.ts';
+import { registerKeeperCommands } from './keeper.ts';
 import { registerKeyCommands } from './key.ts';
+import { registerMigrationCommands } from './migration.ts';
 import { registerObjectCommands } from './object/commands.ts';
 
 const groups = {
@@ -13,6 +15,8 @@ const groups = {
   object: registerObjectCommands,
   key: registerKeyCommands,
   gateway: registerGatewayCommands,
+  keeper: registerKeeperCommands,
+  migration: registerMigrationCommands,
 };
 
 /** What somebody reads who asks for help. */

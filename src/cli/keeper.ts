@@ -85,7 +85,7 @@ export function planLines({ summary, steps, count, is_exact: isExact, costs }: P
   if (shown.length > 0) {
     const rows = shown.map((step) => [step.action, String(step.size_bytes), step.subject]);
     lines.push(...table(['STEP', 'BYTES', 'OF'], rows));
+    if (count > shown.length) lines.push(`and ${isExact ? '' : 'at least '}${count - shown.length} more`);
   }
-  if (count > shown.length) lines.push(`and ${isExact ? '' : 'at least '}${count - shown.length} more`);
   return lines;
 }

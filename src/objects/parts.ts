@@ -16,7 +16,7 @@ import { createPresigner } from './api/presigner.ts';
 import type { ObjectBackend } from './backends/backend.ts';
 import { objectBackendKinds } from './backends/kinds.ts';
 import { BackendService } from './backends/management/service.ts';
-import { objectBackendRoutes } from './backends/routes.ts';
+import { backendDetails, objectBackendRoutes } from './backends/routes.ts';
 import { type ManagedRegistry, openObjectBackendRegistry } from './backends/store-registry.ts';
 import { UsageBook } from './backends/usage.ts';
 import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
@@ -25,6 +25,9 @@ import { intentKeeper } from './keepers/intents.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
 import { createS3Server } from './s3/server.ts';
+import { migratorName, storageMigrator } from './storage-migration/migrator.ts';
+import { storageMigrationRoutes } from './storage-migration/routes.ts';
+import { MigrationService } from './storage-migration/service.ts';
 
 /** What the server gives to this feature. */
 export interface ObjectPartsOptions {
@@ -35,6 +38,8 @@ export interface ObjectPartsOptions {
   readonly newId: IdSource;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Asks a keeper to run now, on whichever replica. */
+  wake(keeper: string): void;
   /** The replica that this process is. */
   owner(): string;
   readonly wrapBackend?: (name: string, backend: ObjectBackend) => ObjectBackend;
@@ -90,11 +95,16 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const presign = createPresigner({ store, access, service, clock, region: values.s3Region, s3Url });
   const backendService = new BackendService({ store, sealer, kinds, registry, usage, clock, ...wrap });
   const { healthTimeoutMs } = values;
+  const wake = () => options.wake(migratorName);
+  const migration = new MigrationService({ store, registry, backends: backendService, clock, newId, wake });
+  const details = { store, sealer, registry, usage, healthTimeoutMs };
+  const shown = backendDetails(details);
   return {
     keepers: createKeepers(options, registry, gateway),
     routes: [
       ...accessRoutes({ store, sealer, newId, clock }),
-      ...objectBackendRoutes({ service: backendService, store, sealer, registry, usage, healthTimeoutMs }),
+      ...objectBackendRoutes({ service: backendService, store, shown }),
+      ...storageMigrationRoutes({ service: migration, backends: backendService, registry, store, clock, shown }),
       ...bucketRoutes({ gateway, store, registry, clock }),
       ...objectRoutes(gateway, presign),
     ],
@@ -139,5 +149,6 @@ function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, {
     intentKeeper(store, clock, keeperPeriodMs),
     replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, keeperPeriodMs),
     uploadKeeper(store, clock, uploadPeriodMs),
+    storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, keeperPeriodMs),
   ];
 }

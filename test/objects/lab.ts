@@ -15,6 +15,7 @@ import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
+import { storageMigrator } from '../../src/objects/storage-migration/migrator.ts';
 import type { StoreEngine } from '../support/stores.ts';
 import { type CallWatch, interceptedBackend, watchCalls } from './intercepted-backend.ts';
 import { type InterceptedStore, intercepted } from './intercepted-store.ts';
@@ -44,7 +45,7 @@ export interface Lab {
   setState(backend: string, state: 'active' | 'draining'): Promise<void>;
   keepers(options?: {
     readonly secondLookMs?: number;
-  }): Record<'cleanup' | 'intents' | 'replicator' | 'uploads', Keeper>;
+  }): Record<'cleanup' | 'intents' | 'replicator' | 'uploads' | 'migrator', Keeper>;
   /** Runs the keepers until nothing is left for them, or `roundsMax` is reached. */
   settle(roundsMax?: number): Promise<void>;
   check(): Promise<CheckReport>;
@@ -81,6 +82,13 @@ export const setTestState = transaction(
     tx.run('update object_backends set state = ? where name = ?', [state, name]),
 );
 
+export const setTestQuota = transaction(
+  import.meta.url,
+  'setTestQuota',
+  async (tx, { name, quotaBytes }: { readonly name: string; readonly quotaBytes: number }) =>
+    tx.run('update object_backends set quota_bytes = ? where name = ?', [quotaBytes, name]),
+);
+
 /** Backends named `m1`, `m2`, … */
 export function labBackends(count: number, more: Omit<Partial<LabBackend>, 'name' | 'backend'> = {}): LabBackend[] {
   return Array.from({ length: count }, (_, index) => ({
@@ -113,16 +121,14 @@ interface Place {
 
 async function enter(place: Place): Promise<Lab> {
   const { store: real, backends, clock } = place;
-  const rows = await real.read((reader) =>
-    reader.rows<{ name: string; state: State }>('select * from object_backends', []),
-  );
+  const rows = await real.read((reader) => reader.rows<StateRow>('select * from object_backends', []));
   const store = intercepted(real);
   const newId = createIdSource();
   const replicaId = newId('rep');
   // A lease also on the embedded store, so that two gateways can stand on it in one test.
   await real.write(registerReplica, { id: replicaId, ttlMs: 600_000, detail: 'test', nowMs: Date.now() });
   const calls = watchCalls();
-  const { registry, setState } = labRegistry(backends, calls, new Map(rows.map(({ name, state }) => [name, state])));
+  const { registry, setState } = labRegistry(backends, calls, rows, real);
   const problems: string[] = [];
   const owner = () => replicaId;
   const gateway = createObjectGateway({
@@ -142,6 +148,7 @@ async function enter(place: Place): Promise<Lab> {
     intents: intentKeeper(store, clock, 1),
     replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, 1),
     uploads: uploadKeeper(store, clock, 1),
+    migrator: storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, 1),
   });
   const lab: Lab = {
     store,
@@ -190,11 +197,21 @@ async function settle(lab: Lab, roundsMax: number): Promise<void> {
   }
 }
 
-function labRegistry(backends: readonly LabBackend[], calls: CallWatch, states: ReadonlyMap<string, State>) {
+interface StateRow {
+  readonly name: string;
+  readonly state: string;
+}
+
+/** Anything but active takes no new bytes. */
+function stateIn(rows: readonly StateRow[], name: string): State {
+  return rows.find((row) => row.name === name)!.state === 'active' ? 'active' : 'draining';
+}
+
+function labRegistry(backends: readonly LabBackend[], calls: CallWatch, rows: readonly StateRow[], store: Store) {
   const all = backends.map(({ name, backend, quotaBytes = null, labels = {}, objectBytesMax = null }, position) => ({
     name,
     kind: 'memory',
-    state: states.get(name)!,
+    state: stateIn(rows, name),
     labels,
     position,
     quotaBytes,
@@ -206,7 +223,11 @@ function labRegistry(backends: readonly LabBackend[], calls: CallWatch, states: 
     latencyMs: 1,
   }));
   const get = (name: string): KnownBackend | null => all.find((one) => one.name === name) ?? null;
-  const registry: ObjectBackendRegistry = { all, get, refresh: async () => {}, close: async () => {} };
+  const refresh = async () => {
+    const now = await store.read((reader) => reader.rows<StateRow>('select * from object_backends', []));
+    for (const one of all) one.state = stateIn(now, one.name);
+  };
+  const registry: ObjectBackendRegistry = { all, get, refresh, close: async () => {} };
   const setState = (name: string, state: 'active' | 'draining') => {
     all.find((one) => one.name === name)!.state = state;
   };

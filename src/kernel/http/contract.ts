@@ -16,7 +16,7 @@ export interface Endpoint<
 > {
   /** The operationId, unique. */
   readonly id: string;
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Another method that means the same. */
   readonly alsoMethod?: 'POST' | 'PUT';
   /** With `{name}` for parameters; `{name+}` takes the rest of the path, slashes included, and is read from the wire. */

@@ -19,6 +19,9 @@ export const bytesOutput = Type.Unsafe<bigint>({
   description: 'A whole number of bytes.',
 });
 
+/** Of what this product counts itself, which is within 2^53; also inside of unions, where the serializer knows no larger ones. */
+export const countedBytes = Type.Integer({ format: 'int64', description: 'A whole number of bytes.' });
+
 export const pageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Items a page.' })),
   cursor: Type.Optional(Type.String({ maxLength: 400, description: 'The `next_cursor` of the page before.' })),

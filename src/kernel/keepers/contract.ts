@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { endpoint } from '../http/contract.ts';
-import { bytesOutput, nullable, timeSchema } from '../http/schemas.ts';
+import { countedBytes, nullable, timeSchema } from '../http/schemas.ts';
 
 const keeperSchema = Type.Object({
   name: Type.String(),
@@ -22,18 +22,18 @@ const keeperSchema = Type.Object({
 
 export const planSchema = Type.Object({
   summary: Type.String(),
-  steps: Type.Array(Type.Object({ action: Type.String(), subject: Type.String(), size_bytes: bytesOutput }), {
+  steps: Type.Array(Type.Object({ action: Type.String(), subject: Type.String(), size_bytes: countedBytes }), {
     description: 'The first ones.',
   }),
   count: Type.Integer({ description: 'How many steps there are.' }),
   is_exact: Type.Boolean({ description: '`false`: there are at least so many.' }),
-  size_bytes: bytesOutput,
+  size_bytes: countedBytes,
   costs: Type.Array(
     Type.Object({
       place: Type.String(),
       requests: Type.Integer(),
-      ingress_bytes: bytesOutput,
-      egress_bytes: bytesOutput,
+      ingress_bytes: countedBytes,
+      egress_bytes: countedBytes,
     }),
     { description: 'What it would use of each place, as providers bill it.' },
   ),

@@ -27,15 +27,15 @@ export function keeperView(status: KeeperStatus): Static<typeof keeperContract.l
 export function planView({ summary, steps, count, isExact, sizeBytes, costs }: KeeperPlan): Static<typeof planSchema> {
   return {
     summary,
-    steps: steps.map((step) => ({ action: step.action, subject: step.subject, size_bytes: BigInt(step.sizeBytes) })),
+    steps: steps.map((step) => ({ action: step.action, subject: step.subject, size_bytes: step.sizeBytes })),
     count,
     is_exact: isExact,
-    size_bytes: BigInt(sizeBytes),
+    size_bytes: sizeBytes,
     costs: costs.map(({ place, requests, ingressBytes, egressBytes }) => ({
       place,
       requests,
-      ingress_bytes: BigInt(ingressBytes),
-      egress_bytes: BigInt(egressBytes),
+      ingress_bytes: ingressBytes,
+      egress_bytes: egressBytes,
     })),
   };
 }

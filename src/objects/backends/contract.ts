@@ -30,7 +30,7 @@ const skipTest = Type.Optional(
 export const objectBackendSchema = Type.Object({
   name: Type.String(),
   kind: Type.String(),
-  state: Type.Enum(['active', 'draining']),
+  state: Type.Enum(['active', 'draining', 'migrating']),
   problem: nullable(Type.String({ description: 'Why it could not be opened.' })),
   config: Type.Record(Type.String(), Type.String()),
   secrets: Type.Array(Type.String(), { description: 'The names of its secrets; their values are never shown.' }),

@@ -2,7 +2,9 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Endpoint } from '../../kernel/http/contract.ts';
 import { type Route, route } from '../../kernel/http/server.ts';
 import type { BackendRow } from '../tables.ts';
-import { objectBackendContract } from './contract.ts';
+import type { Static } from 'typebox';
+import type { Store } from '../../kernel/store/store.ts';
+import { objectBackendContract, type objectBackendSchema } from './contract.ts';
 import { type DetailSources, detailOf } from './management/details.ts';
 import { HealthMemo } from './management/health.ts';
 import { findBackend, listBackends } from './management/queries.ts';
@@ -10,17 +12,27 @@ import type { BackendService } from './management/service.ts';
 import { backendsMax } from './store-registry.ts';
 import { backendView, probeView } from './view.ts';
 
-export interface ObjectBackendRouteOptions extends Omit<DetailSources, 'health'> {
-  readonly service: BackendService;
+/** Tells a backend as the API does, with what is known of it beside its row. */
+export type ShowBackend = (row: BackendRow) => Promise<Static<typeof objectBackendSchema>>;
+
+export interface BackendDetailOptions extends Omit<DetailSources, 'health'> {
   /** Deadline of asking a backend for its health. */
   readonly healthTimeoutMs: number;
 }
 
+export function backendDetails(options: BackendDetailOptions): ShowBackend {
+  const sources: DetailSources = { ...options, health: new HealthMemo(options.healthTimeoutMs) };
+  return async (row) => backendView(await detailOf(row, sources));
+}
+
+export interface ObjectBackendRouteOptions {
+  readonly service: BackendService;
+  readonly store: Store;
+  readonly shown: ShowBackend;
+}
+
 /** The API of the places where objects stand. */
-export function objectBackendRoutes(options: ObjectBackendRouteOptions): Route<Endpoint>[] {
-  const { service, store, healthTimeoutMs } = options;
-  const sources: DetailSources = { ...options, health: new HealthMemo(healthTimeoutMs) };
-  const shown = async (row: BackendRow) => backendView(await detailOf(row, sources));
+export function objectBackendRoutes({ service, store, shown }: ObjectBackendRouteOptions): Route<Endpoint>[] {
   return [
     route(objectBackendContract.listObjectBackends, async () => {
       const rows = await store.read((reader) => listBackends(reader, 2 * backendsMax));

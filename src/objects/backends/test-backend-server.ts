@@ -4,7 +4,7 @@ import { createLog } from '../../kernel/telemetry/log.ts';
 import { createMetrics } from '../../kernel/telemetry/metrics.ts';
 import { openStore } from '../../kernel/store/open.ts';
 import { temporaryDirectory } from '../../../test/support/temp.ts';
-import { objectBackendRoutes } from './routes.ts';
+import { backendDetails, objectBackendRoutes } from './routes.ts';
 import { type BackendRig, backendMigrations, openBackends, testSealer } from './test-backends.ts';
 
 /** The API of backends alone, on a free port, over an embedded store. */
@@ -26,7 +26,11 @@ export async function backendServer(): Promise<BackendRig & { readonly url: stri
       authorizer: createAuthorizer(store),
       tracer: null,
     },
-    objectBackendRoutes({ service, store, registry, usage, sealer: testSealer, healthTimeoutMs: 1_000 }),
+    objectBackendRoutes({
+      service,
+      store,
+      shown: backendDetails({ store, registry, usage, sealer: testSealer, healthTimeoutMs: 1_000 }),
+    }),
   );
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return {

@@ -9,7 +9,7 @@ export function backendView(detail: BackendDetail): Static<typeof objectBackendS
   return {
     name: row.name,
     kind: row.kind,
-    state: row.state === 'active' ? 'active' : 'draining',
+    state: row.state === 'active' || row.state === 'migrating' ? row.state : 'draining',
     problem: detail.problem,
     config: JSON.parse(row.config) as Record<string, string>,
     secrets: [...detail.secretNames],

@@ -1,13 +1,11 @@
-import { crc32 } from 'node:zlib';
 import type { Clock, IdSource } from '../../kernel/ids.ts';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import type { BucketSettings } from '../bucket.ts';
-import { chunksOf } from '../content/content.ts';
+import { type StoredCopy, carryBlob } from '../content/carry-blob.ts';
 import { claimRoom } from '../ledger/claim.ts';
 import { joinCopy } from '../ledger/copies.ts';
-import type { Copy } from '../object.ts';
 import type { CapacityView } from '../writing/capacity.ts';
 import type { Leftovers } from '../writing/leftovers.ts';
 
@@ -20,9 +18,6 @@ export interface ReplicateOptions {
   readonly clock: Clock;
   owner(): string;
 }
-
-/** A copy with the bytes that it takes on a backend. */
-export type StoredCopy = Copy & { readonly storedBytes: number };
 
 /** For whom a copy is made. */
 export interface ReplicateTarget {
@@ -66,14 +61,8 @@ export async function replicate(
   if (backend === undefined) throw new HoldfastError('unavailable', 'No other backend takes a copy now.');
   const write = { writeId, storageKey, storedBytes, backends: [backend] };
   try {
-    const blob = await registry.get(source.backend)!.backend.get(source.storageKey, null, signal);
-    if (blob === null) throw new HoldfastError('backend', `The copy on ${source.backend} is not there.`);
-    try {
-      const content = verified(chunksOf(blob.content), source);
-      await registry.get(backend)!.backend.put(storageKey, content, { sizeBytes: storedBytes, signal });
-    } finally {
-      blob.cancel();
-    }
+    const from = registry.get(source.backend)!.backend;
+    await carryBlob({ from, to: registry.get(backend)!.backend, source, storageKey, isReadBack: false, signal });
     const written = { contentId, part, sizeBytes, crc32: source.crc32 };
     const copiesWanted = target.settings.copies;
     const joining = { written, writeId, backend, copiesWanted, nowMs: clock.nowMs() };
@@ -87,19 +76,4 @@ export async function replicate(
 function rotated<T>(items: readonly T[], by: number): readonly T[] {
   const at = items.length === 0 ? 0 : by % items.length;
   return [...items.slice(at), ...items.slice(0, at)];
-}
-
-/** Passes a blob on and breaks it off when the object's own bytes in it are not what the ledger says. */
-async function* verified(chunks: AsyncIterable<Buffer>, source: StoredCopy): AsyncGenerator<Buffer> {
-  let countBytes = 0;
-  let sum = 0;
-  for await (const chunk of chunks) {
-    const own = chunk.subarray(0, Math.max(0, source.sizeBytes - countBytes));
-    if (own.length > 0) sum = crc32(own, sum);
-    countBytes += chunk.length;
-    if (countBytes >= source.sizeBytes && sum !== source.crc32) {
-      throw new HoldfastError('backend', `The copy on ${source.backend} is damaged: its checksum is wrong.`);
-    }
-    yield chunk;
-  }
 }

@@ -1,12 +1,13 @@
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
 import { defaultBucketSettings } from '../bucket.ts';
+import type { StoredCopy } from '../content/carry-blob.ts';
 import { claimShortfalls, dropCopy, queueDraining, settleShortfall } from '../ledger/shortfalls.ts';
 import { findBucket } from '../queries/queries.ts';
 import { toCopy } from '../rows.ts';
 import type { CopyRow, ShortfallRow } from '../tables.ts';
 import { backoffMs, inParallel } from './batches.ts';
 import { owedFinder } from './find-owed.ts';
-import { type ReplicateOptions, type ReplicateTarget, type StoredCopy, replicate } from './replicate.ts';
+import { type ReplicateOptions, type ReplicateTarget, replicate } from './replicate.ts';
 
 const batchSize = 100;
 const batchesMax = 100;

@@ -5,22 +5,29 @@ import { type Doing, noteBackend } from './events.ts';
 
 export interface SetBackendState {
   readonly name: string;
-  readonly state: 'active' | 'draining';
+  /** `migrating`: everything there is carried to another backend, which ends or is cancelled as a whole. */
+  readonly state: 'active' | 'draining' | 'migrating';
+  /** Whether the one who asks is the migration itself. */
+  readonly isMigration?: boolean;
   readonly doing: Doing;
 }
 
 /**
  * Ends or begins taking new bytes. The state is a column of the row that every claim of room asks in its own statement, so
  * no write that was admitted later lands on a draining backend, whichever process admits it. Repeating it is success.
- * Throws `not_found`.
+ * Throws `not_found`, and `conflict` while a migration leaves it.
  */
 export const setBackendState = transaction(
   import.meta.url,
   'setBackendState',
-  async (tx, { name, state, doing }: SetBackendState): Promise<BackendRow> => {
+  async (tx, { name, state, isMigration = false, doing }: SetBackendState): Promise<BackendRow> => {
     const statement = `select * from object_backends where name = ? ${tx.fragments.forUpdate}`;
     const [row] = await tx.rows<BackendRow>(statement, [name]);
     if (row === undefined) throw new HoldfastError('not_found', `There is no backend ${name.slice(0, 100)}.`);
+    if (row.state === 'migrating' && !isMigration) {
+      const message = `Everything on backend ${name} is being migrated; let it end or cancel the migration.`;
+      throw new HoldfastError('conflict', message, { state: row.state });
+    }
     if (row.state === state) return row;
     const version = row.version + 1;
     await tx.run('update object_backends set state = ?, version = ?, updated_at = ? where name = ?', [

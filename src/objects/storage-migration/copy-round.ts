@@ -1,0 +1,165 @@
+import { inParallel } from '../keepers/batches.ts';
+import { type StoredCopy, carryBlob } from '../content/carry-blob.ts';
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+import type { MigratorOptions } from './migrator.ts';
+import { type Move, claimMoves, failMoves, joinMoves } from './moves.ts';
+import { siblingsOf, unmovedCopies } from './queries.ts';
+import type { StorageMigration } from './storage-migration.ts';
+
+/** A batch is committed twice, before and after its bytes, however many there are in it; more of both would be lost by a crash. */
+const batchCopiesMax = 256;
+const batchBytesMax = 256 * 1024 ** 2;
+/** While the bytes of one batch move, another is claimed or entered. */
+const lanes = 2;
+const lastWaitMs = 600_000;
+/** A copy that moves more slowly than this is not waited for. */
+const bytesPerMs = 100;
+const carryTimeoutMs = 60_000;
+
+/** Goes once through the copies on the source that have no twin, and carries those whose turn it is. */
+export async function copyRound(
+  options: MigratorOptions,
+  migration: StorageMigration,
+  signal: AbortSignal,
+  onMoved: (count: number) => void,
+): Promise<void> {
+  const { store, clock } = options;
+  let after: string | null = '';
+  let last: Promise<unknown> = Promise.resolve();
+  /** One reader at a time, so that no two lanes get the same. */
+  const nextBatch = (): Promise<StoredCopy[]> => {
+    const next = last.then(async () => {
+      if (after === null || signal.aborted) return [];
+      const page = { after, nowMs: clock.nowMs(), limit: batchCopiesMax };
+      const copies = await store.read((reader) => unmovedCopies(reader, migration, page));
+      const batch = withinBytes(copies);
+      after = batch.length === copies.length && copies.length < batchCopiesMax ? null : batch.at(-1)!.storageKey;
+      return batch;
+    });
+    last = next.catch(() => {});
+    return next;
+  };
+  const lane = async () => {
+    for (let batch = await nextBatch(); batch.length > 0; batch = await nextBatch()) {
+      onMoved(await moveBatch(options, migration, batch, signal));
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}
+
+/** As many as are not too many bytes for one batch, but one at least. */
+function withinBytes(copies: readonly StoredCopy[]): StoredCopy[] {
+  let bytes = 0;
+  const end = copies.findIndex(({ storedBytes }, index) => (bytes += storedBytes) > batchBytesMax && index > 0);
+  return end === -1 ? [...copies] : copies.slice(0, end);
+}
+
+/**
+ * Carries a batch and gives how many of it now stand on the target. What could not be carried is listed, and what was
+ * claimed for it is given up, whatever failed.
+ */
+async function moveBatch(
+  options: MigratorOptions,
+  migration: StorageMigration,
+  copies: readonly StoredCopy[],
+  signal: AbortSignal,
+): Promise<number> {
+  const { store, clock, newId, leftovers } = options;
+  const moves = copies.map((copy): Move => {
+    const writeId = newId('w');
+    return { writeId, storageKey: `${placeOf(copy)}${writeId}`, copy };
+  });
+  const claimed = new Map(moves.map((move) => [move.writeId, move]));
+  const claim = { moves, target: migration.target, owner: options.owner(), nowMs: clock.nowMs() };
+  try {
+    const admitted = new Set(await store.write(claimMoves, claim));
+    for (const { writeId } of moves) if (!admitted.has(writeId)) claimed.delete(writeId);
+    const { moved, failures } = await carryAll(options, migration, moves, { admitted, signal });
+    await enter(options, migration, moved, failures);
+    for (const { writeId } of moved) claimed.delete(writeId);
+    return moved.length;
+  } finally {
+    for (const { writeId, storageKey, copy } of claimed.values()) {
+      const { storedBytes } = copy;
+      await leftovers.abandon({ writeId, storageKey, storedBytes, backends: [migration.target] });
+    }
+  }
+}
+
+interface Failure {
+  readonly copy: StoredCopy;
+  readonly error: string;
+}
+
+/** Moves the bytes of those that have room. What is broken off, because the server stops or the keeper rests, has not failed. */
+async function carryAll(
+  options: MigratorOptions,
+  { target, parallel, isReadBack }: StorageMigration,
+  moves: readonly Move[],
+  { admitted, signal }: { readonly admitted: ReadonlySet<string>; readonly signal: AbortSignal },
+): Promise<{ readonly moved: Move[]; readonly failures: Failure[] }> {
+  const moved: Move[] = [];
+  const failures: Failure[] = [];
+  const carry = async (move: Move) => {
+    const { copy, storageKey, writeId } = move;
+    try {
+      if (!admitted.has(writeId))
+        throw new HoldfastError('unavailable', `${target} has no room for it, or takes no writes.`);
+      const timeout = AbortSignal.timeout(carryTimeoutMs + Math.ceil(copy.storedBytes / bytesPerMs));
+      const limits = { isReadBack, signal: AbortSignal.any([signal, timeout]) };
+      await carryOne(options, copy, { target, storageKey, ...limits });
+      moved.push(move);
+    } catch (error) {
+      if (signal.aborted) return;
+      failures.push({ copy, error: (error instanceof Error ? error.message : String(error)).slice(0, 500) });
+    }
+  };
+  await inParallel(moves, signal, carry, Math.ceil(parallel / lanes));
+  return { moved, failures };
+}
+
+/** Writes how a batch went. */
+async function enter(
+  { store, clock, retryWaitMs: firstWaitMs }: MigratorOptions,
+  { id, target }: StorageMigration,
+  moves: readonly Move[],
+  failures: readonly Failure[],
+): Promise<void> {
+  const nowMs = clock.nowMs();
+  if (moves.length > 0) await store.write(joinMoves, { id, moves, target, nowMs });
+  if (failures.length > 0) await store.write(failMoves, { id, failures, firstWaitMs, lastWaitMs, nowMs });
+}
+
+/** Carries a copy from the source, or, when that one cannot be read, from wherever else the same bytes stand. */
+async function carryOne(
+  { store, registry }: MigratorOptions,
+  copy: StoredCopy,
+  to: {
+    readonly target: string;
+    readonly storageKey: string;
+    readonly isReadBack: boolean;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const target = registry.get(to.target);
+  if (target === null) throw new HoldfastError('unavailable', `The backend ${to.target} is not open here.`);
+  const carry = async (source: StoredCopy) => {
+    const from = registry.get(source.backend);
+    if (from === null) throw new HoldfastError('unavailable', `The backend ${source.backend} is not open here.`);
+    await carryBlob({ ...to, from: from.backend, to: target.backend, source });
+  };
+  try {
+    await carry(copy);
+  } catch (error) {
+    if (to.signal.aborted) throw error;
+    const siblings = await store.read((reader) => siblingsOf(reader, copy));
+    const [other] = siblings.filter(({ backend }) => backend !== to.target);
+    if (other === undefined) throw error;
+    await carry(other);
+  }
+}
+
+/** What a storage key begins with: its bucket, up to the last slash. */
+function placeOf({ storageKey }: StoredCopy): string {
+  return storageKey.slice(0, storageKey.lastIndexOf('/') + 1);
+}

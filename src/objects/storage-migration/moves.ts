@@ -1,0 +1,106 @@
+import { transaction } from '../../kernel/store/transaction.ts';
+import type { StoredCopy } from '../content/carry-blob.ts';
+import { claimRoom } from '../ledger/claim.ts';
+import { joinCopy } from '../ledger/copies.ts';
+import { stripeOf } from '../ledger/stripes.ts';
+
+/** A copy on its way to the target. */
+export interface Move {
+  readonly writeId: string;
+  readonly storageKey: string;
+  readonly copy: StoredCopy;
+}
+
+export interface ClaimMoves {
+  readonly moves: readonly Move[];
+  readonly target: string;
+  readonly owner: string;
+  readonly nowMs: number;
+}
+
+/** Claims room on the target for many copies in one commit. Gives the write ids of those that have room. */
+export const claimMoves = transaction(
+  import.meta.url,
+  'claimMoves',
+  async (tx, { moves, target, owner, nowMs }: ClaimMoves): Promise<string[]> => {
+    const admitted: string[] = [];
+    // In the order in which claims exclude each other, so that no two of them wait in a ring.
+    for (const { writeId, storageKey, copy } of moves.toSorted(
+      (a, b) => stripeOf(a.storageKey) - stripeOf(b.storageKey),
+    )) {
+      const { storedBytes, sizeBytes } = copy;
+      const wish = { writeId, storageKey, storedBytes, sizeBytes, candidates: [target], count: 1, owner, nowMs };
+      if ((await claimRoom.body(tx, wish)).length === 1) admitted.push(writeId);
+    }
+    return admitted;
+  },
+);
+
+export interface JoinMoves {
+  readonly id: string;
+  readonly moves: readonly Move[];
+  readonly target: string;
+  readonly nowMs: number;
+}
+
+const progress = `update storage_migrations set moved_copies = moved_copies + ?, moved_bytes = moved_bytes + ?, last_error = null
+  where id = ? and state = 'copying'`;
+
+/** Enters copies that stand on the target, in one commit with the progress. What nobody refers to any more is disposed of. */
+export const joinMoves = transaction(
+  import.meta.url,
+  'joinMoves',
+  async (tx, { id, moves, target, nowMs }: JoinMoves): Promise<void> => {
+    let bytes = 0;
+    const inOrder = moves.toSorted((a, b) => (a.copy.contentId < b.copy.contentId ? -1 : 1));
+    for (const { writeId, copy } of inOrder) {
+      const { contentId, part, sizeBytes, crc32, storedBytes } = copy;
+      const written = { contentId, part, sizeBytes, crc32 };
+      // The source takes no writes, so that its copy does not count among those that the bucket wants.
+      const copiesWanted = Number.MAX_SAFE_INTEGER;
+      await joinCopy.body(tx, { written, writeId, backend: target, copiesWanted, nowMs });
+      await tx.run('delete from storage_migration_failures where content_id = ? and part = ?', [contentId, part]);
+      bytes += storedBytes;
+    }
+    await tx.run(progress, [moves.length, bytes, id]);
+  },
+);
+
+export interface FailMoves {
+  readonly id: string;
+  readonly failures: readonly { readonly copy: StoredCopy; readonly error: string }[];
+  readonly firstWaitMs: number;
+  readonly lastWaitMs: number;
+  readonly nowMs: number;
+}
+
+const fail = `insert into storage_migration_failures (content_id, part, attempts, error, due_at, failed_at)
+  values (?, ?, 1, ?, ?, ?) on conflict (content_id, part) do update set attempts = storage_migration_failures.attempts + 1,
+  error = excluded.error, failed_at = excluded.failed_at, due_at = ?`;
+
+/** Lists copies that could not be carried, to be tried again later; the wait doubles each time. */
+export const failMoves = transaction(
+  import.meta.url,
+  'failMoves',
+  async (tx, { id, failures, firstWaitMs, lastWaitMs, nowMs }: FailMoves): Promise<void> => {
+    for (const { copy, error } of failures) {
+      const { contentId, part } = copy;
+      const [known] = await tx.rows<{ attempts: number }>(
+        'select attempts from storage_migration_failures where content_id = ? and part = ?',
+        [contentId, part],
+      );
+      const dueAtMs = nowMs + Math.min(lastWaitMs, firstWaitMs * 2 ** Math.min(30, known?.attempts ?? 0));
+      await tx.run(fail, [contentId, part, error, dueAtMs, nowMs, dueAtMs]);
+    }
+    await tx.run('update storage_migrations set last_error = ? where id = ?', [failures.at(-1)?.error ?? null, id]);
+  },
+);
+
+/** Has what failed tried again at once. Gives how many. */
+export const retryMoves = transaction(
+  import.meta.url,
+  'retryMoves',
+  async (tx, { nowMs }: { readonly nowMs: number }): Promise<number> =>
+    tx.run('update storage_migration_failures set due_at = ?', [nowMs]),
+  () => true,
+);
