@@ -1,13 +1,16 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Call } from '../call.ts';
 import type { CreateSnapshotRequest, Snapshot } from '../messages.ts';
 import { holdfastName } from '../names.ts';
 import { CsiRefusal } from '../status.ts';
 import { type ControllerContext, requireField, requireVolume } from './context.ts';
-import { findSnapshot } from './find-snapshot.ts';
 import { makeSnapshot } from './make-snapshot.ts';
 import { snapshotView } from './views.ts';
 
-/** CreateSnapshot. In CSI a snapshot's name is its own among all volumes, in Holdfast among its volume's. */
+/**
+ * CreateSnapshot. In CSI a snapshot's name is its own among all volumes, in Holdfast among its volume's; so Holdfast is asked to
+ * refuse a name that any volume's snapshot has, in the transaction that enters the new one.
+ */
 export async function createSnapshot(
   context: ControllerContext,
   request: CreateSnapshotRequest,
@@ -19,10 +22,16 @@ export async function createSnapshot(
   if (unknown !== undefined) {
     throw new CsiRefusal('INVALID_ARGUMENT', `There is no parameter ${unknown.slice(0, 100)} of snapshots.`);
   }
-  const taken = await findSnapshot(context, { name }, call);
-  if (taken !== null && taken.volumeId !== volumeId) {
-    throw new CsiRefusal('ALREADY_EXISTS', `Volume ${taken.volumeId} has a snapshot of this name already.`);
-  }
   const volume = await requireVolume(context, volumeId, call);
-  return { snapshot: snapshotView(await makeSnapshot(context, volume.id, name, call)) };
+  try {
+    return { snapshot: snapshotView(await makeSnapshot(context, volume.id, name, 'all', call)) };
+  } catch (error) {
+    if (error instanceof HoldfastError && isNameTaken(error)) throw new CsiRefusal('ALREADY_EXISTS', error.message);
+    throw error;
+  }
+}
+
+/** Whether the snapshot of another volume is in the way; that of the volume itself would have been found. */
+function isNameTaken({ kind, details }: HoldfastError): boolean {
+  return kind === 'conflict' && details['snapshot_id'] !== undefined;
 }
