@@ -26,12 +26,15 @@ export async function createSnapshot(
   try {
     return { snapshot: snapshotView(await makeSnapshot(context, volume.id, name, 'all', call)) };
   } catch (error) {
-    if (error instanceof HoldfastError && isNameTaken(error)) throw new CsiRefusal('ALREADY_EXISTS', error.message);
+    if (error instanceof HoldfastError && isElsewhere(error, volume.id)) {
+      throw new CsiRefusal('ALREADY_EXISTS', error.message);
+    }
     throw error;
   }
 }
 
-/** Whether the snapshot of another volume is in the way; that of the volume itself would have been found. */
-function isNameTaken({ kind, details }: HoldfastError): boolean {
-  return kind === 'conflict' && details['snapshot_id'] !== undefined;
+/** Whether a snapshot of another volume is in the way. */
+function isElsewhere({ kind, details }: HoldfastError, volumeId: string): boolean {
+  const holder = details['volume_id'];
+  return kind === 'conflict' && holder !== undefined && holder !== volumeId;
 }

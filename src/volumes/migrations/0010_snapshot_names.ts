@@ -5,8 +5,7 @@ import type { Migration } from '../../kernel/store/migrations/migration.ts';
 export const snapshotNamesMigration: Migration = {
   name: '0010_snapshot_names',
   async up(db) {
-    const statement = `create index snapshots_name on snapshots (name, id) where state <> 'deleted'`;
-    await db.executeQuery(CompiledQuery.raw(statement));
+    await db.executeQuery(CompiledQuery.raw('create index snapshots_name on snapshots (name, id)'));
   },
   async down(db) {
     await db.executeQuery(CompiledQuery.raw('drop index snapshots_name'));
