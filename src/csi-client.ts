@@ -170,7 +170,7 @@ export class CsiClient implements Holdfast {
   async freeBytes(name: string | null, call: Call): Promise<bigint | null> {
     const { items } = await this.#ask(call, (client) => client.call(contract.listBackends));
     const backend = items.find((item) => (name === null ? item.is_default : item.name === name));
-    if (backend === undefined) throw new HoldfastError('not_found', `There is no backend ${name ?? ''}.`);
+    if (backend === undefined) throw new HoldfastError('invalid', `There is no backend ${name ?? ''}.`);
     if (backend.status === 'unhealthy') throw new HoldfastError('unavailable', backend.detail);
     return backend.free_bytes === null ? null : BigInt(backend.free_bytes);
   }

@@ -110,7 +110,7 @@ export interface Holdfast {
   /** `conflict` when a snapshot of the volume has the name, or with the scope `all`, one of any volume. */
   createSnapshot(volumeId: string, name: string, scope: SnapshotNameScope, call: Call): Promise<void>;
   deleteSnapshot(volumeId: string, snapshotId: string, call: Call): Promise<void>;
-  /** Free bytes of a backend, or of the default one; `null` when it cannot tell. `not_found` for an unknown name. */
+  /** Free bytes of a backend, or of the default one; `null` when it cannot tell. `invalid` for an unknown name. */
   freeBytes(backend: string | null, call: Call): Promise<bigint | null>;
   /** Waits for an operation that somebody else began. Throws its error when it did not complete. */
   settle(operationId: string, call: Call): Promise<void>;

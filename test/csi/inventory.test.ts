@@ -51,7 +51,7 @@ const cases: Readonly<Record<string, Case>> = {
   ListVolumes: { works: simply('ListVolumes', () => ({})), refuses: refuses({ max_entries: -1 }, 'INVALID_ARGUMENT') },
   GetCapacity: {
     works: simply('GetCapacity', () => ({})),
-    refuses: refuses({ parameters: { backend: 'nowhere' } }, 'NOT_FOUND'),
+    refuses: refuses({ parameters: { backend: 'nowhere' } }, 'INVALID_ARGUMENT'),
   },
   ControllerGetCapabilities: says('ControllerGetCapabilities'),
   CreateSnapshot: {
