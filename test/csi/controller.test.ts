@@ -125,6 +125,16 @@ describe('the CSI controller', () => {
     assert.deepEqual(reply['confirmed'].mutable_parameters, mutable_parameters);
   });
 
+  test('refuses to promise TLS, which nodes cannot keep, before there is a volume', async () => {
+    const name = unique('secret');
+    const asking = (tls: string) => newVolume(name, { parameters: { tls } });
+    await driver.refused('CreateVolume', asking('true'), 'INVALID_ARGUMENT', /only certificates/);
+    await driver.refused('CreateVolume', asking('yes'), 'INVALID_ARGUMENT', /true or false/);
+    const { volume_id } = (await driver.call('CreateVolume', asking('false')))['volume'];
+    const change = { volume_id, mutable_parameters: { tls: 'false' } };
+    await driver.refused('ControllerModifyVolume', change, 'INVALID_ARGUMENT', /tls cannot be changed/);
+  });
+
   test('leaves no snapshot behind a clone, also when its answer was lost', async () => {
     await using own = await startDriver({
       flags: memory,
