@@ -16,12 +16,13 @@ const waitMs = 60_000;
 
 /** Resolves when the server takes connections. */
 async function serve(): Promise<ChildProcess> {
-  const server = spawn('qemu-storage-daemon', [
-    ...['--blockdev', `driver=file,filename=${image},node-name=image`],
-    ...['--nbd-server', `addr.type=inet,addr.host=127.0.0.1,addr.port=${port}`],
-    ...['--export', 'type=nbd,id=export,node-name=image,name=vol-1.g1,writable=on'],
-    ...['--pidfile', '/scratch/nbd.pid'],
-  ]);
+  const options = {
+    blockdev: `driver=file,filename=${image},node-name=image`,
+    'nbd-server': `addr.type=inet,addr.host=127.0.0.1,addr.port=${port}`,
+    export: 'type=nbd,id=export,node-name=image,name=vol-1.g1,writable=on',
+  };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const server = spawn('qemu-storage-daemon', args);
   process.once('exit', () => server.kill('SIGKILL'));
   const system = new LinuxSystem();
   const list = async () => (await system.run('nbdinfo', ['--list', `nbd://127.0.0.1:${port}`], waitMs)).code === 0;
