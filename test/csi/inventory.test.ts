@@ -111,7 +111,7 @@ describe('the inventory of RPCs', () => {
   test('Probe refuses when the server is gone', async () => {
     await using own = await startDriver({ flags: { 'storage-backend': 'memory' } });
     await own.holdfast.server.stop();
-    await own.refused('Probe', {}, 'UNAVAILABLE');
+    await own.refused('Probe', {}, 'FAILED_PRECONDITION');
   });
 
   test('a node without a controller does not serve volumes, and a controller mounts nothing', async () => {
