@@ -58,4 +58,15 @@ onEveryStore('names of snapshots', ({ name: engine, fresh }) => {
     const { volume_id } = await driver.createVolume('third');
     await driver.refused('CreateSnapshot', { name, source_volume_id: volume_id }, 'ALREADY_EXISTS');
   });
+
+  test('one that the driver made stays that of its volume, whatever people name theirs later', async () => {
+    const [one, other] = [await driver.createVolume(unique('one')), await driver.createVolume(unique('other'))];
+    const name = unique('both');
+    const { snapshot_id } = await driver.createSnapshot(name, one.volume_id);
+    const { client, ended } = driver.holdfast;
+    const params = { volume: other.volume_id };
+    await ended((await client.call(contract.createSnapshot, { params, body: { name } })).operation_id);
+    assert.equal((await driver.createSnapshot(name, one.volume_id))['snapshot_id'], snapshot_id);
+    await driver.refused('CreateSnapshot', { name, source_volume_id: other.volume_id }, 'ALREADY_EXISTS');
+  });
 });

@@ -142,7 +142,7 @@ await withMounts('a CSI node with what is left of an earlier time', () => {
     await workload.publish();
     fragile.broken.set(workload.volumeId, 'lost');
     assert.deepEqual((await conditionOf(workload)).abnormal, true);
-    await assert.rejects(workload.stage(), /FAILED_PRECONDITION: .* lost its connection while it is published at/);
+    await assert.rejects(workload.stage(), /FAILED_PRECONDITION: .* is published at .* over a connection that is over/);
     await assert.rejects(workload.publish({ target_path: `${workload.targetPath}-2` }), /FAILED_PRECONDITION/);
     await assert.rejects(workload.publish(), /FAILED_PRECONDITION/, 'what is mounted is of the lost connection');
     const growth = { volume_id: workload.volumeId, volume_path: workload.targetPath };

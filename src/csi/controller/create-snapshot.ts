@@ -4,6 +4,7 @@ import type { CreateSnapshotRequest, Snapshot } from '../messages.ts';
 import { holdfastName } from '../names.ts';
 import { CsiRefusal } from '../status.ts';
 import { type ControllerContext, requireField, requireVolume } from './context.ts';
+import { findSnapshot } from './find-snapshot.ts';
 import { makeSnapshot } from './make-snapshot.ts';
 import { snapshotView } from './views.ts';
 
@@ -21,6 +22,11 @@ export async function createSnapshot(
   const [unknown] = Object.keys(request.parameters).filter((key) => !key.startsWith('csi.storage.k8s.io/'));
   if (unknown !== undefined) {
     throw new CsiRefusal('INVALID_ARGUMENT', `There is no parameter ${unknown.slice(0, 100)} of snapshots.`);
+  }
+  // People may give the name to snapshots of further volumes later: the oldest is the one that is meant.
+  const oldest = await findSnapshot(context, { name }, call);
+  if (oldest !== null && oldest.volumeId !== volumeId) {
+    throw new CsiRefusal('ALREADY_EXISTS', `Volume ${oldest.volumeId} has a snapshot of this name already.`);
   }
   const volume = await requireVolume(context, volumeId, call);
   try {

@@ -36,7 +36,7 @@ export async function isShowing(mount: Mount, device: string, kind: StageRecord[
  * Refuses while the kernel connects again by itself, and clears away what a lost connection left behind.
  *
  * @throws HoldfastError `unavailable` while it connects again.
- * @throws CsiRefusal `FAILED_PRECONDITION` when a connection was lost from beneath a workload.
+ * @throws CsiRefusal `FAILED_PRECONDITION` when it was lost from beneath a workload.
  */
 export async function clearIfLost(node: NodeContext, record: StageRecord): Promise<void> {
   const link = await connectorOf(node, record.context).link(record);
@@ -60,7 +60,7 @@ export async function leave(node: NodeContext, before: StageRecord): Promise<voi
 async function clear(node: NodeContext, record: StageRecord): Promise<void> {
   const [used] = await mountedTargets(node, record);
   if (used !== undefined) {
-    const message = `Volume ${record.volumeId} lost its connection while it is published at ${used.path}; whoever uses it there must end first.`;
+    const message = `Volume ${record.volumeId} is published at ${used.path} over a connection that is over; whoever uses it there must end first.`;
     throw new CsiRefusal('FAILED_PRECONDITION', message);
   }
   if (record.access.kind === 'mount') await unmountAll(node.system, record.stagingPath);
