@@ -1,4 +1,4 @@
-/** The connector of NBD with a real kernel and a server that ends; runs inside a guest, see `nbd-connection.guest.test.ts`. */
+/** The connector of NBD with a real kernel and a server that ends; runs inside a guest, see `nbd-connection.slow.ts`. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
