@@ -12,6 +12,7 @@ import type {
   Page,
   PageRequest,
   SnapshotFilter,
+  SnapshotNameScope,
   SnapshotRecord,
   VolumeRecord,
 } from './csi/holdfast.ts';
@@ -157,8 +158,9 @@ export class CsiClient implements Holdfast {
     return { items: reply.items.map(snapshotOf), nextCursor: reply.next_cursor };
   }
 
-  async createSnapshot(volume: string, name: string, call: Call): Promise<void> {
-    await this.#change(call, (client) => client.call(contract.createSnapshot, { params: { volume }, body: { name } }));
+  async createSnapshot(volume: string, name: string, scope: SnapshotNameScope, call: Call): Promise<void> {
+    const body = { name, name_scope: scope };
+    await this.#change(call, (client) => client.call(contract.createSnapshot, { params: { volume }, body }));
   }
 
   async deleteSnapshot(volume: string, snapshot: string, call: Call): Promise<void> {
@@ -168,7 +170,7 @@ export class CsiClient implements Holdfast {
   async freeBytes(name: string | null, call: Call): Promise<bigint | null> {
     const { items } = await this.#ask(call, (client) => client.call(contract.listBackends));
     const backend = items.find((item) => (name === null ? item.is_default : item.name === name));
-    if (backend === undefined) throw new HoldfastError('not_found', `There is no backend ${name ?? ''}.`);
+    if (backend === undefined) throw new HoldfastError('invalid', `There is no backend ${name ?? ''}.`);
     if (backend.status === 'unhealthy') throw new HoldfastError('unavailable', backend.detail);
     return backend.free_bytes === null ? null : BigInt(backend.free_bytes);
   }

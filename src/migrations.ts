@@ -8,6 +8,7 @@ import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.t
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
 import { volumesMigration } from './volumes/migrations/0002_volumes.ts';
+import { snapshotNamesMigration } from './volumes/migrations/0010_snapshot_names.ts';
 import { backendParametersMigration } from './volumes/migrations/0007_backend_parameters.ts';
 
 /** Every migration, in order. */
@@ -21,5 +22,6 @@ export const migrations: readonly Migration[] = [
   backendParametersMigration,
   exportsMigration,
   keepersMigration,
+  snapshotNamesMigration,
   storageMigrationsMigration,
 ];

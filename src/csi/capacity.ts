@@ -4,6 +4,8 @@ import { CsiRefusal } from './status.ts';
 /** How large a volume is whose size nobody names. */
 const sizeBytesDefault = 1_073_741_824n;
 const mebibyte = 1_048_576n;
+/** The largest size of Holdfast's that is in whole MiB; a larger one is none of any backend's. */
+const sizeBytesMax = 9_223_372_036_854_775_807n - (mebibyte - 1n);
 
 /** The bounds of a size; `null` for none. */
 export interface Bounds {
@@ -30,11 +32,12 @@ export function isWithin(sizeBytes: bigint, { requiredBytes, limitBytes }: Bound
 /**
  * The size to make: what is required in whole MiB, or at least `floorBytes` (a source's size).
  *
- * @throws CsiRefusal `OUT_OF_RANGE` when the limit leaves no such size.
+ * @throws CsiRefusal `OUT_OF_RANGE` when it is more than there can be, or the limit leaves no such size.
  */
 export function chooseSize({ requiredBytes, limitBytes }: Bounds, floorBytes: bigint | null): bigint {
   const least = largest(requiredBytes ?? 0n, floorBytes ?? 0n, mebibyte);
   const wanted = requiredBytes === null && floorBytes === null ? sizeBytesDefault : least;
+  if (wanted > sizeBytesMax) throw new CsiRefusal('OUT_OF_RANGE', `Volumes have at most ${sizeBytesMax} bytes.`);
   const rounded = ((wanted + mebibyte - 1n) / mebibyte) * mebibyte;
   if (limitBytes === null || rounded <= limitBytes) return rounded;
   // The limit may lie below the default size, or between what is required and the next whole MiB.

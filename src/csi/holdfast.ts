@@ -26,6 +26,9 @@ export interface AttachmentRecord {
   readonly state: string;
 }
 
+/** Among which snapshots a new one's name must be new. */
+export type SnapshotNameScope = 'volume' | 'all';
+
 export interface SnapshotRecord {
   readonly id: string;
   readonly volumeId: string;
@@ -104,9 +107,10 @@ export interface Holdfast {
   /** An attachment that is over is success. */
   detach(id: string, attachmentId: string, call: Call): Promise<void>;
   listSnapshots(filter: SnapshotFilter, page: PageRequest, call: Call): Promise<Page<SnapshotRecord>>;
-  createSnapshot(volumeId: string, name: string, call: Call): Promise<void>;
+  /** `conflict` when a snapshot of the volume has the name, or with the scope `all`, one of any volume. */
+  createSnapshot(volumeId: string, name: string, scope: SnapshotNameScope, call: Call): Promise<void>;
   deleteSnapshot(volumeId: string, snapshotId: string, call: Call): Promise<void>;
-  /** Free bytes of a backend, or of the default one; `null` when it cannot tell. `not_found` for an unknown name. */
+  /** Free bytes of a backend, or of the default one; `null` when it cannot tell. `invalid` for an unknown name. */
   freeBytes(backend: string | null, call: Call): Promise<bigint | null>;
   /** Waits for an operation that somebody else began. Throws its error when it did not complete. */
   settle(operationId: string, call: Call): Promise<void>;

@@ -1,5 +1,6 @@
 import type { Call } from './call.ts';
 import type { IdentityRpcs } from './rpcs.ts';
+import { CsiRefusal } from './status.ts';
 
 /** The driver's name in `CSIDriver`, `StorageClass` and every persistent volume: it can never change. */
 export const driverName = 'csi.holdfast.io';
@@ -18,7 +19,12 @@ export function identityRpcs({ version, check }: IdentityOptions): IdentityRpcs 
       capabilities: [{ service: { type: 'CONTROLLER_SERVICE' } }, { volume_expansion: { type: 'ONLINE' } }],
     }),
     Probe: async (_, call) => {
-      await check(call);
+      try {
+        await check(call);
+      } catch (error) {
+        // What the specification has for a plugin that misses what it depends on.
+        throw new CsiRefusal('FAILED_PRECONDITION', error instanceof Error ? error.message : String(error));
+      }
       return { ready: { value: true } };
     },
   };

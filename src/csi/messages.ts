@@ -80,6 +80,7 @@ export interface ValidateResponse {
     readonly volume_context: Labels;
     readonly volume_capabilities: readonly VolumeCapability[];
     readonly parameters: Labels;
+    readonly mutable_parameters: Labels;
   };
   readonly message?: string;
 }

@@ -6,6 +6,7 @@ import { deviceSchema } from './device-contract.ts';
 import { exportOptions, transportSchema } from './export-contract.ts';
 import type { BackendData } from './backend-data.ts';
 import { volumeStates } from './fsm.ts';
+import { snapshotNameScopes } from './volume.ts';
 
 const name = Type.String({ minLength: 0, maxLength: 1000 });
 const limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000_000_000 }));
@@ -255,7 +256,17 @@ export const volumeContract = {
     path: '/api/v1/volumes/{volume}/snapshots',
     summary: 'Takes a snapshot',
     params: volume,
-    body: Type.Object({ name }, closed),
+    body: Type.Object(
+      {
+        name,
+        name_scope: Type.Optional(
+          Type.Enum([...snapshotNameScopes], {
+            description: 'Refused when a snapshot of the volume (the default), or of any volume, has the name.',
+          }),
+        ),
+      },
+      closed,
+    ),
   }),
   listSnapshots: endpoint({
     ...reading,

@@ -154,7 +154,7 @@ function contentRoutes({ service }: VolumeRouteOptions): Route[] {
       acceptedReply(await service.setQos(wish, params.volume, body as QosLimits)),
     ),
     route(volumeContract.createSnapshot, async ({ params, body, wish }) =>
-      acceptedReply(await service.snapshot(wish, params.volume, body.name)),
+      acceptedReply(await service.snapshot(wish, params.volume, body.name, body.name_scope)),
     ),
     route(volumeContract.deleteSnapshot, async ({ params, wish }) =>
       acceptedReply(await service.deleteSnapshot(wish, params.volume, params.snapshot)),

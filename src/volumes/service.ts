@@ -20,7 +20,7 @@ import { openExport } from './export-queries.ts';
 import type { ExportWishes, WantedTransport } from './export-wishes.ts';
 import { acceptForceSync } from './force-sync.ts';
 import { findSnapshot, findVolume } from './queries.ts';
-import { type Volume, checkName, checkNodeId } from './volume.ts';
+import { type SnapshotNameScope, type Volume, checkName, checkNodeId } from './volume.ts';
 
 export interface VolumeServiceOptions {
   readonly store: Store;
@@ -171,12 +171,17 @@ export class VolumeService {
     return this.#options.engine.accept(acceptQos, wish, { volume: reference, qos });
   }
 
-  async snapshot(wish: Wish, reference: string, name: string): Promise<Accepted> {
+  async snapshot(
+    wish: Wish,
+    reference: string,
+    name: string,
+    nameScope: SnapshotNameScope = 'volume',
+  ): Promise<Accepted> {
     checkName(name);
     const volume = await this.#require(reference);
     this.#requireCapability(volume.backend, 'snapshots', 'cannot take snapshots');
     const { engine, newId } = this.#options;
-    return engine.accept(acceptSnapshot, wish, { volume: reference, snapshotId: newId('snap'), name });
+    return engine.accept(acceptSnapshot, wish, { volume: reference, snapshotId: newId('snap'), name, nameScope });
   }
 
   deleteSnapshot(wish: Wish, volume: string, snapshot: string): Promise<Accepted> {

@@ -62,6 +62,10 @@ export interface Attachment {
 
 export type SnapshotState = 'creating' | 'available' | 'deleting' | 'deleted' | 'error';
 
+/** Among which snapshots a new one's name must be new: those of its volume, or those of all. */
+export const snapshotNameScopes = ['volume', 'all'] as const;
+export type SnapshotNameScope = (typeof snapshotNameScopes)[number];
+
 export interface Snapshot {
   readonly id: string;
   readonly volumeId: string;

@@ -12,6 +12,7 @@ import { NbdConnector } from '../../src/csi/node/nbd-connector.ts';
 import { NvmeofConnector } from '../../src/csi/node/nvmeof-connector.ts';
 import type { NodeSystem } from '../../src/csi/node/system.ts';
 import { hostIdOf, hostNqnOf } from '../../src/csi/nvme-host.ts';
+import { HoldfastError } from '../../src/kernel/errors/errors.ts';
 import { temporaryDirectory } from '../support/temp.ts';
 
 type Program = (args: readonly string[]) => Promise<{ code: number; stderr?: string }>;
@@ -79,6 +80,34 @@ test('NBD says what the server said, and what the node lacks', async () => {
   );
 });
 
+test('NBD asks the device itself whether its connection lives, and an answer that is late is none yet', async () => {
+  const answers = { code: 0 };
+  await using computer = await machine((root) => async ([name, ...args]) => {
+    if (name === 'nbd-client') await writeFile(join(root, 'sys/block/nbd0/pid'), '100\n');
+    if (name !== 'dd') return { code: 0 };
+    assert.ok(args.includes('if=/dev/nbd0') && args.includes('iflag=direct'), args.join(' '));
+    if (answers.code === -1) throw new HoldfastError('unavailable', 'dd did not end.', { timeout_ms: 1 });
+    if (answers.code === -2) throw new HoldfastError('unavailable', 'dd is not installed on this node.');
+    return answers;
+  });
+  await computer.put('sys/block/nbd0/size', '0');
+  const connector = new NbdConnector(computer.system, computer.root);
+  let handle: Labels = {};
+  const target = () => ({ volumeId: 'vol-1', context: nbd, handle });
+  assert.equal(await connector.link(target()), 'lost');
+  await connector.connect(target(), async (noted) => void (handle = noted));
+  for (const [code, link] of [
+    [0, 'live'],
+    [1, 'lost'],
+    [-1, 'waiting'],
+  ] as const) {
+    answers.code = code;
+    assert.equal(await connector.link(target()), link);
+  }
+  answers.code = -2;
+  await assert.rejects(connector.link(target()), /dd is not installed/);
+});
+
 test('NVMe finds a device by its subsystem’s name, whatever its number, and only while its controller lives', async () => {
   const nqn = 'nqn.2026-01.io.holdfast:exp-1:vol-1:g1';
   const subsystem = 'sys/class/nvme-subsystem/nvme-subsys3';
@@ -99,10 +128,13 @@ test('NVMe finds a device by its subsystem’s name, whatever its number, and on
   const target = { volumeId: 'vol-1', context, handle: {} };
   assert.equal(await connector.find(target), null);
   assert.equal(await connector.connect(target, async () => undefined), '/dev/nvme3n1');
+  assert.equal(await connector.link(target), 'live');
   await computer.put(`${subsystem}/nvme5/state`, 'connecting');
   assert.equal(await connector.find(target), null);
+  assert.equal(await connector.link(target), 'waiting');
   for (let times = 0; times < 2; times++) await connector.disconnect(target);
   assert.equal(await connector.find(target), null);
+  assert.equal(await connector.link(target), 'lost');
 });
 
 test('a disk of the hypervisor is found by its serial, never by its letter', async () => {

@@ -107,6 +107,34 @@ describe('the CSI controller', () => {
     await driver.refused('CreateVolume', newVolume(unique('x'), { volume_capabilities: [flags] }), 'INVALID_ARGUMENT');
   });
 
+  test('answers with the codes of the specification what only Holdfast or a backend can tell', async () => {
+    const { volume_id } = await driver.createVolume(unique('codes'));
+    const capacity_range = { required_bytes: '9223372036854775807' };
+    await driver.refused('CreateVolume', newVolume(unique('huge'), { capacity_range }), 'OUT_OF_RANGE');
+    await driver.refused('ControllerExpandVolume', { volume_id, capacity_range }, 'OUT_OF_RANGE');
+    const elsewhere = newVolume(unique('nowhere'), { parameters: { backend: 'nowhere' } });
+    await driver.refused('CreateVolume', elsewhere, 'INVALID_ARGUMENT', /no backend/);
+    const validation = { volume_id, volume_capabilities: [capability()] };
+    for (const unknown of [{ parameters: { colour: 'red' } }, { mutable_parameters: { backend: 'file' } }]) {
+      const { confirmed, message } = await driver.call('ValidateVolumeCapabilities', { ...validation, ...unknown });
+      assert.equal(confirmed, null);
+      assert.match(message, /parameter/);
+    }
+    const mutable_parameters = { iops: '100' };
+    const reply = await driver.call('ValidateVolumeCapabilities', { ...validation, mutable_parameters });
+    assert.deepEqual(reply['confirmed'].mutable_parameters, mutable_parameters);
+  });
+
+  test('refuses to promise TLS, which nodes cannot keep, before there is a volume', async () => {
+    const name = unique('secret');
+    const asking = (tls: string) => newVolume(name, { parameters: { tls } });
+    await driver.refused('CreateVolume', asking('true'), 'INVALID_ARGUMENT', /only certificates/);
+    await driver.refused('CreateVolume', asking('yes'), 'INVALID_ARGUMENT', /true or false/);
+    const { volume_id } = (await driver.call('CreateVolume', asking('false')))['volume'];
+    const change = { volume_id, mutable_parameters: { tls: 'false' } };
+    await driver.refused('ControllerModifyVolume', change, 'INVALID_ARGUMENT', /tls cannot be changed/);
+  });
+
   test('leaves no snapshot behind a clone, also when its answer was lost', async () => {
     await using own = await startDriver({
       flags: memory,

@@ -51,7 +51,7 @@ const cases: Readonly<Record<string, Case>> = {
   ListVolumes: { works: simply('ListVolumes', () => ({})), refuses: refuses({ max_entries: -1 }, 'INVALID_ARGUMENT') },
   GetCapacity: {
     works: simply('GetCapacity', () => ({})),
-    refuses: refuses({ parameters: { backend: 'nowhere' } }, 'NOT_FOUND'),
+    refuses: refuses({ parameters: { backend: 'nowhere' } }, 'INVALID_ARGUMENT'),
   },
   ControllerGetCapabilities: says('ControllerGetCapabilities'),
   CreateSnapshot: {
@@ -111,7 +111,7 @@ describe('the inventory of RPCs', () => {
   test('Probe refuses when the server is gone', async () => {
     await using own = await startDriver({ flags: { 'storage-backend': 'memory' } });
     await own.holdfast.server.stop();
-    await own.refused('Probe', {}, 'UNAVAILABLE');
+    await own.refused('Probe', {}, 'FAILED_PRECONDITION');
   });
 
   test('a node without a controller does not serve volumes, and a controller mounts nothing', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Client } from '../../src/client.ts';
 import { contract } from '../../src/contract.ts';
-import type { ConnectionTarget, Connector } from '../../src/csi/node/connector.ts';
+import type { ConnectionTarget, Connector, Link } from '../../src/csi/node/connector.ts';
 import { attribute, entries } from '../../src/csi/node/sysfs.ts';
 import { temporaryDirectory } from '../support/temp.ts';
 
@@ -28,6 +28,10 @@ export class LoopConnector implements Connector {
       if ((await attribute('/sys/block', name, 'loop', 'backing_file')) === file) return `/dev/${name}`;
     }
     return null;
+  }
+
+  async link(target: ConnectionTarget): Promise<Link> {
+    return (await this.find(target)) === null ? 'lost' : 'live';
   }
 
   async connect(target: ConnectionTarget, note: (handle: { file: string }) => Promise<void>): Promise<string> {

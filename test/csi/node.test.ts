@@ -144,6 +144,7 @@ await withMounts('the CSI node', () => {
     const current = () => connector.now!;
     const breaking: Connector = {
       find: (target) => current().find(target),
+      link: (target) => current().link(target),
       disconnect: (target) => current().disconnect(target),
       refresh: (target, device) => current().refresh(target, device),
       connect: async (target: ConnectionTarget, note) => {

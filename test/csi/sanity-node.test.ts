@@ -74,6 +74,9 @@ describe('csi-sanity: Node Service, what it refuses', () => {
     ['NodeExpandVolume', 'no volume path is provided', () => ({ volume_id, volume_capability }), 'INVALID_ARGUMENT'],
     ['NodeExpandVolume', 'volume is not found', () => ({ volume_id, volume_path: 'some/path' }), 'NOT_FOUND'],
   ];
+  test('NodePublishVolume should fail when no staging target path is provided', () =>
+    driver.refused('NodePublishVolume', { volume_id, target_path, volume_capability }, 'FAILED_PRECONDITION'));
+
   for (const [rpc, when, request, status] of refusals) {
     test(`${rpc} should fail when ${when}`, () => driver.refused(rpc, request(), status));
   }

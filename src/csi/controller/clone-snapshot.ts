@@ -19,7 +19,7 @@ export async function snapshotForClone(
 ): Promise<SnapshotRecord> {
   const source = await context.holdfast.findVolume(sourceId, call);
   if (source === null) throw new CsiRefusal('NOT_FOUND', `There is no volume ${sourceId.slice(0, 200)} to clone.`);
-  return makeSnapshot(context, source.id, cloneSnapshotName(cloneName), call);
+  return makeSnapshot(context, source.id, cloneSnapshotName(cloneName), 'volume', call);
 }
 
 /** Removes it, when the clone is whole or gone. A source that cannot be changed now keeps it for the next who asks. */

@@ -1,3 +1,4 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Call } from '../call.ts';
 import type { CreateSnapshotRequest, Snapshot } from '../messages.ts';
 import { holdfastName } from '../names.ts';
@@ -7,7 +8,10 @@ import { findSnapshot } from './find-snapshot.ts';
 import { makeSnapshot } from './make-snapshot.ts';
 import { snapshotView } from './views.ts';
 
-/** CreateSnapshot. In CSI a snapshot's name is its own among all volumes, in Holdfast among its volume's. */
+/**
+ * CreateSnapshot. In CSI a snapshot's name is its own among all volumes, in Holdfast among its volume's; so Holdfast is asked to
+ * refuse a name that any volume's snapshot has, in the transaction that enters the new one.
+ */
 export async function createSnapshot(
   context: ControllerContext,
   request: CreateSnapshotRequest,
@@ -19,10 +23,24 @@ export async function createSnapshot(
   if (unknown !== undefined) {
     throw new CsiRefusal('INVALID_ARGUMENT', `There is no parameter ${unknown.slice(0, 100)} of snapshots.`);
   }
-  const taken = await findSnapshot(context, { name }, call);
-  if (taken !== null && taken.volumeId !== volumeId) {
-    throw new CsiRefusal('ALREADY_EXISTS', `Volume ${taken.volumeId} has a snapshot of this name already.`);
+  // People may give the name to snapshots of further volumes later: the oldest is the one that is meant.
+  const oldest = await findSnapshot(context, { name }, call);
+  if (oldest !== null && oldest.volumeId !== volumeId) {
+    throw new CsiRefusal('ALREADY_EXISTS', `Volume ${oldest.volumeId} has a snapshot of this name already.`);
   }
   const volume = await requireVolume(context, volumeId, call);
-  return { snapshot: snapshotView(await makeSnapshot(context, volume.id, name, call)) };
+  try {
+    return { snapshot: snapshotView(await makeSnapshot(context, volume.id, name, 'all', call)) };
+  } catch (error) {
+    if (error instanceof HoldfastError && isElsewhere(error, volume.id)) {
+      throw new CsiRefusal('ALREADY_EXISTS', error.message);
+    }
+    throw error;
+  }
+}
+
+/** Whether a snapshot of another volume is in the way. */
+function isElsewhere({ kind, details }: HoldfastError, volumeId: string): boolean {
+  const holder = details['volume_id'];
+  return kind === 'conflict' && holder !== undefined && holder !== volumeId;
 }

@@ -9,6 +9,8 @@ const limits = [
   'read_bytes_per_second',
   'write_bytes_per_second',
 ] as const;
+/** What is decided when a volume is made, and cannot be changed later. */
+const fixed = ['backend', 'tls'] as const;
 /** What the provisioner adds of the claim, when told to; it is kept with the volume for people. */
 const provisionerPrefix = 'csi.storage.k8s.io/';
 
@@ -26,10 +28,11 @@ export function parseParameters(parameters: Labels): VolumeParameters {
   const metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(parameters)) {
     if (name === 'backend') continue;
+    else if (name === 'tls') refuseTls(value);
     else if (name.startsWith(provisionerPrefix)) metadata[name] = value;
     else if ((limits as readonly string[]).includes(name)) qos[name] = limitOf(name, value);
     else {
-      const known = ['backend', ...limits].join(', ');
+      const known = [...fixed, ...limits].join(', ');
       throw new CsiRefusal('INVALID_ARGUMENT', `There is no parameter ${name.slice(0, 100)}; there are ${known}.`);
     }
   }
@@ -38,13 +41,26 @@ export function parseParameters(parameters: Labels): VolumeParameters {
 
 /** The limits of a VolumeAttributesClass, which can be changed later. @throws CsiRefusal `INVALID_ARGUMENT` for anything else. */
 export function parseMutableParameters(parameters: Labels): Readonly<Record<string, number>> {
-  const { backend, qos, metadata } = parseParameters(parameters);
-  const fixed = backend === null ? Object.keys(metadata)[0] : 'backend';
-  if (fixed === undefined) return qos;
+  const { qos, metadata } = parseParameters(parameters);
+  const named = [...fixed, ...Object.keys(metadata)].find((name) => Object.hasOwn(parameters, name));
+  if (named === undefined) return qos;
   throw new CsiRefusal(
     'INVALID_ARGUMENT',
-    `The parameter ${fixed} cannot be changed; these can: ${limits.join(', ')}.`,
+    `The parameter ${named} cannot be changed; these can: ${limits.join(', ')}.`,
   );
+}
+
+/**
+ * Exports over NBD take TLS with a pre-shared key. The kernel's client has no TLS; nbd-client puts a process of its own between, which
+ * knows certificates alone (nbd-client(8), "TLS SUPPORT") and would end with the node's container, beneath what is mounted. A class that
+ * asks for it is refused when a volume is to be made, since a volume that nobody can use helps nobody.
+ */
+function refuseTls(value: string): void {
+  if (value === 'false') return;
+  if (value !== 'true') throw new CsiRefusal('INVALID_ARGUMENT', 'The parameter tls is true or false.');
+  const message =
+    'Nodes cannot connect over TLS: exports take a pre-shared key, and the NBD client of Linux knows only certificates. Leave out the parameter tls, and give the nodes and the server a network of their own.';
+  throw new CsiRefusal('INVALID_ARGUMENT', message);
 }
 
 function limitOf(name: string, value: string): number {

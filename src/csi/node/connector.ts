@@ -9,10 +9,18 @@ export interface ConnectionTarget {
   readonly handle: Labels;
 }
 
+/**
+ * What has become of a connection. `waiting`: the kernel connects again by itself, and nobody needs to do anything yet. `lost`: it does
+ * not come back, though a device may be left of it.
+ */
+export type Link = 'live' | 'waiting' | 'lost';
+
 /** How volumes of one transport come to be block devices of this machine. */
 export interface Connector {
   /** The device of this very export, recognised by what it says itself, never by its letter; `null` when there is none. */
   find(target: ConnectionTarget): Promise<string | null>;
+  /** Asks the connection itself; one that was never made is `lost`. */
+  link(target: ConnectionTarget): Promise<Link>;
   /**
    * Connects, when `find` found nothing. What undoing needs is given to `note` before the act.
    *

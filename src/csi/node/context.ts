@@ -39,22 +39,21 @@ export function connectorOf({ connectors }: NodeContext, context: Labels): Conne
 }
 
 /**
- * The record and the device of a volume at one of its paths: where it is staged or published.
+ * The record of a volume at one of its paths: where it is staged or published.
  *
  * @throws CsiRefusal `NOT_FOUND` when it is not there.
  */
-export async function requireStagedAt(
-  node: NodeContext,
-  volumeId: string,
-  path: string,
-): Promise<{ record: StageRecord; device: string }> {
+export async function requireStagedAt(node: NodeContext, volumeId: string, path: string): Promise<StageRecord> {
   const record = await node.records.read(volumeId);
   const normal = normalize(path);
   const isThere = record?.stagingPath === normal || record?.targets.some((target) => target.path === normal) === true;
-  if (record === null || !isThere) {
-    throw new CsiRefusal('NOT_FOUND', `Volume ${volumeId.slice(0, 200)} is not at ${path.slice(0, 500)}.`);
-  }
+  if (record !== null && isThere) return record;
+  throw new CsiRefusal('NOT_FOUND', `Volume ${volumeId.slice(0, 200)} is not at ${path.slice(0, 500)}.`);
+}
+
+/** @throws HoldfastError `unavailable` when the device of a staged volume is gone. */
+export async function requireDevice(node: NodeContext, record: StageRecord): Promise<string> {
   const device = await connectorOf(node, record.context).find(record);
-  if (device !== null) return { record, device };
-  throw new HoldfastError('unavailable', `The device of volume ${volumeId} is gone from this node.`);
+  if (device !== null) return device;
+  throw new HoldfastError('unavailable', `The device of volume ${record.volumeId} is gone from this node.`);
 }

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { boundsOf } from '../capacity.ts';
 import type { NodeExpandRequest } from '../messages.ts';
-import { type NodeContext, connectorOf, requireField, requireStagedAt } from './context.ts';
+import { type NodeContext, connectorOf, requireDevice, requireField, requireStagedAt } from './context.ts';
 import { deviceBytes, growFilesystem } from './filesystems.ts';
 
 /** NodeExpandVolume: makes the kernel see the volume's new size, and the filesystem use it. */
@@ -10,8 +10,13 @@ export async function expandVolume(node: NodeContext, request: NodeExpandRequest
   const path = requireField(request.volume_path, 'volume path');
   const { requiredBytes } = boundsOf(request.capacity_range);
   return node.turns.take(volumeId, async () => {
-    const { record, device } = await requireStagedAt(node, volumeId, path);
-    await connectorOf(node, record.context).refresh(record, device);
+    const record = await requireStagedAt(node, volumeId, path);
+    const device = await requireDevice(node, record);
+    const connector = connectorOf(node, record.context);
+    if ((await connector.link(record)) !== 'live') {
+      throw new HoldfastError('unavailable', `The connection of volume ${volumeId} at this node broke.`);
+    }
+    await connector.refresh(record, device);
     const sizeBytes = await deviceBytes(node.system, device);
     if (requiredBytes !== null && sizeBytes < requiredBytes) {
       const message = `${device} still has ${sizeBytes} bytes; the new size is seen when the volume is staged again.`;

@@ -23,9 +23,11 @@ export class LinuxSystem implements NodeSystem {
         if (error === null) return resolve({ code: 0, stdout, stderr });
         if (typeof error.code === 'number') return resolve({ code: error.code, stdout, stderr });
         const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-        const why = error.killed === true ? `did not end within ${timeoutMs} ms` : error.message;
+        const isLate = error.killed === true;
+        const why = isLate ? `did not end within ${timeoutMs} ms` : error.message;
         const message = isMissing ? `${program} is not installed on this node.` : `${program} ${why}.`;
-        reject(new HoldfastError('unavailable', message, { program }, error));
+        const details = { program, ...(isLate ? { timeout_ms: timeoutMs } : {}) };
+        reject(new HoldfastError('unavailable', message, details, error));
       });
     });
   }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
-import type { ConnectionTarget, Connector } from './connector.ts';
+import type { ConnectionTarget, Connector, Link } from './connector.ts';
 import { attribute, entries } from './sysfs.ts';
 
 const appearTimeoutMs = 10_000;
@@ -24,6 +24,10 @@ export class LocalConnector implements Connector {
       if (serial === wanted) return `/dev/${name}`;
     }
     return null;
+  }
+
+  async link(target: ConnectionTarget): Promise<Link> {
+    return (await this.find(target)) === null ? 'lost' : 'live';
   }
 
   async connect(target: ConnectionTarget): Promise<string> {

@@ -1,10 +1,11 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Labels } from '../messages.ts';
-import type { ConnectionTarget, Connector } from './connector.ts';
+import type { ConnectionTarget, Connector, Link } from './connector.ts';
 import { attribute, entries } from './sysfs.ts';
 import type { NodeSystem } from './system.ts';
 
 const connectTimeoutMs = 30_000;
+const readTimeoutMs = 10_000;
 const attemptsMax = 8;
 /** Seconds without an answer after which the kernel gives a request up. */
 const requestTimeout = '30';
@@ -30,6 +31,23 @@ export class NbdConnector implements Connector {
     const { device, pid, boot } = handle;
     if (device === undefined || pid === undefined || boot !== (await attribute(this.#bootId))) return null;
     return (await this.#pidOf(device)) === pid ? `/dev/${device}` : null;
+  }
+
+  /**
+   * A connection whose server ended keeps its device and its process number, and fails whatever is asked of it. So it is asked for a
+   * block, past the kernel's own memory of it. Nothing connects it again.
+   */
+  async link(target: ConnectionTarget): Promise<Link> {
+    const device = await this.find(target);
+    if (device === null) return 'lost';
+    try {
+      const args = [`if=${device}`, 'of=/dev/null', 'bs=4096', 'count=1', 'iflag=direct'];
+      return (await this.#system.run('dd', args, readTimeoutMs)).code === 0 ? 'live' : 'lost';
+    } catch (error) {
+      // No answer yet: the kernel gives the request up when its time has passed.
+      if (error instanceof HoldfastError && error.details['timeout_ms'] !== undefined) return 'waiting';
+      throw error;
+    }
   }
 
   async connect({ context }: ConnectionTarget, note: (handle: Labels) => Promise<void>): Promise<string> {

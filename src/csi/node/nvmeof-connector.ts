@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { hostIdOf, hostNqnOf } from '../nvme-host.ts';
-import type { ConnectionTarget, Connector } from './connector.ts';
+import type { ConnectionTarget, Connector, Link } from './connector.ts';
 import { attribute, entries } from './sysfs.ts';
 import type { NodeSystem } from './system.ts';
 
@@ -33,6 +33,12 @@ export class NvmeofConnector implements Connector {
     return namespace === undefined || (await this.#liveControllers(subsystem)).length === 0
       ? null
       : `/dev/${namespace}`;
+  }
+
+  /** The kernel keeps a subsystem for as long as it tries to connect again (`ctrl_loss_tmo`, 10 minutes), then forgets it. */
+  async link(target: ConnectionTarget): Promise<Link> {
+    if ((await this.#subsystemOf(target.context['name'] ?? '')) === null) return 'lost';
+    return (await this.find(target)) === null ? 'waiting' : 'live';
   }
 
   async connect(

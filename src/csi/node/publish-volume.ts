@@ -1,42 +1,48 @@
-import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { requireAccess } from '../capabilities.ts';
-import type { NodePublishRequest, NodeUnpublishRequest } from '../messages.ts';
+import type { Labels, NodePublishRequest, NodeUnpublishRequest } from '../messages.ts';
 import { CsiRefusal } from '../status.ts';
-import { type NodeContext, connectorOf, requireField, requirePath } from './context.ts';
+import { type NodeContext, requireDevice, requireField, requirePath } from './context.ts';
 import { bindMount, removeTarget, unmountAll } from './mounting.ts';
 import { mountAt } from './mounts.ts';
 import type { StageRecord } from './stage-records.ts';
+import { raise } from './stage-volume.ts';
+import { isShowing, mountedTargets } from './standing.ts';
 
-/** NodePublishVolume: shows a staged volume at a path of a workload. */
+/** NodePublishVolume: shows a staged volume at a path of a workload. A stage that was lost while nobody used it is made again. */
 export async function publishVolume(node: NodeContext, request: NodePublishRequest): Promise<object> {
   const volumeId = requireField(request.volume_id, 'volume id');
   const path = requirePath(request.target_path, 'target path');
   const access = requireAccess(request.volume_capability);
   const isReadOnly = request.readonly || access.isReadOnly;
+  if (request.staging_target_path === '') {
+    throw new CsiRefusal('FAILED_PRECONDITION', 'The staging target path is missing: volumes are staged first.');
+  }
   return node.turns.take(volumeId, async () => {
     const record = await requireStaged(node, volumeId, requirePath(request.staging_target_path, 'staging target path'));
     if (record.access.kind !== access.kind) {
       throw new CsiRefusal('FAILED_PRECONDITION', `Volume ${volumeId} is staged as a ${record.access.kind}.`);
     }
-    const before = record.targets.find((target) => target.path === path);
+    const targets = await mountedTargets(node, record);
+    const before = targets.find((target) => target.path === path);
     if (before !== undefined && before.isReadOnly !== isReadOnly) {
       const how = before.isReadOnly ? 'read-only' : 'writable';
       throw new CsiRefusal('ALREADY_EXISTS', `Volume ${volumeId} is published at ${path} already, ${how}.`);
     }
-    if (access.isExclusive && record.targets.some((target) => target.path !== path)) {
+    if (access.isExclusive && targets.some((target) => target.path !== path)) {
       throw new CsiRefusal(
         'FAILED_PRECONDITION',
         `Volume ${volumeId} is published elsewhere, and is for one workload.`,
       );
     }
-    if (before === undefined) {
-      await node.records.write({ ...record, targets: [...record.targets, { path, isReadOnly }] });
+    const { staged, device } = await requireStanding(node, record, request.publish_context);
+    const mounted = await mountAt(await node.system.mounts(), path);
+    if (mounted !== null) {
+      if (before !== undefined && (await isShowing(mounted, device, access.kind))) return {};
+      throw new CsiRefusal('FAILED_PRECONDITION', `Something else is mounted at ${path}.`);
     }
-    const isMounted = (await mountAt(await node.system.mounts(), path)) !== null;
-    if (isMounted && before !== undefined) return {};
-    if (isMounted) throw new CsiRefusal('FAILED_PRECONDITION', `Something else is mounted at ${path}.`);
-    const source = await sourceOf(node, record);
-    await bindMount(node.system, source, path, { isFile: access.kind === 'block', isReadOnly });
+    await node.records.write({ ...staged, targets: [...targets, { path, isReadOnly }] });
+    const isFile = access.kind === 'block';
+    await bindMount(node.system, isFile ? device : staged.stagingPath, path, { isFile, isReadOnly });
     return {};
   });
 }
@@ -47,15 +53,16 @@ async function requireStaged(node: NodeContext, volumeId: string, stagingPath: s
   throw new CsiRefusal('FAILED_PRECONDITION', `Volume ${volumeId.slice(0, 200)} is not staged at ${stagingPath}.`);
 }
 
-/** What is shown: the staged folder, or the device itself. Either must really be there. */
-async function sourceOf(node: NodeContext, record: StageRecord): Promise<string> {
-  if (record.access.kind === 'mount') {
-    if ((await mountAt(await node.system.mounts(), record.stagingPath)) !== null) return record.stagingPath;
-    throw new CsiRefusal('FAILED_PRECONDITION', `Nothing is mounted at ${record.stagingPath}; stage the volume again.`);
-  }
-  const device = await connectorOf(node, record.context).find(record);
-  if (device !== null) return device;
-  throw new HoldfastError('conflict', `The device of volume ${record.volumeId} is gone; stage the volume again.`);
+/** A stage whose device answers and, for a filesystem, is what is mounted. An orchestrator that staged once does not do so again. */
+async function requireStanding(
+  node: NodeContext,
+  record: StageRecord,
+  context: Labels,
+): Promise<{ readonly staged: StageRecord; readonly device: string }> {
+  // An orchestrator may leave it out here; where it does, the stage's own is as good as any.
+  const wish = { ...record, context: Object.keys(context).length === 0 ? record.context : context };
+  const staged = await raise(node, record, wish);
+  return { staged, device: await requireDevice(node, staged) };
 }
 
 /** NodeUnpublishVolume: takes the volume from the path, and removes the path. What is not there is success. */

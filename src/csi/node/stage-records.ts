@@ -1,6 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Access } from '../capabilities.ts';
 import type { Labels } from '../messages.ts';
 
@@ -28,11 +29,13 @@ export class StageRecords {
 
   /** `null` when the volume is not staged here. */
   async read(volumeId: string): Promise<StageRecord | null> {
+    const path = this.#path(volumeId);
     try {
-      return JSON.parse(await readFile(this.#path(volumeId), 'utf8')) as StageRecord;
+      return JSON.parse(await readFile(path, 'utf8')) as StageRecord;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-      throw error;
+      const message = `What is staged of volume ${volumeId} cannot be read from ${path}: ${(error as Error).message}`;
+      throw new HoldfastError('internal', message, {}, error);
     }
   }
 

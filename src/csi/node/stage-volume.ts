@@ -8,6 +8,7 @@ import { deviceNumber, filesystemOn, growFilesystem, isBlank, makeFilesystem } f
 import { mountFilesystem } from './mounting.ts';
 import { mountAt } from './mounts.ts';
 import type { StageRecord } from './stage-records.ts';
+import { clearIfLost, isStanding, leave, mountedTargets } from './standing.ts';
 
 /**
  * NodeStageVolume: connects the volume and, unless it is used as a block device, mounts its filesystem. A blank volume gets one; a
@@ -20,32 +21,36 @@ export async function stageVolume(node: NodeContext, request: StageRequest): Pro
   const context = request.publish_context;
   return node.turns.take(volumeId, async () => {
     const before = await node.records.read(volumeId);
-    if (before !== null) refuseOther(before, stagingPath, access);
-    const connector = connectorOf(node, context);
-    if (before !== null && !isSameConnection(before.context, context)) await leave(node, before);
-    const isSame = before !== null && isSameConnection(before.context, context);
-    let record: StageRecord = isSame
-      ? { ...before, context }
-      : { volumeId, stagingPath, access, context, handle: {}, isFormatting: false, targets: [] };
-    const note = async (changes: Partial<StageRecord>): Promise<void> => {
-      record = { ...record, ...changes };
-      await node.records.write(record);
-    };
-    await note({});
-    const device = (await connector.find(record)) ?? (await connector.connect(record, (handle) => note({ handle })));
-    if (access.kind === 'mount') await mountStaged(node, () => record, device, note);
+    // What a restart of the machine has undone binds nobody.
+    if (before !== null && (await isStanding(node, before))) refuseOther(before, stagingPath, access);
+    await raise(node, before, { volumeId, stagingPath, access, context });
     return {};
   });
 }
 
-/** Ends the connection of an attachment that is over, such as one from before the machine was started anew. */
-async function leave(node: NodeContext, before: StageRecord): Promise<void> {
-  const isMounted = (await mountAt(await node.system.mounts(), before.stagingPath)) !== null;
-  if (isMounted) {
-    const message = `Volume ${before.volumeId} is still mounted over an earlier connection; it must be unstaged first.`;
-    throw new CsiRefusal('FAILED_PRECONDITION', message);
-  }
-  await connectorOf(node, before.context).disconnect(before);
+/** What a stage is to be. */
+export type StageWish = Pick<StageRecord, 'volumeId' | 'stagingPath' | 'access' | 'context'>;
+
+/**
+ * Makes a stage stand, from whatever there is of it: nothing, an attempt that broke off, the record of a machine that was started
+ * anew, or what a lost connection left behind.
+ */
+export async function raise(node: NodeContext, before: StageRecord | null, wish: StageWish): Promise<StageRecord> {
+  const connector = connectorOf(node, wish.context);
+  const isSame = before !== null && isSameConnection(before.context, wish.context);
+  if (isSame) await clearIfLost(node, before);
+  else if (before !== null) await leave(node, before);
+  let record: StageRecord = isSame
+    ? { ...before, ...wish, targets: await mountedTargets(node, before) }
+    : { ...wish, handle: {}, isFormatting: false, targets: [] };
+  const note = async (changes: Partial<StageRecord>): Promise<void> => {
+    record = { ...record, ...changes };
+    await node.records.write(record);
+  };
+  await note({});
+  const device = (await connector.find(record)) ?? (await connector.connect(record, (handle) => note({ handle })));
+  if (wish.access.kind === 'mount') await mountStaged(node, () => record, device, note);
+  return record;
 }
 
 function isSameConnection(one: Labels, other: Labels): boolean {

@@ -11,7 +11,7 @@ export interface NodeSystem {
   /**
    * Runs a program to its end. A code other than 0 is an answer, not an error.
    *
-   * @throws HoldfastError `unavailable` when it is not there, or did not end in time and was killed.
+   * @throws HoldfastError `unavailable` when it is not there, or did not end in time and was killed (then with `timeout_ms`).
    */
   run(program: string, args: readonly string[], timeoutMs: number): Promise<ProgramResult>;
   /** What is mounted where, as this process sees it, in the order of mounting. */

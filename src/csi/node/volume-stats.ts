@@ -1,7 +1,8 @@
 import { statfs } from 'node:fs/promises';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { StatsRequest, VolumeCondition, VolumeUsage } from '../messages.ts';
-import { type NodeContext, requireField, requireStagedAt } from './context.ts';
+import type { Link } from './connector.ts';
+import { type NodeContext, connectorOf, requireDevice, requireField, requireStagedAt } from './context.ts';
 import { deviceBytes } from './filesystems.ts';
 import { mountAt } from './mounts.ts';
 import type { StageRecord } from './stage-records.ts';
@@ -17,14 +18,22 @@ interface Stats {
 export async function volumeStats(node: NodeContext, request: StatsRequest): Promise<Stats> {
   const volumeId = requireField(request.volume_id, 'volume id');
   const path = requireField(request.volume_path, 'volume path');
-  const { record, device } = await requireStagedAt(node, volumeId, path);
+  const record = await requireStagedAt(node, volumeId, path);
+  const link = await connectorOf(node, record.context).link(record);
+  // Asking a filesystem whose device does not answer may take for ever.
+  if (link !== 'live') return { usage: [], volume_condition: { abnormal: true, message: broken[link] } };
   if (record.access.kind === 'block') {
-    const total = String(await deviceBytes(node.system, device));
+    const total = String(await deviceBytes(node.system, await requireDevice(node, record)));
     const usage: VolumeUsage = { unit: 'BYTES', total, used: '0', available: '0' };
     return { usage: [usage], volume_condition: well };
   }
   return { usage: await filesystemUsage(path), volume_condition: await conditionOf(node, record, path) };
 }
+
+const broken: Readonly<Record<Exclude<Link, 'live'>, string>> = {
+  waiting: 'The connection of the volume broke; the kernel is connecting again.',
+  lost: 'The connection of the volume was lost. Whoever uses the volume here must end; then it is connected anew.',
+};
 
 const well: VolumeCondition = { abnormal: false, message: 'The volume is in use.' };
 

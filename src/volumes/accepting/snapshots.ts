@@ -5,7 +5,7 @@ import { transaction } from '../../kernel/store/transaction.ts';
 import { findSnapshot, requireVolume } from '../queries.ts';
 import { volumeDb } from '../tables.ts';
 import { noteOnVolume } from '../transition.ts';
-import type { Snapshot, Volume } from '../volume.ts';
+import type { Snapshot, SnapshotNameScope, Volume } from '../volume.ts';
 import { accept } from './accepting.ts';
 import { requireSteady } from './resize.ts';
 
@@ -24,6 +24,7 @@ export interface AcceptSnapshot {
   readonly volume: string;
   readonly snapshotId: string;
   readonly name: string;
+  readonly nameScope: SnapshotNameScope;
 }
 
 /** Accepts a snapshot of a volume, in use or not. */
@@ -32,9 +33,10 @@ export const acceptSnapshot = transaction(
   'acceptSnapshot',
   (tx, params: AcceptSnapshot): Promise<Accepted> =>
     accept(tx, params.request, async (cause) => {
+      const { snapshotId, name, nameScope } = params;
+      if (nameScope === 'all') await requireNewName(tx, name);
       const volume = await requireVolume(tx, params.volume);
       requireSteady(volume, 'snapshotted');
-      const { snapshotId, name } = params;
       await noteOnVolume(tx, {
         volumeId: volume.id,
         type: 'volume.snapshot',
@@ -105,6 +107,23 @@ async function requireSnapshot(tx: Tx, volume: Volume, reference: string): Promi
   if (snapshot !== null) return snapshot;
   throw new HoldfastError('not_found', `Volume ${volume.name} has no snapshot ${reference.slice(0, 200)}.`, {
     field: 'snapshot',
+  });
+}
+
+/** Throws `conflict` when a snapshot of any volume has the name; others that ask the same wait until this transaction ends. */
+async function requireNewName(tx: Tx, name: string): Promise<void> {
+  await tx.lock(`snapshot-name:${name}`);
+  // Those of volumes in the trash count: they are back when their volume is restored.
+  const [taken] = await tx.rows<{ id: string; volume_id: string; state: string }>(
+    `select id, volume_id, state from snapshots where name = ? and state <> 'deleted' order by id limit 1`,
+    [name],
+  );
+  if (taken === undefined) return;
+  throw new HoldfastError('conflict', `Volume ${taken.volume_id} has a snapshot named ${name} already.`, {
+    field: 'name',
+    snapshot_id: taken.id,
+    volume_id: taken.volume_id,
+    state: taken.state,
   });
 }
 
