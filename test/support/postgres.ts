@@ -34,12 +34,12 @@ export async function startPostgres(): Promise<PostgresServer> {
   if (identity !== null) await chown(directory, identity.uid, identity.gid);
   const data = join(directory, 'data');
   const options = { ...identity, timeout: initTimeoutMs };
-  await run(join(bin, 'initdb'), ['-D', data, '-U', 'holdfast', '-A', 'trust', '-E', 'UTF8', '--locale=C'], options);
+  await run(join(bin, 'initdb'), ['-D', data, '-U', 'holdfast', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], options);
   const port = await freePort();
   let server = start();
 
   function start(): ChildProcess {
-    const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', directory, '-c', 'max_connections=200'];
+    const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', directory, '-c', 'max_connections=200', '-c', 'fsync=off'];
     return spawn(join(bin!, 'postgres'), args, { ...identity, stdio: 'ignore' });
   }
   process.once('exit', () => {
