@@ -11,6 +11,8 @@ import { until } from './wait.ts';
 const run = promisify(execFile);
 const versionsDirectory = '/usr/lib/postgresql';
 const initTimeoutMs = 60_000;
+/** Tests kill processes and never the machine, so what a server has written is there without its waiting for the disk. */
+const settings = ['-c', 'max_connections=200', '-c', 'fsync=off'];
 
 /** A real PostgreSQL server of the test's own, on loopback, with its data in a temporary directory. */
 export interface PostgresServer {
@@ -34,12 +36,13 @@ export async function startPostgres(): Promise<PostgresServer> {
   if (identity !== null) await chown(directory, identity.uid, identity.gid);
   const data = join(directory, 'data');
   const options = { ...identity, timeout: initTimeoutMs };
-  await run(join(bin, 'initdb'), ['-D', data, '-U', 'holdfast', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], options);
+  const cluster = ['-U', 'holdfast', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
+  await run(join(bin, 'initdb'), ['-D', data, ...cluster], options);
   const port = await freePort();
   let server = start();
 
   function start(): ChildProcess {
-    const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', directory, '-c', 'max_connections=200', '-c', 'fsync=off'];
+    const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', directory, ...settings];
     return spawn(join(bin!, 'postgres'), args, { ...identity, stdio: 'ignore' });
   }
   process.once('exit', () => {

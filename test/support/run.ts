@@ -14,15 +14,15 @@ import { tools, toolsMissing } from './s3-clients.ts';
 /**
  * `npm test`: every test that this machine can run, and a word on what was left out. Arguments choose files.
  *
- * Files share processes, so that the loader works seldom, and what it has compiled is kept for the next process. More
- * processes are at work at a time than a small machine has cores, since most tests wait for disks and servers; there are more
- * shares than that, so that the last ones end about together. What a process says is told when it has ended, or at once when there is only one. A run that takes too
- * long is ended, so that nobody waits for a test that hangs.
+ * Files share processes, so that the loader works seldom, and what it has compiled is kept for the next process. Three
+ * processes are at work at a time, since most tests wait for disks, servers and the clock; there are several shares for each
+ * of the three, so that these end at about the same time. What a process says is told when it has ended, or at once when
+ * there is only one. A run that takes too long is ended, so that nobody waits for a test that hangs.
  */
 const patterns = process.argv.slice(2).length > 0 ? process.argv.slice(2) : ['src/**/*.test.ts', 'test/**/*.test.ts'];
 const files = globSync(patterns).toSorted();
 const lanes = 3;
-const shares = files.length > 20 ? 18 : 1;
+const shares = files.length > 20 ? 15 : 1;
 const runTimeoutMs = 30 * 60_000;
 
 const missing = [
@@ -79,7 +79,7 @@ async function runFiles(share: readonly string[]): Promise<number> {
   // A group of its own, so that what its tests started ends with it.
   const child = spawn(process.execPath, [...args, ...share], {
     detached: true,
-    // Where the command keeps what it has compiled too, so that the programs which tests start are loaded from there as well.
+    // Where our command keeps what it has compiled, so that all programs which tests start are loaded from there.
     env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'), ...process.env },
     stdio: ['ignore', shares === 1 ? 'inherit' : 'pipe', 'inherit'],
   });
