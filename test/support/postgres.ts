@@ -11,8 +11,6 @@ import { until } from './wait.ts';
 const run = promisify(execFile);
 const versionsDirectory = '/usr/lib/postgresql';
 const initTimeoutMs = 60_000;
-/** Tests kill processes and never the machine, so what a server has written is there without its waiting for the disk. */
-const settings = ['-c', 'max_connections=200', '-c', 'fsync=off'];
 
 /** A real PostgreSQL server of the test's own, on loopback, with its data in a temporary directory. */
 export interface PostgresServer {
@@ -28,7 +26,11 @@ export async function postgresMissing(): Promise<string | null> {
   return (await binaries()) === null ? 'PostgreSQL is not installed: apt-get install postgresql' : null;
 }
 
-export async function startPostgres(): Promise<PostgresServer> {
+/**
+ * Starts a server. Tests kill processes and never the machine, so what it has written is there without its waiting for the
+ * disk; `isDurable` has it wait, for who measures.
+ */
+export async function startPostgres({ isDurable = false } = {}): Promise<PostgresServer> {
   const bin = await binaries();
   if (bin === null) throw new Error('PostgreSQL is not installed');
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-pg-'));
@@ -38,6 +40,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const options = { ...identity, timeout: initTimeoutMs };
   const cluster = ['-U', 'holdfast', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
   await run(join(bin, 'initdb'), ['-D', data, ...cluster], options);
+  const settings = ['-c', 'max_connections=200', '-c', `fsync=${isDurable ? 'on' : 'off'}`];
   const port = await freePort();
   let server = start();
 
