@@ -1,0 +1,18 @@
+import { startCeph } from '../support/ceph.ts';
+import { bootGuest } from '../support/guest/guest.ts';
+const t0=Date.now(); const say=(...a:unknown[])=>console.log(((Date.now()-t0)/1000).toFixed(1),...a);
+const ceph = await startCeph({ address: '10.111.7.7' }); say('ceph');
+await ceph.run('rbd','create','--size','8M','rbd/one');
+await using guest = await bootGuest({ modules: ['nvmet-tcp','nvme-tcp','rbd','loop'] }); say('guest');
+const sh=async(c:string)=>{ const s=Date.now(); const r=await guest.attempt(c,{timeoutMs:60000}); say(`[${Date.now()-s}ms]`,c,'\n',r.status,r.stdout,r.stderr); };
+await sh('ip route add 10.111.7.7 via 10.0.2.2');
+await sh(`rbd -c ${ceph.conf} --id admin device map rbd/one -t krbd -o noshare,noudev,crush_location=holdfast:exp-1\\|conf:abc`);
+await sh('cd /sys/bus/rbd/devices/0 && for f in *; do [ -f $f ] && echo "$f: $(cat $f 2>/dev/null)"; done; ls -l /dev/rbd0; ls /sys/bus/rbd');
+await sh(`rbd -c ${ceph.conf} device map rbd/none -o noshare,noudev`);
+await sh(`rbd -c ${ceph.conf} device map rbd/one -o noshare,noudev,ms_mode=prefer-crc`);
+console.log(await ceph.run('rbd','status','rbd/one'));
+await sh(`rbd -c ${ceph.conf} resize --size 16777216B rbd/one --no-progress; cat /sys/bus/rbd/devices/0/size`);
+await sh('echo 0 > /sys/bus/rbd/remove_single_major; echo 1 > /sys/bus/rbd/remove_single_major; ls /sys/bus/rbd/devices; ls -l /dev/loop*; cat /proc/config.gz 2>/dev/null | head -c1');
+await sh(`modprobe loop; ls /dev/loop*; truncate -s 8M /scratch/f; set -e; dev=$(losetup -f); exec 3<$dev; losetup --direct-io=on --sector-size 512 $dev /scratch/f; cat /sys/block/\${dev#/dev/}/loop/backing_file; losetup -d $dev;  for a in backing_file autoclear dio; do cat /sys/block/\${dev#/dev/}/loop/$a; done; exec 3<&-; cat /sys/block/\${dev#/dev/}/loop/backing_file; losetup -a`);
+console.log((await guest.console()).slice(-1500));
+await ceph.stop();
