@@ -33,11 +33,6 @@ export interface CephCluster {
   stop(): Promise<void>;
 }
 
-export interface CephOptions {
-  /** An IPv4 address of this machine; loopback by default. Nobody is asked for a key there. */
-  readonly address?: string;
-}
-
 /** `null` when a test cluster can be started here; else one sentence that says what is missing. */
 export function cephAvailable(): string | null {
   const missing = ['ceph-mon', 'ceph-osd', 'ceph', 'rbd', 'monmaptool'].filter((tool) => which(tool) === null);
@@ -50,15 +45,15 @@ export function cephAvailable(): string | null {
  *
  * @throws Error naming the step that failed, with the last lines of the daemons' logs, at the latest after 60 s.
  */
-export async function startCeph({ address = '127.0.0.1' }: CephOptions = {}): Promise<CephCluster> {
+export async function startCeph(): Promise<CephCluster> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-ceph-'));
   const daemons = new Daemons(directory);
-  const place: Place = { address, ports: [await freePort(address), await freePort(address)] };
+  const ports = [await freePort(), await freePort()] as const;
   const conf = join(directory, 'ceph.conf');
   const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
   try {
-    await writeConf(conf, directory, place);
-    await startMonitor(conf, directory, place, daemons, deadline);
+    await writeConf(conf, directory, ports);
+    await startMonitor(conf, directory, ports, daemons, deadline);
     await startOsd(conf, directory, daemons, deadline);
   } catch (error) {
     const logs = await logTails(directory);
@@ -67,7 +62,7 @@ export async function startCeph({ address = '127.0.0.1' }: CephOptions = {}): Pr
   }
   return {
     conf,
-    monitors: [`v2:${address}:${place.ports[0]}`],
+    monitors: [`v2:127.0.0.1:${ports[0]}`],
     pool: 'rbd',
     run: (tool, ...args) => run(tool, ['-c', conf, ...args], AbortSignal.timeout(COMMAND_TIMEOUT_MS)),
     pause: () => daemons.signal('osd', 'SIGSTOP'),
@@ -76,21 +71,11 @@ export async function startCeph({ address = '127.0.0.1' }: CephOptions = {}): Pr
   };
 }
 
-/** Where the monitor listens, by the second version of its protocol and by the first. */
-interface Place {
-  readonly address: string;
-  readonly ports: readonly [v2: number, v1: number];
-}
-
-function monitorAt({ address, ports: [v2, v1] }: Place): string {
-  return `[v2:${address}:${v2},v1:${address}:${v1}]`;
-}
-
-async function writeConf(conf: string, directory: string, place: Place): Promise<void> {
+async function writeConf(conf: string, directory: string, ports: readonly [number, number]): Promise<void> {
   const lines = [
     '[global]',
     `fsid = ${randomUUID()}`,
-    `mon host = ${monitorAt(place)}`,
+    `mon host = [v2:127.0.0.1:${ports[0]},v1:127.0.0.1:${ports[1]}]`,
     'auth cluster required = none',
     'auth service required = none',
     'auth client required = none',
@@ -108,8 +93,8 @@ async function writeConf(conf: string, directory: string, place: Place): Promise
     `mon data = ${directory}/mon`,
     '[osd.0]',
     `osd data = ${directory}/osd`,
-    `public addr = ${place.address}`,
-    `cluster addr = ${place.address}`,
+    'public addr = 127.0.0.1',
+    'cluster addr = 127.0.0.1',
     'osd objectstore = memstore',
     'memstore device bytes = 4294967296',
   ];
@@ -119,14 +104,15 @@ async function writeConf(conf: string, directory: string, place: Place): Promise
 async function startMonitor(
   conf: string,
   directory: string,
-  place: Place,
+  ports: readonly [number, number],
   daemons: Daemons,
   deadline: AbortSignal,
 ): Promise<void> {
   const fsid = /fsid = (.*)/.exec(await readFile(conf, 'utf8'))?.[1] ?? '';
+  const address = `[v2:127.0.0.1:${ports[0]},v1:127.0.0.1:${ports[1]}]`;
   const monmap = join(directory, 'monmap');
   await mkdir(join(directory, 'mon'));
-  await run('monmaptool', ['--create', '--addv', 'a', monitorAt(place), '--fsid', fsid, '--clobber', monmap], deadline);
+  await run('monmaptool', ['--create', '--addv', 'a', address, '--fsid', fsid, '--clobber', monmap], deadline);
   await run('ceph-mon', ['-c', conf, '--mkfs', '-i', 'a', '--monmap', monmap], deadline);
   daemons.start('mon', 'ceph-mon', ['-c', conf, '-i', 'a', '-f']);
   await run('ceph', ['-c', conf, 'mon', 'enable-msgr2'], deadline);
@@ -222,11 +208,11 @@ async function logTails(directory: string): Promise<string> {
   return tails.join('\n');
 }
 
-function freePort(host: string): Promise<number> {
+function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on('error', reject);
-    server.listen(0, host, () => {
+    server.listen(0, '127.0.0.1', () => {
       const address = server.address();
       const port = typeof address === 'object' && address !== null ? address.port : 0;
       server.close(() => resolve(port));
