@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +10,8 @@ import { parseConfigInfo } from './rbd-label.ts';
 
 /** The kernel's own client of RBD (Documentation/ABI/testing/sysfs-bus-rbd). */
 export const rbdBus = '/sys/bus/rbd';
+/** These files can be written only, and are never made by that. */
+const writing = { flag: constants.O_WRONLY } as const;
 /** Who is told of a new device, or of a closed one, may look at it for a moment. */
 const BUSY_POLL_MS = 100;
 const BUSY_POLLS_MAX = 30;
@@ -73,10 +75,22 @@ export async function unmap({ path }: MappedImage, signal: AbortSignal): Promise
 /** There are one or two of these files, by a parameter of the module; where there are two, the first counts. */
 async function remove(id: string): Promise<void> {
   const files = ['remove_single_major', 'remove'].map((name) => join(rbdBus, name));
-  await writeFile(files.find(existsSync) ?? '', id, { flag: 'r+' });
+  await writeFile(files.find(existsSync) ?? '', id, writing);
 }
 
-/** Has the kernel ask the cluster for the size that the image has now. */
+/**
+ * Has the kernel ask the cluster for the size that the image has now.
+ *
+ * @throws HoldfastError `backend`
+ */
 export async function refresh(path: string): Promise<void> {
-  await writeFile(join(rbdBus, 'devices', path.replace('/dev/rbd', ''), 'refresh'), '1', { flag: 'r+' });
+  const file = join(rbdBus, 'devices', path.replace('/dev/rbd', ''), 'refresh');
+  await writeFile(file, '1', writing).catch((error: NodeJS.ErrnoException) => {
+    throw new HoldfastError(
+      'backend',
+      `The size of the image at ${path} cannot be read anew: ${error.code}.`,
+      {},
+      error,
+    );
+  });
 }
