@@ -9,7 +9,9 @@ import { hostNqn, otherHostNqn } from './nvme-host.ts';
 import { rbdTests } from './nvmeof-rbd.ts';
 
 /** The tests themselves are in `nvmeof.inside.ts`, and those of the port in its conformance suite. */
-const TESTS_INSIDE = 24;
+const TESTS_INSIDE = 26;
+/** Beside other tests it takes several times as long as alone. */
+const insideTimeoutMs = 300_000;
 const image = '/scratch/owned.img';
 const cephMissing = cephAvailable();
 
@@ -70,7 +72,7 @@ withGuest('NVMe/TCP exports on a real kernel', () => {
   });
 
   test('the laws of the port, and what is special about NVMe', () =>
-    testsInside(guest, 'test/guest/nvmeof.inside.ts', TESTS_INSIDE));
+    testsInside(guest, 'test/guest/nvmeof.inside.ts', TESTS_INSIDE, { timeoutMs: insideTimeoutMs }));
 
   withCeph('of RBD images', () => rbdTests(() => ({ guest, bench })));
 });
