@@ -1,7 +1,7 @@
 /** Runs inside a guest, as part of `nvmeof.inside.ts`: what is special about NVMe exports. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { readFile, readdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { at, isKind, newSpec } from '../../src/volumes/exports/conformance/suite.ts';
@@ -91,6 +91,10 @@ function sourceStories({ newFile, wish, remove, find }: Lab): void {
     const queue = `/sys/block/${disk.path.replace('/dev/', '')}/queue`;
     assert.equal((await readFile(`${queue}/logical_block_size`, 'utf8')).trim(), '512');
     assert.equal((await boundLoops()).length, 1);
+    const otherPath = `${spec.source.path}.link`;
+    await symlink(spec.source.path, otherPath);
+    await target.add(at(), { ...spec, source: { kind: 'file', path: otherPath } });
+    assert.equal((await boundLoops()).length, 1, 'it is the same file by another path');
     await disk.disconnect();
     await remove(spec.exportId);
     assert.deepEqual(await boundLoops(), []);

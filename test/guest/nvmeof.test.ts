@@ -17,15 +17,15 @@ const cephMissing = cephAvailable();
 
 withGuest('NVMe/TCP exports on a real kernel', () => {
   let guest: Guest;
-  let bench: CephBench;
+  let bench: CephBench | undefined;
   before(async () => {
     if (cephMissing === null) bench = await startBench();
     const disks = [{ sizeBytes: 16 * 1024 * 1024, serial: 'plain' }];
     guest = await bootGuest({ modules: ['nvmet-tcp', 'nvme-tcp', 'loop', 'rbd'], disks });
   });
   after(async () => {
+    await bench?.stop();
     await guest[Symbol.asyncDispose]();
-    if (cephMissing === null) await bench.stop();
   });
 
   test('an export outlives the process that made it, killed while a host writes', async () => {
@@ -74,5 +74,5 @@ withGuest('NVMe/TCP exports on a real kernel', () => {
   test('the laws of the port, and what is special about NVMe', () =>
     testsInside(guest, 'test/guest/nvmeof.inside.ts', TESTS_INSIDE, { timeoutMs: insideTimeoutMs }));
 
-  withCeph('of RBD images', () => rbdTests(() => ({ guest, bench })));
+  withCeph('of RBD images', () => rbdTests(() => ({ guest, bench: bench! })));
 });

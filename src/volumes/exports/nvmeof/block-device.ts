@@ -6,9 +6,9 @@ export interface Origin {
   /**
    * Which file, image or device stands at the source now, as 16 bytes in the form of a UUID. The kernel holds what it serves, so that
    * no other gets its numbers meanwhile; written to the namespace, it says later whether the source still means what is served.
-   * Empty when nothing is there.
+   * Empty when nothing is there, `null` when the source cannot be seen from here: it is what it was then.
    */
-  readonly identity: string;
+  readonly identity: string | null;
 }
 
 /** A block device that a source became. Disposed of when a namespace has it open, or when none will. */

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import { volumeSerial } from '../../devices/volume-serial.ts';
 import type { ExportSource, LiveExport } from '../target.ts';
+import { readBacking } from './backing.ts';
 import { connectionTo } from './connection-info.ts';
 import type { LivePort, LiveSubsystem, LiveTarget } from './live-target.ts';
 import { readServed } from './source-device.ts';
@@ -16,6 +17,8 @@ export interface FoundExport extends NamedSubsystem {
   /** It can be reached, but its bytes cannot: a removal was cut off. */
   readonly isClosing: boolean;
   readonly devicePath: string;
+  /** Of the image that it was made for. */
+  readonly identity: string;
   readonly sizeBytes: bigint;
   /** Another image stands at the source now, or somebody else has changed what the export is. */
   readonly isStale: boolean;
@@ -60,10 +63,17 @@ async function foundOf(
     allowedHosts: hosts,
     isClosing,
     devicePath,
+    identity: nguid,
     sizeBytes: served?.sizeBytes ?? 0n,
-    isStale: !isOurs || (served !== null && served.identity !== nguid),
+    isStale: !isOurs || (served?.identity ?? nguid) !== nguid,
     port,
   };
+}
+
+/** Gives exports of this source its name: a file has many paths, and the kernel tells one. */
+export async function namedAs(source: ExportSource, found: readonly FoundExport[]): Promise<FoundExport[]> {
+  const backing = source.kind === 'file' ? await readBacking(source.path) : null;
+  return found.map((each) => (each.identity === backing?.identity && !each.isClosing ? { ...each, source } : each));
 }
 
 /** Adds how hosts get there. */

@@ -34,8 +34,7 @@ export const loopDevices: BlockDevices<{ readonly kind: 'file'; readonly path: s
     if (name === undefined) return null;
     const text = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => null);
     if (text === null) return null;
-    const { path, identity } = await whatStands(text.replace(/\n$/, ''));
-    return { source: { kind: 'file', path }, identity };
+    return originOf(text.replace(/\n$/, ''));
   },
 
   async grow(devicePath, { path }, sizeBytes, signal) {
@@ -48,17 +47,24 @@ export const loopDevices: BlockDevices<{ readonly kind: 'file'; readonly path: s
   },
 };
 
-/** The path of a file that the kernel tells, with a mark when another file, or none, has the path now. A name may end like the mark. */
-async function whatStands(path: string): Promise<{ readonly path: string; readonly identity: string }> {
-  const backing = await readBacking(path);
-  if (backing !== null || !path.endsWith(DELETED)) return { path, identity: backing?.identity ?? '' };
-  return whatStands(path.slice(0, -DELETED.length));
+/**
+ * Of the path that the kernel tells, which it marks when another file, or none, has that path now. Names may end like the mark. A path
+ * without it that leads nowhere was opened by a process that had other mounts, such as those of a container that has ended.
+ */
+async function originOf(told: string): Promise<Origin> {
+  const backing = await readBacking(told);
+  if (backing === null && told.endsWith(DELETED)) {
+    const path = told.slice(0, -DELETED.length);
+    return { source: { kind: 'file', path }, identity: (await readBacking(path))?.identity ?? '' };
+  }
+  return { source: { kind: 'file', path: told }, identity: backing?.identity ?? null };
 }
 
 async function holdLoop(file: string, identity: string, signal: AbortSignal): Promise<HeldDevice> {
   const shell = spawn('/bin/sh', ['-c', HOLD, 'sh', file], { env: systemEnv, stdio: 'pipe' });
   const letGo = async (): Promise<void> => {
-    const end = shell.exitCode === null ? once(shell, 'close') : null;
+    const isThere = shell.exitCode === null && shell.signalCode === null;
+    const end = isThere ? once(shell, 'close') : null;
     shell.stdin.end();
     await end;
   };

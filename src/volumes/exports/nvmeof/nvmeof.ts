@@ -17,7 +17,7 @@ import { carryOut } from './configfs.ts';
 import { connectionsAt } from './connections.ts';
 import { beforeAbort } from './deadline.ts';
 import { checkHostKeys } from './host-keys.ts';
-import { type FoundExport, describe, findExports } from './live-exports.ts';
+import { type FoundExport, describe, findExports, namedAs } from './live-exports.ts';
 import { type LiveTarget, readTarget } from './live-target.ts';
 import { makeSubsystem, takeAway, tracesOf } from './make-subsystem.ts';
 import { fenceSteps, revalidateSteps } from './plan.ts';
@@ -87,7 +87,7 @@ class NvmeofTarget implements ExportTarget {
       checkSpec(spec);
       return this.#inTurn(signal, async () => {
         const live = await readTarget(this.#root, signal);
-        const same = decideAdd(await findExports(live, signal), spec);
+        const same = decideAdd(await namedAs(spec.source, await findExports(live, signal)), spec);
         if (same === null) {
           checkCapable(spec, this.capabilities);
           await makeSubsystem(this.#place(), spec, live, signal);

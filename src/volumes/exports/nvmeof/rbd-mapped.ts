@@ -19,6 +19,7 @@ const BUSY_POLLS_MAX = 30;
 /** An image that is mapped for an export of ours. */
 export interface MappedImage extends Origin {
   readonly exportId: string;
+  readonly identity: string;
   /** Such as `/dev/rbd0`. */
   readonly path: string;
   readonly sizeBytes: bigint;
