@@ -1,7 +1,11 @@
+import { type CephBench, at, newVolume } from '../../src/volumes/backends/ceph/testkit.ts';
+import { newSpec } from '../../src/volumes/exports/conformance/suite.ts';
+import type { ExportSpec } from '../../src/volumes/exports/target.ts';
 import type { CephCluster } from '../support/ceph.ts';
 import type { Guest } from '../support/guest/guest.ts';
 import type { GuestProcess } from '../support/guest/processes.ts';
 import { until } from '../support/wait.ts';
+import { hostNqn } from './nvme-host.ts';
 import type { Answer, Task, Tasks } from './nvmeof-rbd-agent.ts';
 
 const taskFile = '/run/nvmeof-rbd-task.json';
@@ -20,20 +24,37 @@ export class FailedInside extends Error {
 
 /** A guest that reaches a cluster of this machine, and exports its images. */
 export class RbdStage {
+  readonly bench: CephBench;
   readonly #guest: Guest;
   readonly #agent: GuestProcess;
   #number = 0;
 
-  private constructor(guest: Guest, agent: GuestProcess) {
+  private constructor(guest: Guest, bench: CephBench, agent: GuestProcess) {
+    this.bench = bench;
     this.#guest = guest;
     this.#agent = agent;
   }
 
-  static async open(guest: Guest, cluster: CephCluster): Promise<RbdStage> {
-    const ports = await portsOf(cluster);
+  static async open(guest: Guest, bench: CephBench): Promise<RbdStage> {
+    const ports = await portsOf(bench.cluster);
     const agent = guest.runNode('test/guest/nvmeof-rbd-agent.ts', [taskFile, ...ports], { timeoutMs: 600_000 });
     agent.ended.catch(() => undefined);
-    return new RbdStage(guest, agent);
+    return new RbdStage(guest, bench, agent);
+  }
+
+  /** A new image of 16 MiB, and the wish for an export of it. */
+  async wish(): Promise<{ readonly image: string; readonly spec: ExportSpec }> {
+    const { backend } = this.bench;
+    const volume = newVolume();
+    const { image } = await backend.create(at(), volume);
+    const source = await backend.exportSource(at(), image);
+    if (source === null) throw new Error('an RBD image can be exported');
+    return { image, spec: newSpec(source, { volumeId: volume.volumeId, allowedHosts: [hostNqn] }) };
+  }
+
+  /** Addresses of the clients that have an image open. */
+  async watchers(image: string): Promise<readonly string[]> {
+    return (await this.bench.backend.inspect(at(), image))?.watchers ?? [];
   }
 
   /** Has the guest do something; numbers of 64 bits come back as text. Rejects with {@link FailedInside}. */

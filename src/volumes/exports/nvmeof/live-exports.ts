@@ -73,7 +73,8 @@ async function foundOf(
 /** Gives exports of this source its name: a file has many paths, and the kernel tells one. */
 export async function namedAs(source: ExportSource, found: readonly FoundExport[]): Promise<FoundExport[]> {
   const backing = source.kind === 'file' ? await readBacking(source.path) : null;
-  return found.map((each) => (each.identity === backing?.identity && !each.isClosing ? { ...each, source } : each));
+  const isOfIt = ({ identity, isStale }: FoundExport): boolean => identity === backing?.identity && !isStale;
+  return found.map((each) => (isOfIt(each) ? { ...each, source } : each));
 }
 
 /** Adds how hosts get there. */
