@@ -65,20 +65,28 @@ async function fences(stage: RbdStage): Promise<void> {
   await stage.ask('remove', other.spec.exportId, false);
 }
 
+/** Also of a cluster that speaks the second version of its protocol alone. */
 async function cleansUp(stage: RbdStage): Promise<void> {
   const { image, spec } = await stage.wish();
   const { conf, pool } = stage.bench.cluster;
   const foreign = (await stage.run(`rbd -c ${conf} device map -o noudev ${pool}/${image}`)).trim();
-  const held = await stage.ask('hold', spec.exportId, spec.source);
+  const secondOnly = '/run/second-only.conf';
+  await stage.run(`sed 's/,v1:[^]]*//' ${conf} >${secondOnly}`);
+  const held = await stage.ask('hold', spec.exportId, { kind: 'rbd', conf: secondOnly, pool, image });
   assert.notEqual(held, foreign);
   assert.deepEqual(await stage.ask('mapped'), [held]);
+  assert.match(await stage.run(`cat /sys/bus/rbd/devices/${numberOf(held)}/config_info`), /[ ,]ms_mode=prefer-crc[ ,]/);
   const absent = { kind: 'rbd', conf, pool, image: 'not-there' } as const;
   const another = newSpec(absent, { allowedHosts: [hostNqn] });
   await assert.rejects(stage.ask('add', another), isRefused('not_found'));
   assert.deepEqual(await stage.ask('mapped'), []);
   // Fails unless it is still mapped.
-  await stage.run(`echo ${foreign.replace('/dev/rbd', '')} >/sys/bus/rbd/remove_single_major`);
+  await stage.run(`echo ${numberOf(foreign)} >/sys/bus/rbd/remove_single_major`);
   assert.deepEqual(await stage.watchers(image), []);
+}
+
+function numberOf(path: string): string {
+  return path.replace('/dev/rbd', '');
 }
 
 function isRefused(kind: string) {
