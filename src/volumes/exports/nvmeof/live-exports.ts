@@ -2,6 +2,7 @@ import { volumeSerial } from '../../devices/volume-serial.ts';
 import type { ExportSource, LiveExport } from '../target.ts';
 import { readBacking } from './backing.ts';
 import { connectionTo } from './connection-info.ts';
+import { hostKeysOf } from './host-keys.ts';
 import type { LivePort, LiveSubsystem, LiveTarget } from './live-target.ts';
 import { type NamedSubsystem, namespaceUuid, parseNqn } from './subsystem.ts';
 
@@ -54,10 +55,15 @@ function foundOf(named: NamedSubsystem, subsystem: LiveSubsystem, port: LivePort
 }
 
 /** Adds what is to be asked of the file or device, and how hosts get there. */
-export async function describe(found: FoundExport, advertisedHost: string | undefined): Promise<LiveExport> {
+export async function describe(
+  found: FoundExport,
+  root: string,
+  advertisedHost: string | undefined,
+): Promise<LiveExport> {
   const { exportId, volumeId, generation, source, readOnly, allowedHosts, isClosing, port, nqn } = found;
   const backing = source.kind === 'file' && source.path !== '' ? await readBacking(source.path) : null;
   const service = Number(port.service);
+  const keys = await hostKeysOf(root, allowedHosts);
   return {
     exportId,
     volumeId,
@@ -70,6 +76,6 @@ export async function describe(found: FoundExport, advertisedHost: string | unde
     allowedHosts,
     isClosing,
     isStale: found.isAltered || backing?.identity !== found.identity,
-    connection: connectionTo(advertisedHost ?? port.address, service, nqn, namespaceUuid(volumeId)),
+    connection: connectionTo(advertisedHost ?? port.address, service, nqn, namespaceUuid(volumeId), keys),
   };
 }
