@@ -13,7 +13,9 @@ export const transportSchema = Type.Enum(['nbd', 'nvmeof'], {
 export const exportOptions = {
   tls: Type.Optional(Type.Boolean({ description: 'Nobody connects without the key that the credentials tell (NBD).' })),
   chap: Type.Optional(
-    Type.Boolean({ description: 'Hosts prove themselves with the key that the credentials tell (NVMe, DH-HMAC-CHAP).' }),
+    Type.Boolean({
+      description: 'Hosts prove themselves with the key that the credentials tell (NVMe, DH-HMAC-CHAP).',
+    }),
   ),
   allowed_hosts: Type.Optional(
     Type.Array(Type.String({ maxLength: 300 }), {

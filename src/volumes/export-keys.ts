@@ -17,7 +17,11 @@ export function newTlsSecret(exportId: string): ExportSecret {
  *
  * @throws HoldfastError `conflict` when the exports that stand ask something else of these hosts.
  */
-export function dhchapSecret(standing: readonly VolumeExport[], sealer: Sealer, hosts: readonly string[]): ExportSecret {
+export function dhchapSecret(
+  standing: readonly VolumeExport[],
+  sealer: Sealer,
+  hosts: readonly string[],
+): ExportSecret {
   let keys: ExportDhchap | null = null;
   for (const one of sharing(standing, hosts)) {
     const theirs = dhchapOf(one, sealer);

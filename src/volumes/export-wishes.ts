@@ -54,11 +54,10 @@ export class ExportWishes {
    * same machines cannot have beside those that they have, `invalid` else.
    */
   async wishFor(volume: Volume, wanted: WantedTransport): Promise<ExportWish> {
-    const { newId, sealer, localHost } = this.#options;
+    const { newId, sealer } = this.#options;
     const { transport, allowedHosts } = wanted;
     checkAllowedHosts(transport, allowedHosts);
-    const host = wanted.host ?? localHost;
-    await this.#check(volume, host, wanted);
+    const host = await this.#hostFor(volume, wanted);
     const id = newId('exp');
     const secret = await this.#secretFor(id, volume, host, wanted);
     const sealedSecret = secret === null ? null : sealer.seal(JSON.stringify(secret), exportSecret(id));
@@ -82,12 +81,16 @@ export class ExportWishes {
     return null;
   }
 
-  async #check(volume: Volume, host: string, { transport, isTls, isChap }: WantedTransport): Promise<void> {
+  /** The name of the host that serves it, whichever way it was named, and only if it can. */
+  async #hostFor(volume: Volume, { transport, isTls, isChap, ...wanted }: WantedTransport): Promise<string> {
     const { hosts, backends, localHost, lookTimeoutMs } = this.#options;
-    const found = await hosts.find(host);
+    const reference = wanted.host ?? localHost;
+    const found = await hosts.find(reference);
     if (found === null) {
-      throw new HoldfastError('not_found', `There is no host ${host}.`, { field: 'export_host', provided_value: host });
+      const details = { field: 'export_host', provided_value: reference };
+      throw new HoldfastError('not_found', `There is no host ${reference}.`, details);
     }
+    const host = found.name;
     if (found.state === 'dead') {
       const message = `Host ${host} is dead: its agent has not been heard for too long.`;
       throw new HoldfastError('unavailable', message, { host, host_state: found.state });
@@ -117,6 +120,7 @@ export class ExportWishes {
         'export_host',
       );
     }
+    return host;
   }
 }
 

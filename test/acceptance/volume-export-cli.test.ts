@@ -123,7 +123,7 @@ describe('hosts and exports on the command line', { skip: missing !== null && !r
     const script = await cli.ok('completion', 'bash');
     for (const words of [
       /"host"\) words="list show"/,
-      /"volume attach"\) words="[^"]*--transport --tls --allow-host --export-host"/,
+      /"volume attach"\) words="[^"]*--transport --tls --chap --allow-host --export-host"/,
       /"volume unexport"\)/,
       /"volume export-key"\) words="--output"/,
       /"agent"\) words="--node-id --export-address --export-advertise --export-port-first --device-poll-interval/,

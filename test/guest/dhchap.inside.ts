@@ -103,6 +103,7 @@ async function connect(made: LiveExport, keys: ExportDhchap | null): Promise<Out
   const { key = '', controllerKey } = keys ?? {};
   await writeFile(join(directory, 'dhchap.keys'), `${[key, controllerKey ?? ''].join('\n').trim()}\n`);
   const given = controllerKey === undefined ? / --dhchap-ctrl-secret="[^"]*"/ : /^$/;
-  const command = keys === null ? attachCommand(made).replace(/ --dhchap.*/, '') : attachCommand(made).replace(given, '');
+  const command =
+    keys === null ? attachCommand(made).replace(/ --dhchap.*/, '') : attachCommand(made).replace(given, '');
   return attempt(`cd ${directory} && ${command}`);
 }

@@ -48,7 +48,10 @@ async function prepareKernel(release: string, target: string): Promise<void> {
     const unpack = `dpkg-deb --fsys-tarfile ${archive} | tar -x ${left} ./boot/vmlinuz-${release} ${tree}`;
     await run('sh', ['-c', `${unpack} && rm ${archive}`], { ...options, cwd: work });
     // Newer packages have them compressed, which a guest would take apart slowly, one by one.
-    await run('sh', ['-c', `find ${tree} -name '*.ko.xz' -print0 | xargs -0 -r -n 64 -P 2 xz -d`], { ...options, cwd: work });
+    await run('sh', ['-c', `find ${tree} -name '*.ko.xz' -print0 | xargs -0 -r -n 64 -P 2 xz -d`], {
+      ...options,
+      cwd: work,
+    });
     await run('busybox', ['depmod', '-b', work, release], options);
     await rename(join(work, `boot/vmlinuz-${release}`), join(work, 'vmlinuz'));
     await makeInitramfs(work, join(work, `lib/modules/${release}`));
