@@ -39,6 +39,7 @@ export class Lanes {
     if (existing !== undefined && isSameKey(existing.tls, tls)) return existing;
     // Where no daemon runs there is no export, and so no key to differ from.
     if (existing !== undefined && existing.current !== null) throw otherExport(exportId, ['tls']);
+    this.#lanes.delete(name);
     const port = preferredPort !== undefined && this.#mayTake(preferredPort) ? preferredPort : null;
     const lane = new Lane(family, tls, this.#settings, () => this.#takenPorts(), port);
     this.#lanes.set(name, lane);

@@ -98,7 +98,8 @@ async function listenElsewhere(
   inUse: unknown,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let service = wanted.address.service + 1; service <= ports.last; service++) {
+  for (let service = ports.first; service <= ports.last; service++) {
+    if (service === wanted.address.service) continue;
     const before = await readTarget(root, signal);
     await carryOut(root, leftoverPortSteps(before, ports), signal);
     const live = { ...before, ports: before.ports.filter(({ subsystems }) => subsystems.length > 0) };
@@ -116,9 +117,7 @@ async function subsystemFor(spec: ExportSpec, { address, ports }: Place, live: L
   const { exportId, volumeId, generation, source, allowedHosts, dhchap } = spec;
   const devicePath = source.kind === 'file' ? source.path : '';
   const { identity } = await requireBacking(devicePath);
-  let service = ports.first;
-  while (service <= ports.last && !isFree(service, live)) service += 1;
-  if (service > ports.last) throw noPort(ports);
+  const service = portFor(spec, ports, live);
   return {
     exportId,
     volumeId,
@@ -130,6 +129,14 @@ async function subsystemFor(spec: ExportSpec, { address, ports }: Place, live: L
     hosts: allowedHosts.map((nqn) => ({ nqn, auth: dhchap ?? null })),
     address: { family: isIPv6(address) ? 'ipv6' : 'ipv4', address, service },
   };
+}
+
+/** That of before, where hosts look for it again, or the first that is free. */
+function portFor({ preferredPort = 0 }: ExportSpec, ports: PortRange, live: LiveTarget): number {
+  const { first, last } = ports;
+  if (preferredPort >= first && preferredPort <= last && isFree(preferredPort, live)) return preferredPort;
+  for (let service = first; service <= last; service++) if (isFree(service, live)) return service;
+  throw noPort(ports);
 }
 
 function isFree(service: number, live: LiveTarget): boolean {
