@@ -63,7 +63,8 @@ describe('an export with keys', () => {
     assert.deepEqual(await readdir('/sys/kernel/config/nvmet/hosts'), [hostNqn]);
     await second[Symbol.asyncDispose]();
     assert.deepEqual(await readdir('/sys/kernel/config/nvmet/hosts'), []);
-    await using third = await exported(newKeys());
+    await using third = await exported(newKeys(), { preferredPort: 4_425 });
+    assert.equal(third.made.connection.port, 4_425, 'where it was before, hosts look for it again');
     assert.equal((await connect(third.made, third.keys)).status, 0);
   });
 });
@@ -72,17 +73,17 @@ function newKeys(): Required<ExportDhchap> {
   return { key: newDhchapKey(), controllerKey: newDhchapKey() };
 }
 
-async function wish(dhchap?: ExportDhchap): Promise<ExportSpec> {
+async function wish(dhchap?: ExportDhchap, more: Partial<ExportSpec> = {}): Promise<ExportSpec> {
   const path = join(directory, `vol-${randomUUID()}.img`);
   await using file = await open(path, 'wx');
   await file.truncate(4 * 1024 * 1024);
   const asked = dhchap === undefined ? {} : { dhchap };
-  return newSpec({ kind: 'file', path }, { allowedHosts: [hostNqn], ...asked });
+  return newSpec({ kind: 'file', path }, { allowedHosts: [hostNqn], ...asked, ...more });
 }
 
 /** An export until it is disposed of, its hosts cut. */
-async function exported<K extends ExportDhchap>(keys: K) {
-  const spec = await wish(keys);
+async function exported<K extends ExportDhchap>(keys: K, more: Partial<ExportSpec> = {}) {
+  const spec = await wish(keys, more);
   const made = await target.add(at(), spec);
   return {
     made,
