@@ -1,4 +1,4 @@
-/** Keys of hosts for NVMe exports, from the request to the command that is pasted; `test/guest/dhchap.test.ts` has a kernel. */
+/** Keys of hosts for NVMe exports, from the request to the command that is pasted; `test/guest/clients.test.ts` has a kernel. */
 import assert from 'node:assert/strict';
 import { chmod, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

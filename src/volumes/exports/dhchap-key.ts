@@ -8,7 +8,7 @@ const checkBytes = 4;
  * A new DH-HMAC-CHAP key of 256 bits as text: `DHHC-1:00:<base64 of key and CRC-32, little-endian>:`. `00` says that it is used
  * as it is, and not made another by a hash with the host's name.
  *
- * @see NVMe/TCP Transport Specification, 8.13.5.3 of the Base Specification 2.0 (secret representation); `nvme gen-dhchap-key`
+ * @see NVM Express Base Specification 2.0, 8.13.5 (DH-HMAC-CHAP, secret representation), and `nvme gen-dhchap-key` of nvme-cli
  */
 export function newDhchapKey(): string {
   const key = randomBytes(keyBytes);
