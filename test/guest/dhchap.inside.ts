@@ -35,12 +35,12 @@ describe('an export with keys', () => {
   it('refuses a host with a wrong key, and one without', async () => {
     await using stage = await exported(newKeys());
     const { made, keys } = stage;
-    for (const wrong of [null, { key: newDhchapKey() }, { ...keys, key: newDhchapKey() }]) {
-      const { status, stderr } = await connect(made, wrong);
-      assert.notEqual(status, 0);
-      assert.match(stderr, /required key not available|rejected|denied/i);
+    for (const wrong of [null, { ...keys, key: newDhchapKey() }]) {
+      // Mostly at once, for the key; on a busy machine the kernel's host may miss the answer, and give up after its minute.
+      assert.notEqual((await connect(made, wrong)).status, 0);
       assert.equal(await nvmeOf(made.connection.name), null);
     }
+    assert.equal((await connect(made, keys)).status, 0, 'it was the keys');
   });
 
   it('is refused by a host to which it does not prove itself', async () => {

@@ -210,7 +210,7 @@ class Machine implements Guest {
       ['-serial', `file:${at('console')}`],
       ['-kernel', this.#kernel.image],
       ['-initrd', this.#kernel.initramfs],
-      ['-append', `console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off ${words.join(' ')}`],
+      ['-append', `console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off no_timer_check ${words.join(' ')}`],
       ['-fsdev', 'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap'],
       ['-device', 'virtio-9p-pci,fsdev=host,mount_tag=host'],
       ['-netdev', 'user,id=net'],
