@@ -32,7 +32,8 @@ const missing = [
   apacheMissing(),
   rcloneMissing(),
   qemuMissing(),
-  guestMissing(),
+  guestMissing('stock'),
+  guestMissing('auth'),
   toolsMissing(...Object.values(tools)),
 ];
 const leftOut = missing.filter((sentence) => sentence !== null);

@@ -3,6 +3,7 @@ import { volumeSerial } from '../../devices/volume-serial.ts';
 import type { ExportSource, LiveExport } from '../target.ts';
 import { readBacking } from './backing.ts';
 import { connectionTo } from './connection-info.ts';
+import { hostKeysOf } from './host-keys.ts';
 import type { LivePort, LiveSubsystem, LiveTarget } from './live-target.ts';
 import { readServed } from './source-device.ts';
 import { type NamedSubsystem, namespaceUuid, parseNqn } from './subsystem.ts';
@@ -77,10 +78,16 @@ export async function namedAs(source: ExportSource, found: readonly FoundExport[
   return found.map((each) => (isOfIt(each) ? { ...each, source } : each));
 }
 
-/** Adds how hosts get there. */
-export function describe(found: FoundExport, advertisedHost: string | undefined): LiveExport {
+/** Adds how hosts get there, and with which keys. */
+export async function describe(
+  found: FoundExport,
+  root: string,
+  advertisedHost: string | undefined,
+): Promise<LiveExport> {
   const { exportId, volumeId, generation, source, readOnly, sizeBytes, allowedHosts, isClosing, isStale } = found;
   const { port, nqn } = found;
+  const service = Number(port.service);
+  const keys = await hostKeysOf(root, allowedHosts);
   return {
     exportId,
     volumeId,
@@ -93,6 +100,6 @@ export function describe(found: FoundExport, advertisedHost: string | undefined)
     allowedHosts,
     isClosing,
     isStale,
-    connection: connectionTo(advertisedHost ?? port.address, Number(port.service), nqn, namespaceUuid(volumeId)),
+    connection: connectionTo(advertisedHost ?? port.address, service, nqn, namespaceUuid(volumeId), keys),
   };
 }

@@ -115,7 +115,8 @@ async function listenElsewhere(
   inUse: unknown,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let service = wanted.address.service + 1; service <= ports.last; service++) {
+  for (let service = ports.first; service <= ports.last; service++) {
+    if (service === wanted.address.service) continue;
     const before = await readTarget(root, signal);
     await carryOut(root, leftoverPortSteps(before, ports), signal);
     const live = { ...before, ports: before.ports.filter(({ subsystems }) => subsystems.length > 0) };
@@ -131,9 +132,7 @@ async function listenElsewhere(
 
 function subsystemFor(spec: ExportSpec, device: HeldDevice, { address, ports }: Place, live: LiveTarget): Subsystem {
   const { exportId, volumeId, generation, allowedHosts, dhchap } = spec;
-  let service = ports.first;
-  while (service <= ports.last && !isFree(service, live)) service += 1;
-  if (service > ports.last) throw noPort(ports);
+  const service = portFor(spec, ports, live);
   return {
     exportId,
     volumeId,
@@ -145,6 +144,14 @@ function subsystemFor(spec: ExportSpec, device: HeldDevice, { address, ports }: 
     hosts: allowedHosts.map((nqn) => ({ nqn, auth: dhchap ?? null })),
     address: { family: isIPv6(address) ? 'ipv6' : 'ipv4', address, service },
   };
+}
+
+/** That of before, where hosts look for it again, or the first that is free. */
+function portFor({ preferredPort = 0 }: ExportSpec, ports: PortRange, live: LiveTarget): number {
+  const { first, last } = ports;
+  if (preferredPort >= first && preferredPort <= last && isFree(preferredPort, live)) return preferredPort;
+  for (let service = first; service <= last; service++) if (isFree(service, live)) return service;
+  throw noPort(ports);
 }
 
 function isFree(service: number, live: LiveTarget): boolean {

@@ -113,7 +113,9 @@ class NvmeofTarget implements ExportTarget {
 
   list(context: ExportContext): Promise<readonly LiveExport[]> {
     return this.#change(context, async (signal) => {
-      const lives = (await this.#found(signal)).map((each) => describe(each, this.#advertisedHost));
+      const found = await this.#found(signal);
+      const listed = Promise.all(found.map((each) => describe(each, this.#root, this.#advertisedHost)));
+      const lives = await beforeAbort(listed, signal);
       return lives.toSorted((a, b) => Buffer.compare(Buffer.from(a.exportId), Buffer.from(b.exportId)));
     });
   }
@@ -169,7 +171,7 @@ class NvmeofTarget implements ExportTarget {
   }
 
   async #describe(exportId: string, signal: AbortSignal): Promise<LiveExport> {
-    return describe(await this.#find(exportId, signal), this.#advertisedHost);
+    return describe(await this.#find(exportId, signal), this.#root, this.#advertisedHost);
   }
 
   #place(): { readonly root: string; readonly address: string; readonly ports: PortRange } {
