@@ -7,6 +7,7 @@ import { benchObjectCost } from './objects/cost.ts';
 import { benchObjectGrowth } from './objects/growth.ts';
 import { benchObjectListing } from './objects/listing.ts';
 import { benchObjectMemory } from './objects/memory.ts';
+import { benchObjectMigration } from './objects/migration.ts';
 import { benchObjectStages } from './objects/stages.ts';
 import { benchObjectThroughput } from './objects/throughput.ts';
 import { benchOperations } from './operations.ts';
@@ -26,6 +27,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'object-growth': benchObjectGrowth,
   'object-memory': benchObjectMemory,
   'object-listing': benchObjectListing,
+  'object-migration': benchObjectMigration,
   exports: benchExports,
   devices: benchDevices,
   ceph: benchCeph,
