@@ -4,6 +4,7 @@ import { objectsMigration } from './objects/migrations/0003_objects.ts';
 import { accessMigration } from './objects/migrations/0004_access.ts';
 import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
+import { notificationsMigration } from './notifications/migrations/0012_notifications.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
 import { volumesMigration } from './volumes/migrations/0002_volumes.ts';
 import { backendParametersMigration } from './volumes/migrations/0007_backend_parameters.ts';
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   hostsMigration,
   backendParametersMigration,
   exportsMigration,
+  notificationsMigration,
 ];
