@@ -44,7 +44,9 @@ const wish = {
   ca: Type.Optional(nullable(Type.String({ maxLength: 65_536, description: 'Certificates to trust, as PEM.' }))),
   source: Type.Optional(Type.String({ maxLength: 200 })),
   timeout_ms: Type.Optional(Type.Integer({ minimum: 100, maximum: 60_000 })),
-  parallel: Type.Optional(Type.Integer({ minimum: 1, maximum: 16, description: 'Deliveries at once, in each server.' })),
+  parallel: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 16, description: 'Deliveries at once, in each server.' }),
+  ),
 };
 
 const subscriptionSchema = Type.Object({

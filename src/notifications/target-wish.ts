@@ -57,7 +57,10 @@ export function grantWish(
   const parts = kind === 'webhook' ? webhookParts(current, wish) : mqttParts(current, wish);
   const ca = wish.ca === undefined ? (current?.settings.ca ?? null) : checkedCa(wish.ca);
   if (kind === 'webhook' && ca !== null) {
-    throw refuse('ca', 'A webhook has no ca: its certificate is checked as Node.js is told to, see NODE_EXTRA_CA_CERTS.');
+    throw refuse(
+      'ca',
+      'A webhook has no ca: its certificate is checked as Node.js is told to, see NODE_EXTRA_CA_CERTS.',
+    );
   }
   const settings = {
     url,
@@ -152,7 +155,10 @@ function checkedTopic(topic: string): string {
 /** A URI reference (CloudEvents 1.0, `source`). */
 function checkedSource(source: string): string {
   if (/^[\w.~:/?#[\]@!$&'()*+,;=%-]{1,200}$/.test(source)) return source;
-  throw refuse('source', 'A source is a URI reference of at most 200 characters, such as /holdfast or https://home.example.');
+  throw refuse(
+    'source',
+    'A source is a URI reference of at most 200 characters, such as /holdfast or https://home.example.',
+  );
 }
 
 function checkedCa(ca: string | null): string | null {

@@ -133,7 +133,11 @@ export class Lane {
     await store.write(disableTarget, { name, version, reason, actor: 'holdfast', nowMs: clock.nowMs() });
   }
 
-  async #fail(row: DeliveryRow, owner: string, { error, waitMs }: Sent & { readonly outcome: 'failed' }): Promise<void> {
+  async #fail(
+    row: DeliveryRow,
+    owner: string,
+    { error, waitMs }: Sent & { readonly outcome: 'failed' },
+  ): Promise<void> {
     const { store, clock, retry } = this.#options;
     this.#failuresInRow++;
     const restMs = Math.max(restAfter(retry, this.#failuresInRow), Math.min(waitMs ?? 0, askedWaitMsMax));

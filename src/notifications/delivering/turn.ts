@@ -35,26 +35,21 @@ const living = `select id from replicas where replicas.until >`;
  * that was never tried is sent, so that messages come in the order of their events while nothing fails; one that has
  * failed holds up nobody.
  */
-export const takeDeliveries = transaction(
-  import.meta.url,
-  'takeDeliveries',
-  async (tx, turn: Turn): Promise<Taken> => {
-    const { target, owner, delivered, released, limit, nowMs, leaseMs } = turn;
-    // Two who claim at once would each see the other's as unclaimed.
-    await tx.lock(targetResource(target));
-    await takeOff(tx, target, owner, delivered);
-    for (const id of released) await tx.run(release, [id, owner]);
-    const rows: DeliveryRow[] = [];
-    if (limit > 0) {
-      for (const id of await choose(tx, target, nowMs, limit)) {
-        const statement =
-          'update notification_deliveries set claimed_by = ?, claimed_until = ? where id = ? returning *';
-        rows.push(...(await tx.rows<DeliveryRow>(statement, [owner, nowMs + leaseMs, id])));
-      }
+export const takeDeliveries = transaction(import.meta.url, 'takeDeliveries', async (tx, turn: Turn): Promise<Taken> => {
+  const { target, owner, delivered, released, limit, nowMs, leaseMs } = turn;
+  // Two who claim at once would each see the other's as unclaimed.
+  await tx.lock(targetResource(target));
+  await takeOff(tx, target, owner, delivered);
+  for (const id of released) await tx.run(release, [id, owner]);
+  const rows: DeliveryRow[] = [];
+  if (limit > 0) {
+    for (const id of await choose(tx, target, nowMs, limit)) {
+      const statement = 'update notification_deliveries set claimed_by = ?, claimed_until = ? where id = ? returning *';
+      rows.push(...(await tx.rows<DeliveryRow>(statement, [owner, nowMs + leaseMs, id])));
     }
-    return { rows, nextAtMs: await nextAt(tx, target) };
-  },
-);
+  }
+  return { rows, nextAtMs: await nextAt(tx, target) };
+});
 
 const release = `update notification_deliveries set claimed_by = null, claimed_until = 0 where id = ? and claimed_by = ?`;
 

@@ -91,4 +91,3 @@ function reasonOf(error: unknown): string {
   const reason = cause?.message || cause?.code || (error instanceof Error ? error.message : String(error));
   return `The receiver cannot be reached: ${reason}.`;
 }
-

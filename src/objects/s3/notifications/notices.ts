@@ -41,7 +41,13 @@ export function noticesOf(event: Event, bucket: Bucket, region: string): readonl
     if (!Array.isArray(changed) || !changed.includes('notifications')) return [];
     const targets = new Set(rules.map(({ target }) => target));
     const data = testRecord(event, bucket.name);
-    return [...targets].map((target) => ({ ...shared, target, type: typeOf(testEventName), subject: bucket.name, data }));
+    return [...targets].map((target) => ({
+      ...shared,
+      target,
+      type: typeOf(testEventName),
+      subject: bucket.name,
+      data,
+    }));
   }
   const happened = eventNameOf(event.type, event.data['cause']);
   if (happened === null) return [];

@@ -29,7 +29,11 @@ export function parseNotifications(root: XmlElement): readonly NotificationRule[
   const names = kinds.map((kind) => `${kind}Configuration`);
   expectElement(root, 'NotificationConfiguration', [...names, 'EventBridgeConfiguration']);
   if (childOf(root, 'EventBridgeConfiguration') !== undefined) {
-    throw objectError('NotImplemented', {}, 'There is no EventBridge here: name a target by a topic, queue or function.');
+    throw objectError(
+      'NotImplemented',
+      {},
+      'There is no EventBridge here: name a target by a topic, queue or function.',
+    );
   }
   const rules = kinds.flatMap((kind) =>
     childrenOf(root, `${kind}Configuration`).map((element) => parseRule(kind, element)),
@@ -46,9 +50,11 @@ function parseRule(kind: Kind, element: XmlElement): NotificationRule {
   if (id.length > idLengthMax) throw bad('Id', `An Id has at most ${idLengthMax} characters.`);
   const arn = requiredText(element, kind);
   const events = textsIn(element, 'Event');
-  if (events.length === 0 || events.length > eventsMax) throw malformed(`There are 1 to ${eventsMax} Events in a rule.`);
+  if (events.length === 0 || events.length > eventsMax)
+    throw malformed(`There are 1 to ${eventsMax} Events in a rule.`);
   const unknown = events.find((name) => !isEventName(name));
-  if (unknown !== undefined) throw bad('Event', `The event ${unknown.slice(0, 100)} is not supported for notifications.`);
+  if (unknown !== undefined)
+    throw bad('Event', `The event ${unknown.slice(0, 100)} is not supported for notifications.`);
   return { id: id === '' ? randomUUID() : id, kind, arn, target: targetOf(kind, arn), events, ...parseFilter(element) };
 }
 
@@ -75,7 +81,8 @@ function parseFilter(rule: XmlElement): Filter {
     expectElement(element, 'FilterRule', ['Name', 'Value']);
     const name = requiredText(element, 'Name').toLowerCase();
     const value = textIn(element, 'Value') ?? '';
-    if (name !== 'prefix' && name !== 'suffix') throw bad('FilterRule.Name', 'A filter rule is named prefix or suffix.');
+    if (name !== 'prefix' && name !== 'suffix')
+      throw bad('FilterRule.Name', 'A filter rule is named prefix or suffix.');
     if (parsed[name] !== undefined) throw bad('FilterRule.Name', `There can be one ${name} rule in a filter.`);
     if (Buffer.byteLength(value) > keyBytesMax) {
       throw bad('FilterRule.Value', `The value of a filter rule has at most ${keyBytesMax} bytes.`);
@@ -121,7 +128,15 @@ function writeRule({ id, kind, arn, events, prefix, suffix }: NotificationRule):
   const filters = Object.entries({ Prefix: prefix, Suffix: suffix }).flatMap(([name, value]) =>
     value === undefined
       ? []
-      : [{ name: 'FilterRule', children: [{ name: 'Name', text: name }, { name: 'Value', text: value }] }],
+      : [
+          {
+            name: 'FilterRule',
+            children: [
+              { name: 'Name', text: name },
+              { name: 'Value', text: value },
+            ],
+          },
+        ],
   );
   return {
     name: `${kind}Configuration`,
