@@ -24,8 +24,8 @@ interface TargetFlags {
 }
 
 const secretsHelp = `
-What is secret comes from the environment: HOLDFAST_NOTIFICATION_SECRET (whsec_…; one is made when it is not there) and
-HOLDFAST_NOTIFICATION_PASSWORD. An address with --url after the name of this command is the one of the target.`;
+What is secret comes from the environment: HOLDFAST_NOTIFICATION_SECRET (whsec_…; one is made for a webhook when it is not
+there) and HOLDFAST_NOTIFICATION_PASSWORD.`;
 
 /** `holdfast notification …` */
 export function registerNotificationCommands(notification: Command): void {

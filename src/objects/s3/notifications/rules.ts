@@ -125,7 +125,7 @@ export function writeNotifications(rules: readonly NotificationRule[]): XmlEleme
 }
 
 function writeRule({ id, kind, arn, events, prefix, suffix }: NotificationRule): XmlElement {
-  const filters = Object.entries({ Prefix: prefix, Suffix: suffix }).flatMap(([name, value]) =>
+  const filters = Object.entries({ prefix, suffix }).flatMap(([name, value]) =>
     value === undefined
       ? []
       : [
