@@ -59,7 +59,7 @@ export class Standing {
       const names = full.map((one) => `${one.name} (${one.waiting} wait, ${one.dropped} dropped)`);
       throw new Error(`Too much waits for targets that take too little: ${names.slice(0, 5).join(', ')}.`);
     }
-    return `${targets.length} targets, ${waiting} waiting, ${dead} dead letters`;
+    return `${targets.length} targets, ${waiting} waiting, ${dead} dead letters, ${lag} events behind`;
   }
 
   async #read(): Promise<readonly Target[]> {

@@ -11,14 +11,17 @@ export interface DeadLetters {
   readonly ids: readonly number[] | null;
 }
 
-/** Tries dead letters again, as if they were new. Gives how many. */
+/** Tries dead letters again, as if they were new, and their target too, should it be left alone just now. Gives how many. */
 export const requeueDeadLetters = transaction(
   import.meta.url,
   'requeueDeadLetters',
   async (tx, { nowMs, ...which }: DeadLetters & { readonly nowMs: number }): Promise<number> => {
     const statement = `update notification_deliveries set state = 'waiting', attempts = 0, due_at = ?, created_at = ?
       where id = ? and target = ? and state = 'dead'`;
-    return changeEach(tx, which, 1, (id) => tx.run(statement, [nowMs, nowMs, id, which.target]));
+    const count = await changeEach(tx, which, 1, (id) => tx.run(statement, [nowMs, nowMs, id, which.target]));
+    // Another version is delivered to as if nothing had ever failed.
+    await tx.run('update notification_targets set version = version + 1 where name = ?', [which.target]);
+    return count;
   },
 );
 
