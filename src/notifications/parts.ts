@@ -66,8 +66,7 @@ export function createNotificationParts(options: NotificationPartsOptions): Noti
     },
     async stop() {
       standing.stop();
-      await dispatcher.stop();
-      await deliverer.stop();
+      await Promise.all([dispatcher.stop(), deliverer.stop()]);
     },
   };
 }

@@ -39,7 +39,11 @@ export class Deliverer {
   wake(): void {
     if (this.#isStopped) return;
     this.#isWanted = true;
-    this.#running ??= this.#look().finally(() => (this.#running = null));
+    this.#running ??= this.#look().finally(() => {
+      this.#running = null;
+      // Wanted after the last look, and before it was known to be the last.
+      if (this.#isWanted) this.wake();
+    });
   }
 
   async stop(): Promise<void> {

@@ -50,7 +50,11 @@ export class Lane {
   wake(): void {
     this.#isWanted = true;
     if (this.#stopping.signal.aborted) return;
-    this.#turn ??= this.#turns().finally(() => (this.#turn = null));
+    this.#turn ??= this.#turns().finally(() => {
+      this.#turn = null;
+      // Wanted after the last turn, and before it was known to be the last.
+      if (this.#isWanted) this.wake();
+    });
   }
 
   /** Gives up what is under way, notes what was delivered, and lets go of the target. */
@@ -71,7 +75,7 @@ export class Lane {
         const restMs = this.#restUntilMs - performance.now();
         const free = restMs > 0 ? 0 : this.target.settings.parallel - this.#underWay.size;
         if (restMs > 0) this.#schedule(restMs);
-        if (free <= 0 && this.#delivered.length === 0) break;
+        if (free <= 0 && this.#delivered.length + this.#released.length === 0) break;
         await this.#take(Math.max(0, free));
       }
     } catch (error) {
@@ -122,15 +126,17 @@ export class Lane {
     if (sent.outcome === 'delivered') {
       this.#failuresInRow = 0;
       this.#delivered.push(row.id);
-    } else if (sent.outcome === 'gone') await this.#disable(sent.error);
+    } else if (sent.outcome === 'gone') await this.#disable(row, sent.error);
     else await this.#fail(row, owner, sent);
   }
 
-  async #disable(error: string): Promise<void> {
+  /** Somebody who has changed the target meanwhile may have changed what it says. */
+  async #disable(row: DeliveryRow, error: string): Promise<void> {
     const { store, clock } = this.#options;
     const { name, version } = this.target;
     const reason = error.slice(0, errorLengthMax);
-    await store.write(disableTarget, { name, version, reason, actor: 'holdfast', nowMs: clock.nowMs() });
+    const gone = { name, version, reason, actor: 'holdfast', nowMs: clock.nowMs() };
+    if (!(await store.write(disableTarget, gone))) this.#released.push(row.id);
   }
 
   async #fail(

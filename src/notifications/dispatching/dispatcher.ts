@@ -39,9 +39,9 @@ export class Dispatcher {
   #running: Promise<void> | null = null;
   #isWanted = false;
   #isStopped = false;
-  /** Until when the lease is ours without another word, by the monotonic clock. */
-  #heldUntil = 0;
   #isHolder = false;
+  /** Until when that need not be asked again, by the monotonic clock. */
+  #knownUntil = 0;
   #seenCommits = -1;
   /** What nobody can want once all that was in flight below it has ended. */
   #skip: { readonly toId: number; readonly watch: GapWatch } | null = null;
@@ -60,7 +60,11 @@ export class Dispatcher {
   wake(): void {
     if (this.#isStopped) return;
     this.#isWanted = true;
-    this.#running ??= this.#run().finally(() => (this.#running = null));
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+      // Wanted after the last look, and before it was known to be the last.
+      if (this.#isWanted) this.wake();
+    });
   }
 
   /** Ends what is under way and gives the lease back. */
@@ -101,12 +105,12 @@ export class Dispatcher {
 
   async #hold(): Promise<boolean> {
     const now = performance.now();
-    if (now < this.#heldUntil) return true;
+    if (now < this.#knownUntil) return this.#isHolder;
     const { store, owner } = this.#options;
     const lease = { name: leaseName, owner: owner(), leaseMs };
     const isOurs = this.#isHolder && (await store.write(extendKeeper, lease));
     this.#isHolder = isOurs || (await store.write(claimKeeper, { ...lease, restMs: 0 }));
-    this.#heldUntil = this.#isHolder ? now + leaseMs / 3 : 0;
+    this.#knownUntil = now + leaseMs / 3;
     return this.#isHolder;
   }
 

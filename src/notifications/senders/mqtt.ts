@@ -55,21 +55,16 @@ class Connection {
 
   /** Resolves when the broker has acknowledged the message. A signal that aborts before ends the connection. */
   async publish({ body }: Message, signal: AbortSignal): Promise<void> {
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    aborted.catch(() => {});
-    const onAbort = () => {
-      this.#lose(new Error('the connection was given up'));
-      reject(signal.reason);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
+    const end = AbortSignal.any([signal, this.#lost.signal]);
     try {
-      const client = await Promise.race([this.#client, aborted]);
+      const client = await orAborted(this.#client, end);
       const properties = { contentType: cloudEventType, payloadFormatIndicator: true };
       const published = client.publishAsync(this.#target.settings.topic!, body, { qos: 1, properties });
-      published.catch(() => {});
-      await Promise.race([published, aborted, this.#untilLost()]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
+      await orAborted(published, end);
+    } catch (error) {
+      // What comes after it on this connection would not be acknowledged either.
+      if (signal.aborted) this.#lose(new Error('a message before it was not acknowledged'));
+      throw error;
     }
   }
 
@@ -109,13 +104,14 @@ class Connection {
   #lose(reason: Error): void {
     this.#lost.abort(reason);
   }
+}
 
-  #untilLost(): Promise<never> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {});
-    const { signal } = this.#lost;
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    return promise;
-  }
+/** The result, or the reason of a signal that aborts before. Nothing stays behind on what lives longer. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }

@@ -6,6 +6,9 @@ import { signatureHeaders } from './signature.ts';
 
 /** What is read of an answer, to be told when it is an error. */
 const answerBytesMax = 1_024;
+/** What is read of the answer to a message that was taken, and for how long. */
+const restBytesMax = 65_536;
+const restPatienceMs = 500;
 const userAgent = 'Holdfast';
 
 /**
@@ -44,11 +47,14 @@ export function webhookSender(target: OpenTarget, clock: Clock): Sender {
 async function toSent(response: Response, nowMs: number): Promise<Sent> {
   const { status } = response;
   if (status >= 200 && status < 300) {
-    // The answer's end is awaited in vain by nobody: its headers have said that the message was taken.
-    await response.body?.cancel().catch(() => {});
+    // Read, so that the connection can be used again; but the message was taken, whatever becomes of the rest.
+    await beginningOf(response, restBytesMax, restPatienceMs).catch(() => {});
     return { outcome: 'delivered' };
   }
-  const text = await beginningOf(response);
+  const text = (await beginningOf(response, answerBytesMax))
+    .toString()
+    .replaceAll(/[\p{C}\s]+/gu, ' ')
+    .trim();
   const error = `The receiver answered ${status}${redirectOf(response)}${text === '' ? '.' : `: ${text}`}`;
   if (status === 410) return { outcome: 'gone', error };
   const isBusy = status === 429 || status === 503;
@@ -59,18 +65,25 @@ function redirectOf(response: Response): string {
   return response.status >= 300 && response.status < 400 ? ', and redirects are not followed' : '';
 }
 
-/** The beginning of a body as one line, bounded in bytes; the deadline of the request bounds its time. */
-async function beginningOf(response: Response): Promise<string> {
-  if (response.body === null) return '';
+/** The beginning of a body. Its time is bounded by the deadline of the request, and by `patienceMs`. */
+async function beginningOf(response: Response, bytesMax: number, patienceMs?: number): Promise<Buffer> {
+  if (response.body === null) return Buffer.alloc(0);
+  const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader();
+  const giveUp = () => void reader.cancel().catch(() => {});
+  const timer = patienceMs === undefined ? undefined : setTimeout(giveUp, patienceMs);
   const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size >= answerBytesMax) break;
+  try {
+    for (let size = 0; size < bytesMax;) {
+      const { done: isDone, value } = await reader.read();
+      if (isDone) break;
+      chunks.push(value);
+      size += value.length;
+    }
+  } finally {
+    clearTimeout(timer);
+    giveUp();
   }
-  const text = Buffer.concat(chunks).subarray(0, answerBytesMax).toString();
-  return text.replaceAll(/[\p{C}\s]+/gu, ' ').trim();
+  return Buffer.concat(chunks).subarray(0, bytesMax);
 }
 
 /** `Retry-After` in ms from now (RFC 9110, 10.2.3): seconds, or a date; `null` for anything else. */
