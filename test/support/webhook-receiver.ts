@@ -17,6 +17,8 @@ export interface ReceivedEvent {
 export interface Received {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
+  /** By which one connection is told from another. */
+  readonly peerPort: number | undefined;
   readonly body: string;
   readonly event: ReceivedEvent;
 }
@@ -46,7 +48,13 @@ export async function webhookReceiver(answer: Answering = status(204)): Promise<
     request.on('data', (chunk: string) => (body += chunk));
     request.on('end', () => {
       const event = body === '' ? ({} as ReceivedEvent) : (JSON.parse(body) as ReceivedEvent);
-      const one = { path: request.url ?? '', headers: request.headers, body, event };
+      const one = {
+        path: request.url ?? '',
+        headers: request.headers,
+        peerPort: request.socket.remotePort,
+        body,
+        event,
+      };
       received.push(one);
       receiver.answer(one, response);
     });

@@ -16,6 +16,8 @@ const pageSize = 500;
 const pollMs = 500;
 /** Where every commit passes through this process, looking costs nothing while nothing was committed. */
 const ownPollMs = 100;
+/** While there is no target. */
+const idlePollMs = 1_000;
 const gapRetryMs = 15;
 
 export interface DispatcherOptions {
@@ -94,6 +96,7 @@ export class Dispatcher {
         if (rest === 'more') this.#isWanted = true;
         else if (rest === 'gap') nextMs = gapRetryMs;
         else this.#seenCommits = commits ?? -1;
+        if (rest === 'idle') nextMs = idlePollMs;
       }
     } catch (error) {
       onError(error, 'events were not dispatched');
@@ -114,7 +117,7 @@ export class Dispatcher {
     return this.#isHolder;
   }
 
-  async #dispatch(): Promise<OutboxRest> {
+  async #dispatch(): Promise<OutboxRest | 'idle'> {
     const { store } = this.#options;
     const targets = await store.read(listTargets);
     if (targets.length === 0) return this.#passOver();
@@ -140,16 +143,16 @@ export class Dispatcher {
   }
 
   /** Without targets nobody wants anything: the cursor follows the newest event, without reading those in between. */
-  async #passOver(): Promise<OutboxRest> {
+  async #passOver(): Promise<'idle'> {
     const { store } = this.#options;
     const fromId = await store.read(cursorOf);
     const known = this.#skip;
     const toId = known?.toId ?? (await store.read(lastEventId));
-    if (toId <= fromId) return 'done';
+    if (toId <= fromId) return 'idle';
     const { final: isFinal, watch } = await store.gapsAreFinal(known?.watch ?? null);
     this.#skip = isFinal ? null : { toId, watch };
     if (isFinal) await store.write(skipEvents, { fromId, toId });
-    return 'done';
+    return 'idle';
   }
 
   #schedule(afterMs: number): void {

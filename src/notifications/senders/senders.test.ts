@@ -72,6 +72,13 @@ describe('a webhook', () => {
     assert.equal((await answered(endless)).sent.outcome, 'delivered');
   });
 
+  test('uses its connection again when what was answered is short', async () => {
+    await using receiver = await webhookReceiver(status(200, {}, '{"ok":true}'));
+    const sender = openSender(target('webhook', { url: receiver.url }), systemClock);
+    for (let count = 0; count < 5; count++) await sender.send(message, forever);
+    assert.equal(new Set(receiver.received.map(({ peerPort }) => peerPort)).size, 1);
+  });
+
   test('says what was answered otherwise, at most its beginning', async () => {
     const { sent } = await answered(status(500, {}, `no\u0007pe ${'x'.repeat(5_000_000)}`));
     assert.ok(sent.outcome === 'failed' && sent.error.startsWith('The receiver answered 500: no pe x'));
