@@ -72,11 +72,12 @@ describe('a webhook', () => {
     assert.equal((await answered(endless)).sent.outcome, 'delivered');
   });
 
-  test('uses its connection again when what was answered is short', async () => {
+  test('uses connections again when what was answered is short', async () => {
     await using receiver = await webhookReceiver(status(200, {}, '{"ok":true}'));
     const sender = openSender(target('webhook', { url: receiver.url }), systemClock);
-    for (let count = 0; count < 5; count++) await sender.send(message, forever);
-    assert.equal(new Set(receiver.received.map(({ peerPort }) => peerPort)).size, 1);
+    for (let count = 0; count < 10; count++) await sender.send(message, forever);
+    // Two, since the next request may begin before the one before it is quite over.
+    assert.ok(new Set(receiver.received.map(({ peerPort }) => peerPort)).size <= 2);
   });
 
   test('says what was answered otherwise, at most its beginning', async () => {
@@ -105,14 +106,24 @@ describe('a webhook', () => {
     assert.ok(sent.outcome === 'failed' && sent.waitMs === null);
   });
 
-  test('that is never answered fails at its deadline, also in the middle of an error', async () => {
-    const half: Answering = (_received, response) => void response.writeHead(500).write('x');
-    for (const answer of [() => {}, half]) {
-      await using receiver = await webhookReceiver(answer);
-      const sender = openSender(target('webhook', { url: receiver.url, timeoutMs: 200 }), systemClock);
-      const sent = await sender.send(message, forever);
-      assert.ok(sent.outcome === 'failed' && sent.error === 'There was no answer within 0.2 s.', JSON.stringify(sent));
-    }
+  test('that is never answered fails at its deadline', async () => {
+    await using receiver = await webhookReceiver(() => {});
+    const sender = openSender(target('webhook', { url: receiver.url, timeoutMs: 200 }), systemClock);
+    const sent = await sender.send(message, forever);
+    assert.ok(sent.outcome === 'failed' && sent.error === 'There was no answer within 0.2 s.', JSON.stringify(sent));
+  });
+
+  test('is what its status says when the answer hangs after it', async () => {
+    const half =
+      (code: number): Answering =>
+      (_received, response) =>
+        void response.writeHead(code, { 'retry-after': '9' }).write('x');
+    assert.deepEqual((await answered(half(503))).sent, {
+      outcome: 'failed',
+      error: 'The receiver answered 503: x',
+      waitMs: 9_000,
+    });
+    assert.equal((await answered(half(410))).sent.outcome, 'gone');
   });
 
   test('that cannot be reached says why', async () => {

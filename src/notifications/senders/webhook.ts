@@ -6,9 +6,10 @@ import { signatureHeaders } from './signature.ts';
 
 /** What is read of an answer, to be told when it is an error. */
 const answerBytesMax = 1_024;
-/** What is read of the answer to a message that was taken, and for how long. */
+/** What is read of the answer to a message that was taken. */
 const restBytesMax = 65_536;
-const restPatienceMs = 500;
+/** How long an answer is read whose headers have said it all. */
+const patienceMs = 500;
 const userAgent = 'Holdfast';
 
 /**
@@ -47,8 +48,8 @@ export function webhookSender(target: OpenTarget, clock: Clock): Sender {
 async function toSent(response: Response, nowMs: number): Promise<Sent> {
   const { status } = response;
   if (status >= 200 && status < 300) {
-    // Read, so that the connection can be used again; but the message was taken, whatever becomes of the rest.
-    await beginningOf(response, restBytesMax, restPatienceMs).catch(() => {});
+    // Read, so that the connection can be used again.
+    await beginningOf(response, restBytesMax);
     return { outcome: 'delivered' };
   }
   const text = (await beginningOf(response, answerBytesMax))
@@ -65,24 +66,21 @@ function redirectOf(response: Response): string {
   return response.status >= 300 && response.status < 400 ? ', and redirects are not followed' : '';
 }
 
-/** The beginning of a body. Its time is bounded by the deadline of the request, and by `patienceMs`. */
-async function beginningOf(response: Response, bytesMax: number, patienceMs?: number): Promise<Buffer> {
+/** What comes of a body within bounds. What breaks or hangs has said its status already, and that counts. */
+async function beginningOf(response: Response, bytesMax: number): Promise<Buffer> {
   if (response.body === null) return Buffer.alloc(0);
   const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader();
   const giveUp = () => void reader.cancel().catch(() => {});
-  const timer = patienceMs === undefined ? undefined : setTimeout(giveUp, patienceMs);
+  const timer = setTimeout(giveUp, patienceMs);
   const chunks: Uint8Array[] = [];
-  try {
-    for (let size = 0; size < bytesMax;) {
-      const { done: isDone, value } = await reader.read();
-      if (isDone) break;
-      chunks.push(value);
-      size += value.length;
-    }
-  } finally {
-    clearTimeout(timer);
-    giveUp();
+  for (let size = 0; size < bytesMax;) {
+    const { value } = await reader.read().catch(() => ({ value: undefined }));
+    if (value === undefined) break;
+    chunks.push(value);
+    size += value.length;
   }
+  clearTimeout(timer);
+  giveUp();
   return Buffer.concat(chunks).subarray(0, bytesMax);
 }
 
