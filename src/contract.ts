@@ -3,6 +3,7 @@ import type { Endpoint } from './kernel/http/contract.ts';
 import { healthContract } from './kernel/http/health.ts';
 import { keeperContract } from './kernel/keepers/contract.ts';
 import { operationContract } from './kernel/operations/contract.ts';
+import { notificationContract } from './notifications/contract.ts';
 import { accessContract } from './objects/access/contract.ts';
 import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
@@ -25,6 +26,7 @@ export const contract = {
   ...storageMigrationContract,
   ...accessContract,
   ...gatewayContract,
+  ...notificationContract,
   ...operationContract,
   ...eventContract,
   ...keeperContract,

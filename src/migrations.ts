@@ -6,6 +6,7 @@ import { storageMigrationsMigration } from './objects/migrations/0014_storage_mi
 import { accessMigration } from './objects/migrations/0004_access.ts';
 import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
+import { notificationsMigration } from './notifications/migrations/0012_notifications.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
 import { volumesMigration } from './volumes/migrations/0002_volumes.ts';
 import { snapshotNamesMigration } from './volumes/migrations/0010_snapshot_names.ts';
@@ -23,5 +24,6 @@ export const migrations: readonly Migration[] = [
   exportsMigration,
   keepersMigration,
   snapshotNamesMigration,
+  notificationsMigration,
   storageMigrationsMigration,
 ];

@@ -68,11 +68,19 @@ export function createBuckets(store: Store, clock: Clock, outage: Outage): Bucke
       const current = await get(name);
       const settings = change(current.settings);
       const { version } = current;
-      const changedBucket = await store.write(updateBucket, { name, settings, version, actor, nowMs: clock.nowMs() });
+      const changed = changedNames(current.settings, settings);
+      const params = { name, settings, changed, version, actor, nowMs: clock.nowMs() };
+      const changedBucket = await store.write(updateBucket, params);
       if (changedBucket === null) continue;
       remember(changedBucket);
       return changedBucket;
     }
     throw objectError('OperationAborted');
   }
+}
+
+/** The names of settings that are others, in the order of names; all of them are plain data. */
+function changedNames(before: BucketSettings, after: BucketSettings): readonly string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof BucketSettings>;
+  return [...names].filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).sort();
 }

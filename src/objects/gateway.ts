@@ -10,6 +10,7 @@ import type {
   ObjectVersion,
   Tags,
   Upload,
+  VersionCause,
 } from './object.ts';
 
 /**
@@ -59,6 +60,8 @@ export interface PutRequest extends IncomingContent {
   readonly tags: Tags;
   readonly lock: ObjectLock | null;
   readonly conditions: Conditions;
+  /** What it is told to be in events; a write, unless it is said. */
+  readonly cause?: VersionCause;
   /** The user, for ownership and events. */
   readonly actor: string;
 }

@@ -11,6 +11,12 @@ export interface ObjectAttributes {
   readonly checksums: readonly ObjectChecksum[];
 }
 
+/** What made a version: a write, an upload by form, a copy, or the completion of an upload in parts. */
+export type VersionCause = 'put' | 'post' | 'copy' | 'complete';
+
+/** What removed one: a request, or a rule of the bucket's lifecycle. */
+export type RemovalCause = 'delete' | 'lifecycle';
+
 export interface ObjectChecksum {
   readonly algorithm: ChecksumAlgorithm;
   readonly value: string;

@@ -42,6 +42,8 @@ export interface ObjectPartsOptions {
   wake(keeper: string): void;
   /** The replica that this process is. */
   owner(): string;
+  /** Whether there is somebody of this name who can be told of what happens in buckets. */
+  hasNotificationTarget(name: string): Promise<boolean>;
   readonly wrapBackend?: (name: string, backend: ObjectBackend) => ObjectBackend;
 }
 
@@ -86,6 +88,7 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
     log,
     region: values.s3Region,
     baseDomains: values.s3Domains,
+    hasNotificationTarget: options.hasNotificationTarget,
     onKeyUse: (accessKey) => access.noteUse(accessKey),
     metrics: { onRequest: (command, status, seconds) => metrics.onRequest(`s3:${command}`, status, seconds) },
   });

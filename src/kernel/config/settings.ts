@@ -67,6 +67,25 @@ export const settings = {
     '5s',
   ),
 
+  notificationRetryWaitMs: duration(
+    {
+      env: 'NOTIFICATION_RETRY_WAIT',
+      flag: 'notification-retry-wait',
+      description: 'Wait before a notification that failed is tried again; it doubles each time, up to an hour.',
+    },
+    '5s',
+  ),
+  notificationAttemptsMax: integer(
+    {
+      env: 'NOTIFICATION_MAX_ATTEMPTS',
+      flag: 'notification-max-attempts',
+      description: 'Attempts before a notification is a dead letter.',
+    },
+    16,
+    1,
+    1_000,
+  ),
+
   storageBackend: choice(
     { env: 'STORAGE_BACKEND', flag: 'storage-backend', description: 'Where volumes are made by default.' },
     ['memory', 'file', 'ceph', 'cloudstack'],

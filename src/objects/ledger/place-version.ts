@@ -2,7 +2,7 @@ import type { Tx } from '../../kernel/store/store.ts';
 import type { BucketSettings } from '../bucket.ts';
 import { type Conditions, requireWritable } from '../conditions.ts';
 import { objectError } from '../errors.ts';
-import type { ObjectAttributes, ObjectLock, ObjectVersion, Tags } from '../object.ts';
+import type { ObjectAttributes, ObjectLock, ObjectVersion, RemovalCause, Tags, VersionCause } from '../object.ts';
 import { lockColumn, tagsColumn } from '../rows.ts';
 import type { ObjectRow } from '../tables.ts';
 import { releaseContent } from './dispose.ts';
@@ -23,6 +23,8 @@ export interface NewVersion {
   readonly attributes: ObjectAttributes;
   readonly tags: Tags;
   readonly lock: ObjectLock | null;
+  /** Told in the event: what made it, or who ended what stood there before. */
+  readonly cause: VersionCause | RemovalCause;
   readonly actor: string;
   readonly nowMs: number;
 }
@@ -54,6 +56,7 @@ export async function placeVersion(tx: Tx, version: NewVersion, conditions: Cond
     version: placed,
     actor: version.actor,
     nowMs,
+    detail: { cause: version.cause },
   });
   return placed;
 }

@@ -4,7 +4,7 @@ import type { BucketSettings } from '../bucket.ts';
 import { type Conditions, requireWritable } from '../conditions.ts';
 import { objectError } from '../errors.ts';
 import type { Removal } from '../gateway.ts';
-import type { ObjectLock } from '../object.ts';
+import type { ObjectLock, RemovalCause } from '../object.ts';
 import { toVersion } from '../rows.ts';
 import type { ObjectRow } from '../tables.ts';
 import { releaseContent } from './dispose.ts';
@@ -20,6 +20,8 @@ export interface RemoveObject {
   readonly markerId: string;
   readonly conditions: Conditions;
   readonly bypassGovernance: boolean;
+  /** A request, unless it is said. */
+  readonly cause?: RemovalCause;
   readonly actor: string;
   readonly nowMs: number;
 }
@@ -59,10 +61,10 @@ async function removeRow(tx: Tx, row: ObjectRow, nowMs: number): Promise<void> {
 }
 
 async function placeMarker(tx: Tx, request: RemoveObject, settings: BucketSettings): Promise<Removal> {
-  const { bucket, key, markerId, actor, nowMs, conditions } = request;
+  const { bucket, key, markerId, cause = 'delete', actor, nowMs, conditions } = request;
   const attributes = { contentType: '', headers: {}, metadata: {}, checksums: [] };
   const content = { contentId: null, sizeBytes: 0, etag: '', attributes, tags: {}, lock: null };
-  const marker = { bucket, key, versionId: markerId, ...content, actor, nowMs };
+  const marker = { bucket, key, versionId: markerId, ...content, cause, actor, nowMs };
   const placed = await placeVersion(tx, marker, conditions);
   return { versionId: settings.versioning === 'enabled' ? placed.versionId : 'null', isMarker: true };
 }
@@ -87,6 +89,6 @@ function requireUnlocked(row: ObjectRow, request: RemoveObject): void {
   throw objectError('AccessDenied', { retain_until: until }, `The version is kept until ${until}.`);
 }
 
-async function note(tx: Tx, row: ObjectRow, { actor, nowMs }: RemoveObject): Promise<void> {
-  await noteObject(tx, { type: 'object.deleted', version: toVersion(row), actor, nowMs });
+async function note(tx: Tx, row: ObjectRow, { cause = 'delete', actor, nowMs }: RemoveObject): Promise<void> {
+  await noteObject(tx, { type: 'object.deleted', version: toVersion(row), actor, nowMs, detail: { cause } });
 }

@@ -25,6 +25,8 @@ export interface HandleOptions {
   readonly baseDomains: readonly string[];
   readonly commands: readonly S3Command[];
   readonly limits: Limits;
+  /** Whether there is somebody of this name who can be told of what happens in buckets; without, there is nobody. */
+  readonly hasNotificationTarget?: (name: string) => Promise<boolean>;
   /** Told of each access key that signed a request rightly. */
   readonly onKeyUse?: (accessKey: string) => void;
 }
@@ -85,6 +87,7 @@ async function answer(face: Face, exchange: Exchange): Promise<void> {
     gateway,
     access,
     region,
+    hasNotificationTarget: face.hasNotificationTarget ?? noTarget,
     nowMs: face.clock.nowMs(),
     request,
     requestId,
@@ -99,6 +102,8 @@ async function answer(face: Face, exchange: Exchange): Promise<void> {
   if (action !== null) await context.require(typeof action === 'function' ? action(context) : action);
   await reply(face, exchange, await command.handle(context));
 }
+
+const noTarget = () => Promise.resolve(false);
 
 async function admit(face: Face, exchange: Exchange, target: Target, route: Route): Promise<Authenticated> {
   const { rawPath, rawQuery, hostBucket } = target;

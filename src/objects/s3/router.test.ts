@@ -114,7 +114,7 @@ describe('routing', () => {
     'POST /b/k?select&select-type=2',
     'PUT /b?website',
     'PUT /b?inventory&id=1',
-    'GET /b?notification',
+    'DELETE /b?notification',
     'PUT /b?replication',
     'PUT /b?encryption',
     'PUT /b?logging',

@@ -82,6 +82,7 @@ async function share(
     attributes: attributesOf(request, source),
     tags: tags ?? source.tags,
     lock,
+    cause: 'copy' as const,
     actor,
     nowMs: clock.nowMs(),
   };
@@ -121,6 +122,7 @@ async function rewrite(
       tags: tags ?? source.tags,
       lock,
       conditions,
+      cause: 'copy',
       actor,
       signal,
       ...(checksum === undefined ? {} : { checksums: [{ algorithm: checksum }] }),

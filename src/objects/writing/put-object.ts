@@ -19,7 +19,7 @@ export interface PutObjectOptions {
 /** Writes an object whole. */
 export async function putObject(options: PutObjectOptions, request: PutRequest): Promise<ObjectVersion> {
   const { store, buckets, writer, newId, clock } = options;
-  const { bucket, key, attributes, tags, lock, actor, sizeBytes, conditions } = request;
+  const { bucket, key, attributes, tags, lock, cause = 'put', actor, sizeBytes, conditions } = request;
   const { settings } = await buckets.get(bucket);
   await checkEarly(options, request);
   const contentId = newId('c');
@@ -28,7 +28,7 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
     const { md5: etag, checksums } = digests;
     const nowMs = clock.nowMs();
     const content = { contentId, sizeBytes, etag, attributes: { ...attributes, checksums } };
-    const version = { bucket, key, versionId: newId('v'), ...content, tags, lock, actor, nowMs };
+    const version = { bucket, key, versionId: newId('v'), ...content, tags, lock, cause, actor, nowMs };
     const versionId = await orFound(
       store.write(commitObject, { version, written, write, copiesWanted, conditions }),
       async () =>

@@ -11,6 +11,7 @@ import { getBucketAcl } from './get-bucket-acl.ts';
 import { getBucketCors } from './get-bucket-cors.ts';
 import { getBucketEncryption } from './get-bucket-encryption.ts';
 import { getBucketLifecycleConfiguration } from './get-bucket-lifecycle.ts';
+import { getBucketNotificationConfiguration } from './get-bucket-notification.ts';
 import { getBucketOwnershipControls } from './get-bucket-ownership-controls.ts';
 import { getBucketPolicy } from './get-bucket-policy.ts';
 import { getBucketPolicyStatus } from './get-bucket-policy-status.ts';
@@ -27,6 +28,7 @@ import { postObject } from './post-object.ts';
 import { putBucketAcl } from './put-bucket-acl.ts';
 import { putBucketCors } from './put-bucket-cors.ts';
 import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle.ts';
+import { putBucketNotificationConfiguration } from './put-bucket-notification.ts';
 import { putBucketOwnershipControls } from './put-bucket-ownership-controls.ts';
 import { putBucketPolicy } from './put-bucket-policy.ts';
 import { putBucketTagging } from './put-bucket-tagging.ts';
@@ -52,6 +54,7 @@ export const configurationCommands: readonly S3Command[] = [
   getBucketCors,
   getBucketEncryption,
   getBucketLifecycleConfiguration,
+  getBucketNotificationConfiguration,
   getBucketOwnershipControls,
   getBucketPolicy,
   getBucketPolicyStatus,
@@ -68,6 +71,7 @@ export const configurationCommands: readonly S3Command[] = [
   putBucketAcl,
   putBucketCors,
   putBucketLifecycleConfiguration,
+  putBucketNotificationConfiguration,
   putBucketOwnershipControls,
   putBucketPolicy,
   putBucketTagging,

@@ -54,6 +54,7 @@ export async function uploadForm(context: S3Context): Promise<S3Reply> {
     tags,
     lock: lockFor(headers.header, bucket.settings, nowMs),
     conditions: {},
+    cause: 'post',
     actor: user?.id ?? 'anonymous',
     signal: context.signal,
   });
