@@ -3,6 +3,7 @@ import type { Migration } from './kernel/store/migrations/migration.ts';
 import { objectsMigration } from './objects/migrations/0003_objects.ts';
 import { accessMigration } from './objects/migrations/0004_access.ts';
 import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
+import { storedFormsMigration } from './objects/migrations/0011_stored_forms.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
 import { volumesMigration } from './volumes/migrations/0002_volumes.ts';
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   hostsMigration,
   backendParametersMigration,
   exportsMigration,
+  storedFormsMigration,
 ];

@@ -27,6 +27,14 @@ export interface CorsRule {
   readonly maxAgeSeconds?: number;
 }
 
+export type BucketEncryption =
+  | { readonly kind: 'aes256' }
+  /** By a root key that is named; `null`: by the one that is current. */
+  | { readonly kind: 'kms'; readonly keyId: string | null };
+
+export const compressions = ['none', 'zstd'] as const;
+export type Compression = (typeof compressions)[number];
+
 /** All that can be set on a bucket. Absent is the default. */
 export interface BucketSettings {
   /** How many copies each object has, on as many backends. */
@@ -47,6 +55,10 @@ export interface BucketSettings {
   readonly lifecycle?: string;
   readonly tags?: Readonly<Record<string, string>>;
   readonly isAccessBlocked?: boolean;
+  /** How objects are encrypted for which nothing else is asked; absent: not at all. */
+  readonly encryption?: BucketEncryption | null;
+  /** Whether objects are compressed, where they shrink. */
+  readonly compression?: Compression;
 }
 
 export interface Bucket {

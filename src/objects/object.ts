@@ -1,4 +1,6 @@
 import type { RetentionMode } from './bucket.ts';
+import type { StoredForm } from './content/form.ts';
+import type { CustomerKeyMark } from './encryption/data-key.ts';
 
 /** What a client says of an object beside its bytes; pure. */
 export interface ObjectAttributes {
@@ -9,7 +11,18 @@ export interface ObjectAttributes {
   readonly metadata: Readonly<Record<string, string>>;
   /** Checksums that the client gave or asked for and we verified, base64; composite ones carry `-N`. */
   readonly checksums: readonly ObjectChecksum[];
+  /** How its bytes are encrypted where they stand; absent when they are not. */
+  readonly encryption?: AppliedEncryption;
 }
+
+/** What the description of an object says that its client decides. */
+export type GivenAttributes = Omit<ObjectAttributes, 'checksums' | 'encryption'>;
+
+/** Under whose keys an object's bytes stand: the gateway's, those of a root key that was named, or the customer's own. */
+export type AppliedEncryption =
+  | { readonly kind: 'aes256' }
+  | { readonly kind: 'kms'; readonly keyId: string }
+  | ({ readonly kind: 'customer' } & CustomerKeyMark);
 
 export interface ObjectChecksum {
   readonly algorithm: ChecksumAlgorithm;
@@ -58,6 +71,8 @@ export interface Copy {
   readonly sizeBytes: number;
   /** Of the object's own bytes (ISO 3309), as an unsigned integer. */
   readonly crc32: number;
+  /** How they are laid down; `null`: as they are. */
+  readonly form: StoredForm | null;
 }
 
 /** A part of a content that was uploaded in parts. */

@@ -20,7 +20,13 @@ import { objectBackendRoutes } from './backends/routes.ts';
 import { type ManagedRegistry, openObjectBackendRegistry } from './backends/store-registry.ts';
 import { UsageBook } from './backends/usage.ts';
 import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
+import type { Kek } from './encryption/data-key.ts';
+import { ObjectEncryption } from './encryption/encryption.ts';
+import { keepKeyBlobs } from './encryption/key-blobs.ts';
+import { Keyring, refuseLostKeys } from './encryption/keyring.ts';
+import { loadRootKeys } from './encryption/load-root-keys.ts';
 import { cleanupKeeper } from './keepers/cleanup.ts';
+import { encryptionKeyKeeper } from './keepers/encryption-keys.ts';
 import { intentKeeper } from './keepers/intents.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
@@ -57,6 +63,8 @@ const keeperPeriodMs = 15_000;
 const cleanupPeriodMs = 5_000;
 const uploadPeriodMs = 3_600_000;
 const leftoverPeriodMs = 5_000;
+const keyPeriodMs = 600_000;
+const keyBlobTimeoutMs = 10_000;
 
 /** Puts the object gateway together; nothing listens yet. */
 export async function createObjectParts(options: ObjectPartsOptions): Promise<ObjectParts> {
@@ -69,7 +77,8 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const wrap = wrapBackend === undefined ? {} : { wrapBackend };
   const observe = metrics.onBackendCall;
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, onError: warn, observe, ...wrap });
-  const gateway = createGateway(options, registry);
+  const keyring = await openKeyring(options, registry);
+  const gateway = createGateway(options, registry, new ObjectEncryption(keyring));
   const { writer } = gateway;
   const leftovers = setInterval(() => {
     writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
@@ -91,7 +100,7 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const backendService = new BackendService({ store, sealer, kinds, registry, usage, clock, ...wrap });
   const { healthTimeoutMs } = values;
   return {
-    keepers: createKeepers(options, registry, gateway),
+    keepers: createKeepers(options, registry, gateway, keyring),
     routes: [
       ...accessRoutes({ store, sealer, newId, clock }),
       ...objectBackendRoutes({ service: backendService, store, sealer, registry, usage, healthTimeoutMs }),
@@ -109,17 +118,38 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
       await s3.close();
       await writer.settle();
       await access.close();
+      keyring?.close();
       await registry.close();
       await usage.close();
     },
   };
 }
 
-function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): RunningGateway {
+/** The keys of this installation; `null` without root keys. What cannot be used stops the start. */
+async function openKeyring(options: ObjectPartsOptions, registry: ManagedRegistry): Promise<Keyring | null> {
+  const { values, store, newId, clock, log } = options;
+  const rootKeys = loadRootKeys(values);
+  if (rootKeys === null) {
+    await refuseLostKeys(store);
+    return null;
+  }
+  const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
+  const save = async (keks: readonly Kek[]) => {
+    await keepKeyBlobs(registry, keks, AbortSignal.timeout(keyBlobTimeoutMs), onError);
+  };
+  return Keyring.open({ store, rootKeys, newId, clock, save, onError });
+}
+
+function createGateway(
+  options: ObjectPartsOptions,
+  registry: ManagedRegistry,
+  encryption: ObjectEncryption,
+): RunningGateway {
   const { store, clock, newId, log, owner } = options;
   return createObjectGateway({
     store,
     registry,
+    encryption,
     newId,
     clock,
     owner,
@@ -130,8 +160,14 @@ function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): 
   });
 }
 
-function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, { writer }: RunningGateway): Keeper[] {
-  const { store, clock, newId, owner } = options;
+function createKeepers(
+  options: ObjectPartsOptions,
+  registry: ManagedRegistry,
+  { writer }: RunningGateway,
+  keyring: Keyring | null,
+): Keeper[] {
+  const { store, clock, newId, owner, log } = options;
+  const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
   const { objectSecondLookMs: secondLookMs, objectRetryWaitMs: retryWaitMs } = options.values;
   const { capacity, leftovers } = writer;
   return [
@@ -139,5 +175,6 @@ function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, {
     intentKeeper(store, clock, keeperPeriodMs),
     replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, keeperPeriodMs),
     uploadKeeper(store, clock, uploadPeriodMs),
+    ...(keyring === null ? [] : [encryptionKeyKeeper({ keyring, registry, periodMs: keyPeriodMs, onError })]),
   ];
 }

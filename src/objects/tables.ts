@@ -67,6 +67,17 @@ export interface CopyRow {
   stored_bytes: number;
   crc32: number;
   created_at: number;
+  /** How the body is laid down, as JSON; null for plain bytes. */
+  form: string | null;
+}
+
+export interface KekRow {
+  id: string;
+  purpose: string;
+  root_key_id: string;
+  wrapped: string;
+  state: string;
+  created_at: number;
 }
 
 export interface PartRow {

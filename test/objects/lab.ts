@@ -11,6 +11,9 @@ import type { BucketSettings } from '../../src/objects/bucket.ts';
 import { checkGateway } from '../../src/objects/checking/check-gateway.ts';
 import type { CheckReport } from '../../src/objects/checking/report.ts';
 import { type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
+import { ObjectEncryption } from '../../src/objects/encryption/encryption.ts';
+import type { Keyring } from '../../src/objects/encryption/keyring.ts';
+import type { RootKeys } from '../../src/objects/encryption/load-root-keys.ts';
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
@@ -18,6 +21,7 @@ import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
 import type { StoreEngine } from '../support/stores.ts';
 import { type CallWatch, interceptedBackend, watchCalls } from './intercepted-backend.ts';
 import { type InterceptedStore, intercepted } from './intercepted-store.ts';
+import { openTestKeyring } from './test-keys.ts';
 import { type TestBackend, insertTestBackend } from './world.ts';
 
 /** A backend in memory whose faults the test decides, and how it stands in the ledger. */
@@ -33,6 +37,8 @@ export interface Lab {
   readonly calls: CallWatch;
   readonly gateway: RunningGateway;
   readonly registry: ObjectBackendRegistry;
+  /** `null` in a lab without root keys. */
+  readonly keyring: Keyring | null;
   readonly backends: readonly LabBackend[];
   readonly replicaId: string;
   readonly clock: LabClock;
@@ -90,7 +96,11 @@ export function labBackends(count: number, more: Omit<Partial<LabBackend>, 'name
   }));
 }
 
-export async function openLab(engine: StoreEngine, backends: readonly LabBackend[]): Promise<Lab> {
+export async function openLab(
+  engine: StoreEngine,
+  backends: readonly LabBackend[],
+  rootKeys: RootKeys | null = null,
+): Promise<Lab> {
   const settings = await engine.fresh(migrations);
   const open = () => openStore(settings, { owner: true });
   const store = await open();
@@ -98,7 +108,7 @@ export async function openLab(engine: StoreEngine, backends: readonly LabBackend
     await store.write(insertTestBackend, { ...row, position });
   }
   const { databaseUrl } = settings;
-  return enter({ store, open, databaseUrl, backends, clock: new LabClock(), isFirst: true });
+  return enter({ store, open, databaseUrl, backends, rootKeys, clock: new LabClock(), isFirst: true });
 }
 
 interface Place {
@@ -106,6 +116,7 @@ interface Place {
   open(): Promise<Store>;
   readonly databaseUrl: string | undefined;
   readonly backends: readonly LabBackend[];
+  readonly rootKeys: RootKeys | null;
   readonly clock: LabClock;
   /** Whether closing this one closes the store that all share. */
   readonly isFirst: boolean;
@@ -125,9 +136,11 @@ async function enter(place: Place): Promise<Lab> {
   const { registry, setState } = labRegistry(backends, calls, new Map(rows.map(({ name, state }) => [name, state])));
   const problems: string[] = [];
   const owner = () => replicaId;
+  const keyring = place.rootKeys === null ? null : await openTestKeyring(real, place.rootKeys, registry);
   const gateway = createObjectGateway({
     store,
     registry,
+    encryption: new ObjectEncryption(keyring),
     newId,
     clock,
     owner,
@@ -148,6 +161,7 @@ async function enter(place: Place): Promise<Lab> {
     calls,
     gateway,
     registry,
+    keyring,
     backends,
     replicaId,
     clock,

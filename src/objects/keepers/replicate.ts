@@ -5,6 +5,7 @@ import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import type { BucketSettings } from '../bucket.ts';
 import { chunksOf } from '../content/content.ts';
+import { bodyOf } from '../content/form.ts';
 import { claimRoom } from '../ledger/claim.ts';
 import { joinCopy } from '../ledger/copies.ts';
 import type { Copy } from '../object.ts';
@@ -74,7 +75,7 @@ export async function replicate(
     } finally {
       blob.cancel();
     }
-    const written = { contentId, part, sizeBytes, crc32: source.crc32 };
+    const written = { contentId, part, sizeBytes, crc32: source.crc32, form: source.form };
     const copiesWanted = target.settings.copies;
     const joining = { written, writeId, backend, copiesWanted, nowMs: clock.nowMs() };
     if (!(await store.write(joinCopy, joining))) await leftovers.abandon(write);
@@ -89,15 +90,16 @@ function rotated<T>(items: readonly T[], by: number): readonly T[] {
   return [...items.slice(at), ...items.slice(0, at)];
 }
 
-/** Passes a blob on and breaks it off when the object's own bytes in it are not what the ledger says. */
+/** Passes a blob on and breaks it off when the body in it is not what the ledger says; that takes no key. */
 async function* verified(chunks: AsyncIterable<Buffer>, source: StoredCopy): AsyncGenerator<Buffer> {
+  const body = bodyOf(source);
   let countBytes = 0;
   let sum = 0;
   for await (const chunk of chunks) {
-    const own = chunk.subarray(0, Math.max(0, source.sizeBytes - countBytes));
+    const own = chunk.subarray(0, Math.max(0, body.bytes - countBytes));
     if (own.length > 0) sum = crc32(own, sum);
     countBytes += chunk.length;
-    if (countBytes >= source.sizeBytes && sum !== source.crc32) {
+    if (countBytes >= body.bytes && sum !== body.crc32) {
       throw new HoldfastError('backend', `The copy on ${source.backend} is damaged: its checksum is wrong.`);
     }
     yield chunk;
