@@ -1,5 +1,5 @@
 import { expandBuffer, expandFrames, framesFor, packedBytes } from '../compression/frames.ts';
-import { type ChunkLayout, chunksFor, openBuffer, openChunks, sealedBytes } from '../encryption/chunks.ts';
+import { type ChunkLayout, chunksFor, openBuffer, openChunks } from '../encryption/chunks.ts';
 import { type ByteRange, type Content, chunksOf } from './content.ts';
 import type { BodyOwner } from './encode-body.ts';
 import type { StoredForm } from './form.ts';
@@ -44,13 +44,6 @@ export function planReading(form: StoredForm, owner: BodyOwner, key: Buffer | nu
       return steps.reduce((chunks, step) => step.stream(chunks, bad), chunksOf(content) as AsyncIterable<Buffer>);
     },
   };
-}
-
-/** Whether a form can be that of own bytes of this length: what does not fit was never written by us. */
-export function isFitting({ bodyBytes, zstd, sealed }: StoredForm, sizeBytes: number): boolean {
-  const packed = zstd === null ? sizeBytes : packedBytes(zstd);
-  if (zstd !== null && zstd.frames.length !== Math.ceil(sizeBytes / zstd.frameBytes)) return false;
-  return bodyBytes === (sealed === null ? packed : sealedBytes({ sizeBytes: packed, chunkBytes: sealed.chunkBytes }));
 }
 
 function opening(layout: ChunkLayout, range: ByteRange): Step {
