@@ -41,7 +41,7 @@ export function createObjectGateway(options: GatewayOptions): RunningGateway {
   const { store, registry, encryption, newId, clock, owner, stallMs, retryWaitMs } = options;
   const { onBadCopy, onError } = options;
   const outage = new Outage();
-  const buckets = createBuckets(store, clock, outage);
+  const buckets = createBuckets(store, clock, outage, encryption);
   const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onError });
   const locator = new Locator(store, outage);
   const badCopies = new BadCopies({ store, registry, clock, retryWaitMs, onError });

@@ -150,6 +150,8 @@ export interface ListRequest {
 }
 
 export interface Objects {
+  /** Throws what a write with this wish would throw, before its bytes are asked for. */
+  checkEncryption(wish: EncryptionWish | undefined): void;
   put(request: PutRequest): Promise<ObjectVersion>;
   /** The version asked for, delete markers included. Throws `NoSuchBucket`, `NoSuchKey`, `NoSuchVersion`. */
   stat(ref: VersionRef): Promise<ObjectVersion>;

@@ -35,8 +35,9 @@ export interface ObjectsOptions {
 
 /** Objects: what is put, read, copied, listed and removed. */
 export function createObjects(options: ObjectsOptions): Objects {
-  const { store, buckets, locator, newId, clock } = options;
+  const { store, buckets, encryption, locator, newId, clock } = options;
   return {
+    checkEncryption: (wish) => void encryption.apply(wish, {}),
     async put(request: PutRequest) {
       requireKey(request.key);
       const version = await putObject(options, request);
