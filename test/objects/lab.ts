@@ -136,7 +136,8 @@ async function enter(place: Place): Promise<Lab> {
   const { registry, setState } = labRegistry(backends, calls, new Map(rows.map(({ name, state }) => [name, state])));
   const problems: string[] = [];
   const owner = () => replicaId;
-  const keyring = place.rootKeys === null ? null : await openTestKeyring(real, place.rootKeys, registry);
+  const noteKeys = (error: unknown) => void problems.push(String(error));
+  const keyring = place.rootKeys === null ? null : await openTestKeyring(real, place.rootKeys, registry, noteKeys);
   const gateway = createObjectGateway({
     store,
     registry,

@@ -21,6 +21,7 @@ export function openTestKeyring(
   store: Store,
   rootKeys: RootKeys,
   registry: ObjectBackendRegistry | null = null,
+  onError: (error: unknown) => void = rethrow,
 ): Promise<Keyring> {
   return Keyring.open({
     store,
@@ -30,7 +31,7 @@ export function openTestKeyring(
     save: async (keks) => {
       if (registry !== null) await keepKeyBlobs(registry, keks, AbortSignal.timeout(5_000), rethrow);
     },
-    onError: rethrow,
+    onError,
   });
 }
 
