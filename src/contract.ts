@@ -5,6 +5,7 @@ import { keeperContract } from './kernel/keepers/contract.ts';
 import { operationContract } from './kernel/operations/contract.ts';
 import { accessContract } from './objects/access/contract.ts';
 import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
+import { encryptionContract } from './objects/api/encryption-contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
 import { deviceContract } from './volumes/device-contract.ts';
 import { exportContract } from './volumes/export-contract.ts';
@@ -23,6 +24,7 @@ export const contract = {
   ...objectBackendContract,
   ...accessContract,
   ...gatewayContract,
+  ...encryptionContract,
   ...operationContract,
   ...eventContract,
   ...keeperContract,

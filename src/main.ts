@@ -32,6 +32,7 @@ function createCommandLine(wantsJson: boolean): CommandLine {
   const backend = program.command('backend').description('places where objects stand');
   const key = program.command('key').description('access keys of S3 clients');
   const gateway = program.command('gateway').description('the object gateway as a whole');
+  const encryption = program.command('encryption').description('keys of objects, and how what stands is encrypted');
   const csi = program.command('csi').description('the driver of Kubernetes (Container Storage Interface)');
   const operation = program.command('operation').description('durable operations');
   const groups = {
@@ -42,6 +43,7 @@ function createCommandLine(wantsJson: boolean): CommandLine {
     backend: async () => (await import('./cli/backend.ts')).registerBackendCommands(backend),
     key: async () => (await import('./cli/key.ts')).registerKeyCommands(key),
     gateway: async () => (await import('./cli/gateway.ts')).registerGatewayCommands(gateway),
+    encryption: async () => (await import('./cli/encryption.ts')).registerEncryptionCommands(encryption),
     csi: async () => (await import('./cli/csi.ts')).registerCsiCommand(csi),
     operation: async () => (await import('./cli/operation.ts')).registerOperationCommands(operation),
   };

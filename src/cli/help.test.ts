@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { Command } from 'commander';
 import { registerBackendCommands } from './backend.ts';
 import { registerBucketCommands } from './bucket.ts';
+import { registerEncryptionCommands } from './encryption.ts';
 import { registerGatewayCommands } from './gateway.ts';
 import { registerKeyCommands } from './key.ts';
 import { registerObjectCommands } from './object/commands.ts';
@@ -13,6 +14,7 @@ const groups = {
   object: registerObjectCommands,
   key: registerKeyCommands,
   gateway: registerGatewayCommands,
+  encryption: registerEncryptionCommands,
 };
 
 /** What somebody reads who asks for help. */

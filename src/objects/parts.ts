@@ -11,6 +11,7 @@ import { accessRoutes } from './access/routes.ts';
 import { AccessService } from './access/service.ts';
 import { StoreAccess } from './access/store-access.ts';
 import { bucketRoutes } from './api/bucket-routes.ts';
+import { encryptionRoutes } from './api/encryption-routes.ts';
 import { objectRoutes } from './api/object-routes.ts';
 import { createPresigner } from './api/presigner.ts';
 import type { ObjectBackend } from './backends/backend.ts';
@@ -29,7 +30,9 @@ import { cleanupKeeper } from './keepers/cleanup.ts';
 import { encryptionKeyKeeper } from './keepers/encryption-keys.ts';
 import { intentKeeper } from './keepers/intents.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
+import { rewriteKeeper } from './keepers/rewriter.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
+import type { Copy } from './object.ts';
 import { createS3Server } from './s3/server.ts';
 
 /** What the server gives to this feature. */
@@ -78,7 +81,8 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const observe = metrics.onBackendCall;
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, onError: warn, observe, ...wrap });
   const keyring = await openKeyring(options, registry);
-  const gateway = createGateway(options, registry, new ObjectEncryption(keyring));
+  const encryption = new ObjectEncryption(keyring);
+  const gateway = createGateway(options, registry, encryption);
   const { writer } = gateway;
   const leftovers = setInterval(() => {
     writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
@@ -100,12 +104,13 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const backendService = new BackendService({ store, sealer, kinds, registry, usage, clock, ...wrap });
   const { healthTimeoutMs } = values;
   return {
-    keepers: createKeepers(options, registry, gateway, keyring),
+    keepers: createKeepers(options, registry, gateway, { keyring, encryption }),
     routes: [
       ...accessRoutes({ store, sealer, newId, clock }),
       ...objectBackendRoutes({ service: backendService, store, sealer, registry, usage, healthTimeoutMs }),
       ...bucketRoutes({ gateway, store, registry, clock }),
       ...objectRoutes(gateway, presign),
+      ...encryptionRoutes({ store, buckets: gateway.buckets, encryption, newId, clock, keyring }),
     ],
     checks: [],
     listen: async (host, port) => {
@@ -163,14 +168,16 @@ function createGateway(
 function createKeepers(
   options: ObjectPartsOptions,
   registry: ManagedRegistry,
-  { writer }: RunningGateway,
-  keyring: Keyring | null,
+  { writer, buckets, badCopies }: RunningGateway,
+  { keyring, encryption }: { readonly keyring: Keyring | null; readonly encryption: ObjectEncryption },
 ): Keeper[] {
   const { store, clock, newId, owner, log } = options;
   const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
   const { objectSecondLookMs: secondLookMs, objectRetryWaitMs: retryWaitMs } = options.values;
   const { capacity, leftovers } = writer;
+  const onBadCopy = (copy: Copy, reason: string) => badCopies.report(copy, reason);
   return [
+    rewriteKeeper({ store, registry, buckets, encryption, writer, newId, clock, onBadCopy }, keeperPeriodMs),
     cleanupKeeper({ store, registry, clock, owner, periodMs: cleanupPeriodMs, secondLookMs, retryWaitMs }),
     intentKeeper(store, clock, keeperPeriodMs),
     replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, keeperPeriodMs),

@@ -80,6 +80,22 @@ export interface KekRow {
   created_at: number;
 }
 
+export interface RewriteRow {
+  id: string;
+  action: string;
+  bucket: string | null;
+  state: string;
+  reached: string;
+  seen: number;
+  rewritten: number;
+  rewritten_bytes: number;
+  failed: number;
+  last_error: string | null;
+  actor: string;
+  created_at: number;
+  finished_at: number | null;
+}
+
 export interface PartRow {
   content_id: string;
   part: number;

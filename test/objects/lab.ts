@@ -17,7 +17,9 @@ import type { RootKeys } from '../../src/objects/encryption/load-root-keys.ts';
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
+import { rewriteKeeper } from '../../src/objects/keepers/rewriter.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
+import type { Copy } from '../../src/objects/object.ts';
 import type { StoreEngine } from '../support/stores.ts';
 import { type CallWatch, interceptedBackend, watchCalls } from './intercepted-backend.ts';
 import { type InterceptedStore, intercepted } from './intercepted-store.ts';
@@ -50,7 +52,7 @@ export interface Lab {
   setState(backend: string, state: 'active' | 'draining'): Promise<void>;
   keepers(options?: {
     readonly secondLookMs?: number;
-  }): Record<'cleanup' | 'intents' | 'replicator' | 'uploads', Keeper>;
+  }): Record<'cleanup' | 'intents' | 'replicator' | 'rewriter' | 'uploads', Keeper>;
   /** Runs the keepers until nothing is left for them, or `roundsMax` is reached. */
   settle(roundsMax?: number): Promise<void>;
   check(): Promise<CheckReport>;
@@ -138,16 +140,18 @@ async function enter(place: Place): Promise<Lab> {
   const owner = () => replicaId;
   const noteKeys = (error: unknown) => void problems.push(String(error));
   const keyring = place.rootKeys === null ? null : await openTestKeyring(real, place.rootKeys, registry, noteKeys);
+  const encryption = new ObjectEncryption(keyring);
+  const onBadCopy = (copy: Copy, reason: string) => void problems.push(`${copy.backend}: ${reason}`);
   const gateway = createObjectGateway({
     store,
     registry,
-    encryption: new ObjectEncryption(keyring),
+    encryption,
     newId,
     clock,
     owner,
     stallMs: 200,
     retryWaitMs,
-    onBadCopy: (copy, reason) => problems.push(`${copy.backend}: ${reason}`),
+    onBadCopy,
     onError: (error, about) => problems.push(`${about}: ${String(error)}`),
   });
   const { capacity, leftovers } = gateway.writer;
@@ -155,6 +159,7 @@ async function enter(place: Place): Promise<Lab> {
     cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
     intents: intentKeeper(store, clock, 1),
     replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, 1),
+    rewriter: rewriteKeeper({ store, registry, ...gateway, encryption, newId, clock, onBadCopy }, 1),
     uploads: uploadKeeper(store, clock, 1),
   });
   const lab: Lab = {

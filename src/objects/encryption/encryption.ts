@@ -75,6 +75,11 @@ export class ObjectEncryption {
     throw new HoldfastError('internal', message, { key_id: key.kekId });
   }
 
+  /** The keys that wrap new data keys. */
+  currentKekIds(): ReadonlySet<string> {
+    return this.#keyring?.currentIds ?? new Set();
+  }
+
   #required(): Keyring {
     if (this.#keyring !== null) return this.#keyring;
     throw objectError('NotImplemented', {}, 'No root keys are configured, so that nothing can be encrypted with them.');

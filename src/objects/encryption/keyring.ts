@@ -76,6 +76,10 @@ export class Keyring {
     return [...this.#keks.values()];
   }
 
+  get currentIds(): ReadonlySet<string> {
+    return new Set([...this.#current.values()].map(({ id }) => id));
+  }
+
   /** The key that wraps new data keys: of a root key that was named, or (`null`) of the current one. */
   async current(rootKeyId: string | null): Promise<Kek> {
     const purpose = rootKeyId ?? anyRoot;

@@ -62,6 +62,12 @@ export async function findVersionByContent(
   return row === undefined ? null : toVersion(row);
 }
 
+/** Copies of all parts of a content. */
+export async function allCopiesOf(reader: Reader, contentId: string): Promise<Copy[]> {
+  const rows = await reader.rows<CopyRow>('select * from copies where content_id = ? order by part, backend', [contentId]);
+  return rows.map(toCopy);
+}
+
 /** Copies of one part of a content. */
 export async function copiesOf(reader: Reader, contentId: string, part: number): Promise<Copy[]> {
   const rows = await reader.rows<CopyRow>('select * from copies where content_id = ? and part = ? order by backend', [
