@@ -99,22 +99,26 @@ async function writePart(
   const checksums =
     isAsked === true ? incoming.checksums : [...(incoming.checksums ?? []), { algorithm: checksum!.algorithm }];
   const content = checksums === undefined ? incoming : { ...incoming, checksums };
-  return writer.write(content, { description, settings, encoding }, async ({ write, written, digests, copiesWanted }) => {
-    const { md5: etag, crc32 } = digests;
-    const entered: ContentPart = {
-      part,
-      sizeBytes,
-      etag,
-      crc32,
-      checksums: digests.checksums,
-      modifiedAtMs: clock.nowMs(),
-    };
-    const commit = store.write(commitPart, { uploadId, bucket, written, write, copiesWanted, part: entered });
-    return orFound(
-      commit.then(() => entered),
-      async () => ((await store.read((reader) => partOf(reader, uploadId, part, write.writeId))) ? entered : null),
-    );
-  });
+  return writer.write(
+    content,
+    { description, settings, encoding },
+    async ({ write, written, digests, copiesWanted }) => {
+      const { md5: etag, crc32 } = digests;
+      const entered: ContentPart = {
+        part,
+        sizeBytes,
+        etag,
+        crc32,
+        checksums: digests.checksums,
+        modifiedAtMs: clock.nowMs(),
+      };
+      const commit = store.write(commitPart, { uploadId, bucket, written, write, copiesWanted, part: entered });
+      return orFound(
+        commit.then(() => entered),
+        async () => ((await store.read((reader) => partOf(reader, uploadId, part, write.writeId))) ? entered : null),
+      );
+    },
+  );
 }
 
 async function complete(options: ObjectsOptions, request: CompleteRequest): Promise<ObjectVersion> {

@@ -25,7 +25,12 @@ function ownBlobs(lab: Lab, index = 0) {
 }
 
 async function rangeOf(lab: Lab, key: string, offset: number, length: number): Promise<Buffer> {
-  const { content } = await lab.gateway.objects.open({ bucket: 'safe', key, range: () => ({ offset, length }), signal });
+  const { content } = await lab.gateway.objects.open({
+    bucket: 'safe',
+    key,
+    range: () => ({ offset, length }),
+    signal,
+  });
   const pieces: Buffer[] = [];
   if (Buffer.isBuffer(content)) return content;
   for await (const piece of content) pieces.push(piece);
@@ -84,7 +89,9 @@ onEveryStore('encrypted objects', (engine) => {
     await put(lab, 'one', 'k', randomBytes(400_000));
     await lab.gateway.buckets.update('one', (settings) => ({ ...settings, copies: 2 }), 'tester');
     await assertClean(lab);
-    const bodies = [0, 1].map((index) => new Set(ownBlobs(lab, index).map(([, { bytes }]) => bytes.toString('base64'))));
+    const bodies = [0, 1].map(
+      (index) => new Set(ownBlobs(lab, index).map(([, { bytes }]) => bytes.toString('base64'))),
+    );
     assert.deepEqual(bodies[0], bodies[1]);
     await lab.close();
   });
@@ -141,21 +148,32 @@ onEveryStore('keys', (engine) => {
     const rotating = await openTestKeyring(lab.store, rootKeysOf([next, old]), lab.registry);
     assert.equal(await rotating.rotate('tester'), 1);
     assert.deepEqual(new Set((await rotating.status()).map(({ rootKeyId }) => rootKeyId)), new Set(['next']));
-    assert.deepEqual(ownBlobs(lab).map(([key]) => key), before, 'no object was touched');
+    assert.deepEqual(
+      ownBlobs(lab).map(([key]) => key),
+      before,
+      'no object was touched',
+    );
     // A process that still has the old key in memory goes on, and one that starts needs the new one only.
     await put(lab, 'safe', 'later', 'by the old process');
     const after = await openTestKeyring(lab.store, rootKeysOf([next]), lab.registry);
     assert.equal(after.keks.length, 2);
     for (const { id, bytes } of lab.keyring!.keks) assert.deepEqual((await after.find(id)).bytes, bytes);
-    await assert.rejects(openTestKeyring(lab.store, rootKeysOf([old])), /wrapped by the root key next, which is not configured/);
+    await assert.rejects(
+      openTestKeyring(lab.store, rootKeysOf([old])),
+      /wrapped by the root key next, which is not configured/,
+    );
     const impostor = localRootKey('next', randomBytes(32), 'test');
     await assert.rejects(openTestKeyring(lab.store, rootKeysOf([impostor])), /is not the one that wrapped it/);
     for (const { backend } of backends) {
       const keys = [...backend.blobs.keys()].filter((key) => key.startsWith(keyBlobPrefix));
       assert.equal(keys.length, 2);
-      assert.ok(keys.every((key) => key.endsWith('.next')), 'nothing wrapped by the old root key is left');
+      assert.ok(
+        keys.every((key) => key.endsWith('.next')),
+        'nothing wrapped by the old root key is left',
+      );
     }
-    for (let index = 0; index < 20; index++) assert.equal(String(await read(lab, 'safe', `k${index}`)), `content ${index}`);
+    for (let index = 0; index < 20; index++)
+      assert.equal(String(await read(lab, 'safe', `k${index}`)), `content ${index}`);
     await lab.close();
   });
 
@@ -163,7 +181,9 @@ onEveryStore('keys', (engine) => {
     const root = localRootKey('root', randomBytes(32), 'test');
     const lab = await openLab(engine, labBackends(1), rootKeysOf([root]));
     await lab.bucket('safe', encrypted);
-    await put(lab, 'safe', 'k', 'content', { attributes: { contentType: 'text/x', headers: {}, metadata: { a: 'b' } } });
+    await put(lab, 'safe', 'k', 'content', {
+      attributes: { contentType: 'text/x', headers: {}, metadata: { a: 'b' } },
+    });
     await keepKeyBlobs(lab.registry, lab.keyring!.keks, signal, (error) => assert.fail(String(error)));
     const found = [];
     for await (const kek of readKeyBlobs(lab.registry.all[0]!, signal)) found.push(kek);

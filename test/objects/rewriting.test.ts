@@ -82,7 +82,7 @@ onEveryStore('objects that stand', (engine) => {
     assert.equal((await pass(lab, 'decrypt')).rewritten, 6);
     await check();
     assert.ok(isInClear(lab, 'to be hidden'));
-    assert.equal(await count(lab.store, 'uploads where owner = \'holdfast:rewrite\''), 0);
+    assert.equal(await count(lab.store, "uploads where owner = 'holdfast:rewrite'"), 0);
     await lab.close();
   });
 
@@ -103,6 +103,7 @@ onEveryStore('objects that stand', (engine) => {
     assert.equal(gets, 0, 'what did not shrink is not tried again');
     assert.equal((await pass(lab, 'encrypt')).rewritten, 2);
     assert.deepEqual(await read(lab, 'box', 'words'), words);
+    await assertClean(lab);
     assert.ok(storedBytes(lab) < 500_000, 'what was compressed stays so');
     await remove(lab, 'box', 'noise');
     assert.equal((await pass(lab, 'decompress')).rewritten, 1);
@@ -159,7 +160,9 @@ async function facts(lab: Lab): Promise<unknown[]> {
 }
 
 async function contentIds(lab: Lab): Promise<string[]> {
-  const rows = await lab.store.read((reader) => reader.rows<{ content_id: string }>('select content_id from objects', []));
+  const rows = await lab.store.read((reader) =>
+    reader.rows<{ content_id: string }>('select content_id from objects', []),
+  );
   return rows.map(({ content_id: id }) => id);
 }
 

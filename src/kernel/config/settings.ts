@@ -88,7 +88,11 @@ export const settings = {
     flag: 'encryption-current-key',
     description: 'The id of the root key under which keys are made; needed when there are several.',
   }),
-  vaultAddr: optional({ env: 'VAULT_ADDR', flag: 'vault-addr', description: 'Where Vault is, such as https://vault:8200.' }),
+  vaultAddr: optional({
+    env: 'VAULT_ADDR',
+    flag: 'vault-addr',
+    description: 'Where Vault is, such as https://vault:8200.',
+  }),
   vaultTokenFile: optional({
     env: 'VAULT_TOKEN_FILE',
     flag: 'vault-token-file',

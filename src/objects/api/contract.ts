@@ -33,7 +33,9 @@ const bucketWishes = {
       ),
     ),
   ),
-  compression: Type.Optional(Type.Enum([...compressions], { description: 'Whether objects that shrink are compressed.' })),
+  compression: Type.Optional(
+    Type.Enum([...compressions], { description: 'Whether objects that shrink are compressed.' }),
+  ),
 };
 
 export const bucketSchema = Type.Object({

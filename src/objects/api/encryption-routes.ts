@@ -8,7 +8,10 @@ import type { RewriteOptions } from '../rewriting/rewrite-content.ts';
 import type { RewriteRow } from '../tables.ts';
 import { encryptionContract } from './encryption-contract.ts';
 
-export interface EncryptionRouteOptions extends Pick<RewriteOptions, 'store' | 'buckets' | 'encryption' | 'newId' | 'clock'> {
+export interface EncryptionRouteOptions extends Pick<
+  RewriteOptions,
+  'store' | 'buckets' | 'encryption' | 'newId' | 'clock'
+> {
   /** `null` without root keys. */
   readonly keyring: Keyring | null;
 }

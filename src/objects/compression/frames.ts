@@ -30,7 +30,9 @@ export function packedBytes({ frames }: ZstdForm): number {
 }
 
 /** Compresses a content in one buffer, of at least one byte and at most one frame; `null` when it does not shrink. */
-export async function compressBuffer(own: Buffer): Promise<{ readonly packed: Buffer; readonly zstd: ZstdForm } | null> {
+export async function compressBuffer(
+  own: Buffer,
+): Promise<{ readonly packed: Buffer; readonly zstd: ZstdForm } | null> {
   if (own.length === 0 || own.length > leastFrameBytes) return null;
   const packed = await compress(own, options);
   const zstd = { frameBytes: leastFrameBytes, frames: [packed.length] };

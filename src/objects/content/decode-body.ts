@@ -62,8 +62,7 @@ function expanding(zstd: NonNullable<StoredForm['zstd']>, { sizeBytes }: BodyOwn
     range: packed,
     buffer: (bytes, bad) =>
       expandBuffer(bytes, zstd, first, sizeBytes, bad).subarray(skipBytes, skipBytes + range.length),
-    stream: (chunks, bad) =>
-      trimmed(expandFrames(chunks, zstd, first, sizeBytes, bad), skipBytes, range.length, bad),
+    stream: (chunks, bad) => trimmed(expandFrames(chunks, zstd, first, sizeBytes, bad), skipBytes, range.length, bad),
   };
 }
 

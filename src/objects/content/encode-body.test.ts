@@ -21,20 +21,20 @@ async function collect(source: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-async function* pieces(bytes: Buffer, length: number): AsyncGenerator<Buffer> {
+async function* cut(bytes: Buffer, length: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length);
 }
 
 async function streamed(own: Buffer, encoding: Encoding): Promise<{ body: Buffer; form: StoredForm }> {
   const place = { ...owner, sizeBytes: own.length };
   const draft = draftForm(encoding, place)!;
-  const body = await collect(encodeStream(pieces(own, 10_000), encoding, draft, place));
+  const body = await collect(encodeStream(cut(own, 10_000), encoding, draft, place));
   return { body, form: { ...draft, crc32: crc32(body) } };
 }
 
 async function framesOf(own: Buffer, frameBytes: number) {
   const frames: number[] = [];
-  for await (const frame of compressFrames(pieces(own, 7_777), frameBytes)) frames.push(frame.length);
+  for await (const frame of compressFrames(cut(own, 7_777), frameBytes)) frames.push(frame.length);
   return { frameBytes, frames };
 }
 
@@ -72,7 +72,7 @@ describe('a body', () => {
           assert.equal(needed.length, reading.range.length);
           const wanted = own.subarray(offset, offset + range.length);
           assert.deepEqual(reading.decode(needed, bad), wanted);
-          assert.deepEqual(await collect(chunksOf(reading.decode(pieces(needed, 4_000), bad))), wanted);
+          assert.deepEqual(await collect(chunksOf(reading.decode(cut(needed, 4_000), bad))), wanted);
         }),
         { numRuns: 25 },
       );
@@ -92,8 +92,8 @@ describe('a body', () => {
     const { body, form } = await streamed(own, { key: null, compression: await framesOf(own, 32_768) });
     const reading = planReading(form, { ...owner, sizeBytes: own.length }, null, { offset: 0, length: own.length });
     for (const length of [0, 1, form.zstd!.frames[0]!, body.length - 1]) {
-      const cut = body.subarray(0, length);
-      await assert.rejects(collect(chunksOf(reading.decode(pieces(cut, 100), bad))), /bad: /);
+      const short = body.subarray(0, length);
+      await assert.rejects(collect(chunksOf(reading.decode(cut(cut, 100), bad))), /bad: /);
     }
     const changed = Buffer.from(body);
     changed[2]! ^= 0xff;

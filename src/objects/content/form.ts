@@ -85,14 +85,16 @@ export function formOfColumn(text: string | null): StoredForm | null {
 }
 
 /** What all of a body is verified by, without any key: that of a plain one are the own bytes' length and checksum. */
-export function bodyOf(copy: { readonly sizeBytes: number; readonly crc32: number; readonly form: StoredForm | null }): {
+export function bodyOf(copy: {
+  readonly sizeBytes: number;
+  readonly crc32: number;
+  readonly form: StoredForm | null;
+}): {
   readonly bytes: number;
   readonly crc32: number;
 } {
   const { form } = copy;
-  return form === null
-    ? { bytes: copy.sizeBytes, crc32: copy.crc32 }
-    : { bytes: form.bodyBytes, crc32: form.crc32 };
+  return form === null ? { bytes: copy.sizeBytes, crc32: copy.crc32 } : { bytes: form.bodyBytes, crc32: form.crc32 };
 }
 
 const lengthBytes = 4;

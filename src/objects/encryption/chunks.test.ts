@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type ChunkLayout, chunksFor, openBuffer, openChunks, sealBuffer, sealChunks, sealedBytes, tagBytes } from './chunks.ts';
+import {
+  type ChunkLayout,
+  chunksFor,
+  openBuffer,
+  openChunks,
+  sealBuffer,
+  sealChunks,
+  sealedBytes,
+  tagBytes,
+} from './chunks.ts';
 
 const chunkBytes = 64;
 const key = randomBytes(32);
@@ -62,7 +71,10 @@ describe('a content encrypted in chunks', () => {
         const wanted = plain.subarray(offset, offset + length);
         const given = await collect(openChunks(cut(sealed, []), layout, span, bad));
         assert.deepEqual(given.subarray(span.skipBytes, span.skipBytes + length), wanted);
-        assert.deepEqual(openBuffer(sealed, layout, span, bad).subarray(span.skipBytes, span.skipBytes + length), wanted);
+        assert.deepEqual(
+          openBuffer(sealed, layout, span, bad).subarray(span.skipBytes, span.skipBytes + length),
+          wanted,
+        );
       }),
     );
   });
@@ -74,7 +86,11 @@ describe('a content encrypted in chunks', () => {
     for (let bit = 0; bit < sealed.length * 8; bit++) {
       const changed = Buffer.from(sealed);
       changed[bit >> 3]! ^= 1 << (bit & 7);
-      assert.throws(() => openBuffer(changed, layout, whole(layout), bad), /bad: chunk \d of it was changed/, `bit ${bit}`);
+      assert.throws(
+        () => openBuffer(changed, layout, whole(layout), bad),
+        /bad: chunk \d of it was changed/,
+        `bit ${bit}`,
+      );
     }
   });
 
@@ -103,7 +119,12 @@ describe('a content encrypted in chunks', () => {
     const fails = (bytes: Buffer) => assert.throws(() => openBuffer(bytes, layout, whole(layout), bad), /was changed/);
     fails(Buffer.concat([chunk(1), chunk(0), chunk(2)]));
     fails(Buffer.concat([chunk(0), chunk(1), chunk(1)]));
-    for (const other of [{ contentId: 'c-2' }, { part: 2 }, { key: randomBytes(32) }, { sizeBytes: plain.length - 1 }]) {
+    for (const other of [
+      { contentId: 'c-2' },
+      { part: 2 },
+      { key: randomBytes(32) },
+      { sizeBytes: plain.length - 1 },
+    ]) {
       const foreign = sealBuffer(plain.subarray(0, other.sizeBytes), layoutOf(plain.length, other));
       fails(Buffer.concat([chunk(0), chunk(1, foreign), chunk(2)]));
     }
@@ -115,7 +136,10 @@ describe('a content encrypted in chunks', () => {
       throw new Error('the connection is gone');
     }
     await assert.rejects(collect(sealChunks(breaking(), layoutOf(2 * chunkBytes))), /the connection is gone/);
-    await assert.rejects(collect(sealChunks(cut(randomBytes(chunkBytes), []), layoutOf(2 * chunkBytes))), /1 of 2 chunks/);
+    await assert.rejects(
+      collect(sealChunks(cut(randomBytes(chunkBytes), []), layoutOf(2 * chunkBytes))),
+      /1 of 2 chunks/,
+    );
     await assert.rejects(
       collect(openChunks(breaking(), layoutOf(2 * chunkBytes), whole(layoutOf(2 * chunkBytes)), bad)),
       /the connection is gone|was changed/,

@@ -36,7 +36,10 @@ export class ObjectEncryption {
    * How an object is encrypted for which this is wished, else what its bucket demands; `null`: not at all. Throws
    * `KMS.NotFoundException` for a root key that is not known, and `NotImplemented` when there are none.
    */
-  apply(wish: EncryptionWish | undefined, { encryption }: Pick<BucketSettings, 'encryption'>): AppliedEncryption | null {
+  apply(
+    wish: EncryptionWish | undefined,
+    { encryption }: Pick<BucketSettings, 'encryption'>,
+  ): AppliedEncryption | null {
     const wanted = wish ?? encryption ?? null;
     if (wanted === null) return null;
     if (wanted.kind === 'customer') return { kind: 'customer', ...markCustomerKey(wanted.key) };
@@ -91,7 +94,10 @@ export class ObjectEncryption {
  * `InvalidRequest` and `AccessDenied`
  * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html).
  */
-export function requireCustomerKey(applied: AppliedEncryption | null | undefined, customerKey: CustomerKey | undefined): void {
+export function requireCustomerKey(
+  applied: AppliedEncryption | null | undefined,
+  customerKey: CustomerKey | undefined,
+): void {
   if (applied?.kind === 'customer') {
     if (customerKey === undefined) throw missingKey();
     if (!isMarked(customerKey, applied)) throw wrongKey();

@@ -52,10 +52,7 @@ async function keepOn({ backend }: KnownBackend, keks: readonly WrappedKek[], si
 }
 
 /** Keys that stand on a backend, for rebuilding a ledger. What is no key of ours is passed over. */
-export async function* readKeyBlobs(
-  { backend }: KnownBackend,
-  signal: AbortSignal,
-): AsyncGenerator<WrappedKek> {
+export async function* readKeyBlobs({ backend }: KnownBackend, signal: AbortSignal): AsyncGenerator<WrappedKek> {
   const limits = () => AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]);
   for await (const key of listKeyBlobs(backend, limits)) {
     const blob = await backend.get(key, null, limits());

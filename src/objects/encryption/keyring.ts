@@ -129,7 +129,8 @@ export class Keyring {
         rewrapped.push({ id, from, rootKeyId: root.id, wrapped: await root.wrap(bytes, id) });
       }
       const made = [];
-      for (const purpose of new Set([anyRoot, ...rows.map((row) => row.purpose)])) made.push(await this.#draft(purpose));
+      for (const purpose of new Set([anyRoot, ...rows.map((row) => row.purpose)]))
+        made.push(await this.#draft(purpose));
       const nowMs = clock.nowMs();
       if (!(await store.write(rotateKeks, { rewrapped, made: made.map(({ row }) => row), actor, nowMs }))) continue;
       await this.refresh();
@@ -197,7 +198,8 @@ export class Keyring {
 async function tryOut(key: RootKey): Promise<void> {
   const trial = randomBytes(keyBytes);
   const back = await key.unwrap(await key.wrap(trial, 'trial'), 'trial');
-  if (!back.equals(trial)) throw new HoldfastError('invalid', `The root key ${key.id} does not give back what it wraps.`);
+  if (!back.equals(trial))
+    throw new HoldfastError('invalid', `The root key ${key.id} does not give back what it wraps.`);
 }
 
 /** Without root keys a store that has keys is one whose configuration was lost. Throws `invalid` then. */

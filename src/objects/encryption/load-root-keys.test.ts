@@ -52,7 +52,10 @@ describe('root keys', () => {
     const kek = randomBytes(32);
     const wrapped = await keys!.current.wrap(kek, 'kek-1');
     assert.deepEqual(await keys!.current.unwrap(wrapped, 'kek-1'), kek);
-    await assert.rejects(keys!.byId.get('old')!.unwrap(wrapped, 'kek-1'), /the root key old .* is not the one that wrapped/);
+    await assert.rejects(
+      keys!.byId.get('old')!.unwrap(wrapped, 'kek-1'),
+      /the root key old .* is not the one that wrapped/,
+    );
     await assert.rejects(keys!.current.unwrap(wrapped, 'kek-2'), /is not the one that wrapped/);
   });
 

@@ -75,7 +75,8 @@ function fromFile(text: string): RootKey {
   }
   if (content === null) throw unusable(filesSetting, `The file ${path} of the root key ${id} does not exist.`);
   const key = parseSecretKey(content, path);
-  if (key === null) throw unusable(filesSetting, `The file ${path} of the root key ${id} does not hold 32 bytes as base64.`);
+  if (key === null)
+    throw unusable(filesSetting, `The file ${path} of the root key ${id} does not hold 32 bytes as base64.`);
   return localRootKey(id, key.bytes, path);
 }
 
@@ -89,7 +90,12 @@ function fromVault(settings: RootKeySettings): RootKey[] {
   if (vaultTokenFile === undefined) {
     throw unusable('VAULT_TOKEN_FILE', `${vaultSetting} is set, and VAULT_TOKEN_FILE does not say where the token is.`);
   }
-  const client = new TransitClient({ origin: origin.origin, mount, tokenFile: vaultTokenFile, ca: readCa(vaultCaFile) });
+  const client = new TransitClient({
+    origin: origin.origin,
+    mount,
+    tokenFile: vaultTokenFile,
+    ca: readCa(vaultCaFile),
+  });
   return encryptionVaultKeys.map((text) => transitRootKey(client, ...split(text, vaultSetting)));
 }
 

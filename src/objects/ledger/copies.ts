@@ -84,10 +84,7 @@ export const joinCopy = transaction(
     ]);
     const [row] = rows;
     if (row === undefined) return false;
-    const copies = await tx.rows<Standing>(standing, [
-      written.contentId,
-      written.part,
-    ]);
+    const copies = await tx.rows<Standing>(standing, [written.contentId, written.part]);
     // A part that was uploaded again with the same bytes has another data key: a late copy of the first is of no use.
     const form = formColumn(written.form);
     const isSame = (copy: Standing) => copy.crc32 === written.crc32 && copy.form === form;

@@ -93,7 +93,7 @@ export const noteIncompressible = transaction(
 export const forgetIncompressible = transaction(
   import.meta.url,
   'forgetIncompressible',
-  async (tx, _: object): Promise<number> =>
+  async (tx): Promise<number> =>
     tx.run(
       `delete from incompressible where not exists (select 1 from copies c where c.content_id = incompressible.content_id)`,
       [],

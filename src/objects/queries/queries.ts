@@ -64,7 +64,9 @@ export async function findVersionByContent(
 
 /** Copies of all parts of a content. */
 export async function allCopiesOf(reader: Reader, contentId: string): Promise<Copy[]> {
-  const rows = await reader.rows<CopyRow>('select * from copies where content_id = ? order by part, backend', [contentId]);
+  const rows = await reader.rows<CopyRow>('select * from copies where content_id = ? order by part, backend', [
+    contentId,
+  ]);
   return rows.map(toCopy);
 }
 

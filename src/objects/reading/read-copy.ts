@@ -50,7 +50,10 @@ export async function readCopy(
 }
 
 /** All copies of a part have the same form, and so the same data key. */
-async function dataKeyOf(copies: readonly Copy[], { encryption, customerKey }: ReadCopyOptions): Promise<Buffer | null> {
+async function dataKeyOf(
+  copies: readonly Copy[],
+  { encryption, customerKey }: ReadCopyOptions,
+): Promise<Buffer | null> {
   const [copy] = copies;
   const sealed = copy?.form?.sealed ?? null;
   return sealed === null ? null : encryption.open(sealed, copy!, customerKey);

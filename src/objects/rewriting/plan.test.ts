@@ -5,7 +5,13 @@ import { type StandingContent, planRewrite } from './plan.ts';
 
 const zstd = { frameBytes: 1, frames: [1] };
 const sealedBy = (kekId: string) => ({ chunkBytes: 1, key: { kekId, wrapped: '' } });
-const formOf = (more: Partial<StoredForm>): StoredForm => ({ bodyBytes: 1, crc32: 0, zstd: null, sealed: null, ...more });
+const formOf = (more: Partial<StoredForm>): StoredForm => ({
+  bodyBytes: 1,
+  crc32: 0,
+  zstd: null,
+  sealed: null,
+  ...more,
+});
 const plain: StandingContent = { encryption: null, forms: [null], isIncompressible: false, settings: {} };
 const current = new Set(['new']);
 
@@ -21,7 +27,10 @@ describe('what a pass makes of a content', () => {
   test('re-keying is for what is not under a current key, in any of its parts', () => {
     const encryption = { kind: 'aes256' } as const;
     const forms = [formOf({ sealed: sealedBy('new') }), formOf({ sealed: sealedBy('old') })];
-    assert.deepEqual(planRewrite('re-key', { ...plain, encryption, forms }, current), { encryption, isCompressed: false });
+    assert.deepEqual(planRewrite('re-key', { ...plain, encryption, forms }, current), {
+      encryption,
+      isCompressed: false,
+    });
     assert.equal(planRewrite('re-key', { ...plain, encryption, forms: forms.slice(0, 1) }, current), null);
     assert.equal(planRewrite('re-key', plain, current), null);
   });

@@ -36,18 +36,15 @@ export function planRewrite(
   const { encryption, forms, isIncompressible, settings } = content;
   if (encryption?.kind === 'customer') return null;
   const isCompressed = forms.some((form) => form !== null && form.zstd !== null);
-  switch (action) {
-    case 'encrypt':
-      return encryption === null ? { encryption: settings.encryption ?? { kind: 'aes256' }, isCompressed } : null;
-    case 'decrypt':
-      return encryption === null ? null : { encryption: null, isCompressed };
-    case 're-key': {
-      const isCurrent = forms.every((form) => currentKekIds.has(form?.sealed?.key.kekId ?? ''));
-      return encryption === null || isCurrent ? null : { encryption, isCompressed };
-    }
-    case 'compress':
-      return isCompressed || isIncompressible ? null : { encryption, isCompressed: true };
-    case 'decompress':
-      return isCompressed ? { encryption, isCompressed: false } : null;
+  if (action === 'encrypt') {
+    return encryption === null ? { encryption: settings.encryption ?? { kind: 'aes256' }, isCompressed } : null;
   }
+  if (action === 'decrypt') return encryption === null ? null : { encryption: null, isCompressed };
+  if (action === 're-key') {
+    const isCurrent = forms.every((form) => currentKekIds.has(form?.sealed?.key.kekId ?? ''));
+    return encryption === null || isCurrent ? null : { encryption, isCompressed };
+  }
+  const isToBeCompressed = action === 'compress';
+  if (isCompressed === isToBeCompressed || (isToBeCompressed && isIncompressible)) return null;
+  return { encryption, isCompressed: isToBeCompressed };
 }

@@ -104,8 +104,7 @@ export async function planFor(
   const contentId = version.contentId!;
   const { copies, isIncompressible } = await store.read(async (reader) => ({
     copies: await allCopiesOf(reader, contentId),
-    isIncompressible:
-      (await reader.rows('select 1 from incompressible where content_id = ?', [contentId])).length > 0,
+    isIncompressible: (await reader.rows('select 1 from incompressible where content_id = ?', [contentId])).length > 0,
   }));
   const standing = {
     encryption: version.attributes.encryption ?? null,

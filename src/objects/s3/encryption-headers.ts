@@ -24,7 +24,8 @@ export function parseEncryption(header: HeaderOf): EncryptionWish | undefined {
   const keyId = header(keyIdHeader);
   if (key !== undefined) {
     if (algorithm === undefined) return { kind: 'customer', key };
-    const message = 'Server Side Encryption with Customer provided key is incompatible with the encryption method specified';
+    const message =
+      'Server Side Encryption with Customer provided key is incompatible with the encryption method specified';
     throw objectError('InvalidArgument', { argument: sseHeader }, message);
   }
   if (algorithm === 'aws:kms') return { kind: 'kms', keyId: keyId ?? null };

@@ -33,19 +33,23 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
   const attributes = { ...given, ...encrypted };
   const place = { bucket, key, contentId, part: 1, sizeBytes };
   const description = { ...place, attributes: given, createdAtMs: clock.nowMs(), ...encrypted };
-  return writer.write(request, { description, settings, encoding }, async ({ write, written, digests, copiesWanted }) => {
-    const { md5: etag, checksums } = digests;
-    const nowMs = clock.nowMs();
-    const content = { contentId, sizeBytes, etag, attributes: { ...attributes, checksums } };
-    const version = { bucket, key, versionId: newId('v'), ...content, tags, lock, actor, nowMs };
-    const versionId = await orFound(
-      store.write(commitObject, { version, written, write, copiesWanted, conditions }),
-      async () =>
-        (await store.read((reader) => findVersionByContent(reader, bucket, key, contentId)))?.versionId ?? null,
-    );
-    const identity = { bucket, key, versionId, isLatest: true, isMarker: false };
-    return { ...identity, ...content, tags, lock, owner: actor, modifiedAtMs: nowMs };
-  });
+  return writer.write(
+    request,
+    { description, settings, encoding },
+    async ({ write, written, digests, copiesWanted }) => {
+      const { md5: etag, checksums } = digests;
+      const nowMs = clock.nowMs();
+      const content = { contentId, sizeBytes, etag, attributes: { ...attributes, checksums } };
+      const version = { bucket, key, versionId: newId('v'), ...content, tags, lock, actor, nowMs };
+      const versionId = await orFound(
+        store.write(commitObject, { version, written, write, copiesWanted, conditions }),
+        async () =>
+          (await store.read((reader) => findVersionByContent(reader, bucket, key, contentId)))?.versionId ?? null,
+      );
+      const identity = { bucket, key, versionId, isLatest: true, isMarker: false };
+      return { ...identity, ...content, tags, lock, owner: actor, modifiedAtMs: nowMs };
+    },
+  );
 }
 
 /** What is small is compressed at once; what is not, later. */

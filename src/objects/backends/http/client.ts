@@ -49,9 +49,7 @@ export class HttpClient {
     const pool = { keepAlive: true, maxSockets: options.connectionsMax, scheduling: 'lifo' as const };
     const { ca } = options;
     this.#agent =
-      this.#url.protocol === 'https:'
-        ? new HttpsAgent(ca === undefined ? pool : { ...pool, ca })
-        : new HttpAgent(pool);
+      this.#url.protocol === 'https:' ? new HttpsAgent(ca === undefined ? pool : { ...pool, ca }) : new HttpAgent(pool);
   }
 
   /**

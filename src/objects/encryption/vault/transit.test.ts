@@ -49,7 +49,10 @@ describe('a root key in Vault', () => {
     assert.match(await at.key.wrap(kek, 'kek-1'), /^vault:v2:/);
     await assert.rejects(at.key.unwrap(wrapped, 'kek-2'), refused('invalid', /is not the one that wrapped it/));
     at.server.makeKey('other');
-    await assert.rejects(at.keyNamed('other').unwrap(wrapped, 'kek-1'), refused('invalid', /is not the one that wrapped/));
+    await assert.rejects(
+      at.keyNamed('other').unwrap(wrapped, 'kek-1'),
+      refused('invalid', /is not the one that wrapped/),
+    );
   });
 
   test('is asked with the token that its file has now', async () => {

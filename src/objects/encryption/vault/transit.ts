@@ -75,7 +75,13 @@ export class TransitClient {
     let status: number;
     let text: string;
     try {
-      const reply = await this.#http.request({ method: 'POST', path, headers, body: Buffer.from(JSON.stringify(body)), signal });
+      const reply = await this.#http.request({
+        method: 'POST',
+        path,
+        headers,
+        body: Buffer.from(JSON.stringify(body)),
+        signal,
+      });
       status = reply.status;
       text = await reply.text(answerBytesMax);
     } catch (error) {
@@ -108,7 +114,12 @@ export class TransitClient {
     try {
       token = (await readFile(tokenFile, 'utf8')).slice(0, tokenBytesMax).trim();
     } catch (error) {
-      throw new HoldfastError('unavailable', `The token file ${tokenFile} cannot be read: ${reasonOf(error)}.`, {}, error);
+      throw new HoldfastError(
+        'unavailable',
+        `The token file ${tokenFile} cannot be read: ${reasonOf(error)}.`,
+        {},
+        error,
+      );
     }
     if (/^[\x21-\x7e]+$/.test(token)) return token;
     throw new HoldfastError('unavailable', `The token file ${tokenFile} holds no token.`);

@@ -6,7 +6,12 @@ import type { ChecksumAlgorithm, ObjectVersion } from '../../object.ts';
 import type { S3Command, S3Context, S3Reply, XmlElement } from '../command.ts';
 import { parseConditions } from '../conditions.ts';
 import { readCopySource } from '../copy-source.ts';
-import { addEncryptionHeaders, parseCustomerKey, parseEncryption, sourceCustomerHeader } from '../encryption-headers.ts';
+import {
+  addEncryptionHeaders,
+  parseCustomerKey,
+  parseEncryption,
+  sourceCustomerHeader,
+} from '../encryption-headers.ts';
 import { formatXmlTime } from '../http-time.ts';
 import { parseAttributes } from '../metadata.ts';
 import { readLock, readTags } from '../writing.ts';

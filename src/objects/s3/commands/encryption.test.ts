@@ -70,7 +70,10 @@ describe('encryption that a request asks for', () => {
       [{ 'x-amz-server-side-encryption-aws-kms-key-id': 'first' }, '400 InvalidArgument'],
       [{ ...aes, 'x-amz-server-side-encryption-context': 'e30=' }, '501 NotImplemented'],
       [{ ...aes, ...customer(randomBytes(32)) }, '400 InvalidArgument'],
-      [{ ...customer(randomBytes(32)), 'x-amz-server-side-encryption-customer-algorithm': 'DES' }, '400 InvalidEncryptionAlgorithmError'],
+      [
+        { ...customer(randomBytes(32)), 'x-amz-server-side-encryption-customer-algorithm': 'DES' },
+        '400 InvalidEncryptionAlgorithmError',
+      ],
       [{ ...customer(randomBytes(31)) }, '400 InvalidArgument'],
       [{ ...customer(randomBytes(32)), 'x-amz-server-side-encryption-customer-key-md5': 'x' }, '400 InvalidArgument'],
       [{ 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }, '400 InvalidArgument'],
@@ -137,7 +140,10 @@ describe('a key of a customer', () => {
     const uploadId = /<UploadId>(.*?)<\/UploadId>/.exec(begun.text)![1]!;
     const target = `/box/k?partNumber=1&uploadId=${uploadId}`;
     assert.equal(codeOf(await at.ask('PUT', target, { body: content })), '400 InvalidRequest');
-    assert.equal(codeOf(await at.ask('PUT', target, { body: content, headers: customer(randomBytes(32)) })), '403 AccessDenied');
+    assert.equal(
+      codeOf(await at.ask('PUT', target, { body: content, headers: customer(randomBytes(32)) })),
+      '403 AccessDenied',
+    );
     assert.equal(codeOf(await at.ask('PUT', target, { body: content, headers: aes })), '400 InvalidArgument');
     const part = await at.ask('PUT', target, { body: content, headers: customer(key) });
     assert.equal(part.status, 200);
