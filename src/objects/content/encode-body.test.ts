@@ -93,7 +93,7 @@ describe('a body', () => {
     const reading = planReading(form, { ...owner, sizeBytes: own.length }, null, { offset: 0, length: own.length });
     for (const length of [0, 1, form.zstd!.frames[0]!, body.length - 1]) {
       const short = body.subarray(0, length);
-      await assert.rejects(collect(chunksOf(reading.decode(cut(cut, 100), bad))), /bad: /);
+      await assert.rejects(collect(chunksOf(reading.decode(cut(short, 100), bad))), /bad: /);
     }
     const changed = Buffer.from(body);
     changed[2]! ^= 0xff;

@@ -15,8 +15,6 @@ export interface Encoding {
   readonly compression: 'none' | 'when-small' | ZstdForm;
 }
 
-export const plainEncoding: Encoding = { key: null, compression: 'none' };
-
 /** What the bytes belong to: it is bound into each chunk. */
 export interface BodyOwner {
   readonly contentId: string;
