@@ -177,6 +177,23 @@ onEveryStore('keys', (engine) => {
     await lab.close();
   });
 
+  test('are made and rotated by several processes at once as if by one', async () => {
+    const root = localRootKey('root', randomBytes(32), 'test');
+    const lab = await openLab(engine, labBackends(1));
+    const open = () => openTestKeyring(lab.store, rootKeysOf([root]), lab.registry);
+    const rings = await Promise.all([open(), open(), open()]);
+    assert.equal(new Set(rings.map((ring) => [...ring.currentIds].join())).size, 1);
+    assert.equal(await count(lab.store, 'encryption_keys'), 1);
+    await Promise.all(rings.map((ring) => ring.rotate('tester')));
+    for (const ring of rings) await ring.refresh();
+    assert.equal(new Set(rings.map((ring) => [...ring.currentIds].join())).size, 1);
+    assert.equal(await count(lab.store, 'encryption_keys'), 4);
+    assert.equal(await count(lab.store, "encryption_keys where state = 'current'"), 1);
+    const again = await open();
+    for (const { id, bytes } of rings[0]!.keks) assert.deepEqual((await again.find(id)).bytes, bytes);
+    await lab.close();
+  });
+
   test('are found on the backends alone, with which each blob tells what it is and proves it', async () => {
     const root = localRootKey('root', randomBytes(32), 'test');
     const lab = await openLab(engine, labBackends(1), rootKeysOf([root]));

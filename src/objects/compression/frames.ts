@@ -72,20 +72,24 @@ export async function* expandFrames(
   sizeBytes: number,
   bad: (reason: string) => Error,
 ): AsyncGenerator<Buffer> {
-  let held: Buffer = Buffer.alloc(0);
+  let held: Buffer[] = [];
+  let heldBytes = 0;
   let index = first;
   for await (const chunk of source) {
-    held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-    for (let length = frames[index]; length !== undefined && held.length >= length; length = frames[index]) {
+    held.push(chunk);
+    heldBytes += chunk.length;
+    for (let length = frames[index]; length !== undefined && heldBytes >= length; length = frames[index]) {
+      const bytes = held.length === 1 ? held[0]! : Buffer.concat(held);
       const wantedBytes = Math.min(frameBytes, sizeBytes - index * frameBytes);
-      const own = await decompress(held.subarray(0, length), { maxOutputLength: wantedBytes }).catch(() => null);
+      const own = await decompress(bytes.subarray(0, length), { maxOutputLength: wantedBytes }).catch(() => null);
       if (own?.length !== wantedBytes) throw bad(`frame ${index} of it does not expand`);
       yield own;
-      held = held.subarray(length);
+      held = [bytes.subarray(length)];
+      heldBytes -= length;
       index++;
     }
   }
-  if (held.length > 0) throw bad('a frame of it is not whole');
+  if (heldBytes > 0) throw bad('a frame of it is not whole');
 }
 
 /** {@link expandFrames} for what is in one buffer. */

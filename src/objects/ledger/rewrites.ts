@@ -90,12 +90,9 @@ export const noteIncompressible = transaction(
 );
 
 /** Forgets contents that are gone. */
-export const forgetIncompressible = transaction(
-  import.meta.url,
-  'forgetIncompressible',
-  async (tx): Promise<number> =>
-    tx.run(
-      `delete from incompressible where not exists (select 1 from copies c where c.content_id = incompressible.content_id)`,
-      [],
-    ),
+export const forgetIncompressible = transaction(import.meta.url, 'forgetIncompressible', async (tx): Promise<number> =>
+  tx.run(
+    `delete from incompressible where not exists (select 1 from copies c where c.content_id = incompressible.content_id)`,
+    [],
+  ),
 );
