@@ -85,6 +85,12 @@ export interface ContentPart {
   readonly modifiedAtMs: number;
 }
 
+/**
+ * Who owns uploads that no client has begun: parts of a content that is written anew stand in one, until they take the place
+ * of the old ones. No client sees it, or may put a part into it.
+ */
+export const rewriteOwner = 'holdfast:rewrite';
+
 /** A multipart upload under way. Its id is also the id of the content that it will become. */
 export interface Upload {
   readonly uploadId: string;

@@ -5,7 +5,7 @@ import type { CompleteRequest, IncomingPart, UploadRef, Uploads } from './gatewa
 import { requireKey } from './keys.ts';
 import { completeUpload } from './ledger/complete-upload.ts';
 import { abortUpload, commitPart, createUpload } from './ledger/uploads.ts';
-import type { ContentPart, ObjectChecksum, ObjectVersion, Upload } from './object.ts';
+import { type ContentPart, type ObjectChecksum, type ObjectVersion, type Upload, rewriteOwner } from './object.ts';
 import { type ObjectsOptions, partsMax } from './objects.ts';
 import { listUploads } from './queries/list-uploads.ts';
 import { findUpload, findVersionByContent, partOf, partsOf } from './queries/queries.ts';
@@ -63,9 +63,9 @@ export function createUploads(options: ObjectsOptions): Uploads {
   };
 }
 
-/** An upload is only found under its own bucket and key: its id alone gives no right to it. */
+/** An upload is only found under its own bucket and key: its id alone gives no right to it. That of a rewriting never is. */
 function isOf(upload: Upload, { bucket, key }: UploadRef): boolean {
-  return upload.bucket === bucket && upload.key === key;
+  return upload.bucket === bucket && upload.key === key && upload.owner !== rewriteOwner;
 }
 
 function noSuchUpload({ uploadId }: UploadRef) {

@@ -122,6 +122,35 @@ onEveryStore('objects that stand', (engine) => {
     await lab.close();
   });
 
+  test('in parts are written where no client sees them, or puts anything', async () => {
+    const lab = await open(engine);
+    const upload = await beginUpload(lab, 'box', 'k');
+    const parts = [
+      await putPart(lab, upload, 1, Buffer.alloc(5 * 1024 ** 2, 'a')),
+      await putPart(lab, upload, 2, Buffer.from('the end')),
+    ];
+    await complete(lab, upload, parts);
+    const { uploads } = lab.gateway;
+    const write = lab.gateway.writer.write.bind(lab.gateway.writer);
+    let seen = 0;
+    lab.gateway.writer.write = (incoming, target, commit) =>
+      write(incoming, target, async (written) => {
+        seen++;
+        const ref = { bucket: 'box', key: 'k', uploadId: written.written.contentId };
+        await assert.rejects(uploads.get(ref), /upload does not exist/);
+        const wish = { bucket: 'box', prefix: '', delimiter: null, after: null, limit: 10 };
+        assert.deepEqual((await uploads.list(wish)).uploads, []);
+        await assert.rejects(uploads.abort(ref, 'tester'), /upload does not exist/);
+        return commit(written);
+      });
+    assert.equal((await pass(lab, 'encrypt')).rewritten, 1);
+    lab.gateway.writer.write = write;
+    assert.equal(seen, 2);
+    assert.ok((await read(lab, 'box', 'k')).toString('latin1').endsWith('athe end'));
+    await assertClean(lab);
+    await lab.close();
+  });
+
   test('failure 22: a client that writes meanwhile wins always', async () => {
     const lab = await open(engine);
     await put(lab, 'box', 'k', 'the first');

@@ -1,8 +1,9 @@
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
 import { advanceRewrite, forgetIncompressible } from '../ledger/rewrites.ts';
 import { abortUpload } from '../ledger/uploads.ts';
+import { rewriteOwner } from '../object.ts';
 import { findBucket } from '../queries/queries.ts';
-import { type RewriteOptions, planFor, rewriteContent, rewriteOwner } from '../rewriting/rewrite-content.ts';
+import { type RewriteOptions, planFor, rewriteContent } from '../rewriting/rewrite-content.ts';
 import type { RewriteAction } from '../rewriting/plan.ts';
 import { toVersion } from '../rows.ts';
 import type { ObjectRow, RewriteRow } from '../tables.ts';

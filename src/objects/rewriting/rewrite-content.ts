@@ -10,7 +10,7 @@ import type { Buckets } from '../gateway.ts';
 import { noteIncompressible } from '../ledger/rewrites.ts';
 import { type SwapContent, swapContent } from '../ledger/swap-content.ts';
 import { abortUpload, commitPart, createUpload } from '../ledger/uploads.ts';
-import type { AppliedEncryption, ContentPart, Copy, ObjectVersion } from '../object.ts';
+import { type AppliedEncryption, type ContentPart, type Copy, type ObjectVersion, rewriteOwner } from '../object.ts';
 import { allCopiesOf, copiesOf, partsOf } from '../queries/queries.ts';
 import { readCopy } from '../reading/read-copy.ts';
 import { toVersion } from '../rows.ts';
@@ -29,8 +29,6 @@ export interface RewriteOptions {
   onBadCopy(copy: Copy, reason: string): void;
 }
 
-/** Who owns the uploads in which parts of a new content stand until they replace the old ones. */
-export const rewriteOwner = 'holdfast:rewrite';
 const partsMax = 10_000;
 /** Versions that share a content are exchanged in one transaction. */
 const sharingMax = 1_000;
