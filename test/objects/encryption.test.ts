@@ -180,8 +180,8 @@ onEveryStore('keys', (engine) => {
   test('are made and rotated by several processes at once as if by one', async () => {
     const root = localRootKey('root', randomBytes(32), 'test');
     const lab = await openLab(engine, labBackends(1));
-    const open = () => openTestKeyring(lab.store, rootKeysOf([root]), lab.registry);
-    const rings = await Promise.all([open(), open(), open()]);
+    const enter = () => openTestKeyring(lab.store, rootKeysOf([root]), lab.registry);
+    const rings = await Promise.all([enter(), enter(), enter()]);
     assert.equal(new Set(rings.map((ring) => [...ring.currentIds].join())).size, 1);
     assert.equal(await count(lab.store, 'encryption_keys'), 1);
     await Promise.all(rings.map((ring) => ring.rotate('tester')));
@@ -189,7 +189,7 @@ onEveryStore('keys', (engine) => {
     assert.equal(new Set(rings.map((ring) => [...ring.currentIds].join())).size, 1);
     assert.equal(await count(lab.store, 'encryption_keys'), 4);
     assert.equal(await count(lab.store, "encryption_keys where state = 'current'"), 1);
-    const again = await open();
+    const again = await enter();
     for (const { id, bytes } of rings[0]!.keks) assert.deepEqual((await again.find(id)).bytes, bytes);
     await lab.close();
   });
