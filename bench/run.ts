@@ -4,6 +4,7 @@ import { benchExports } from './exports.ts';
 import { benchHttp } from './http.ts';
 import { benchListing } from './listing.ts';
 import { benchObjectCost } from './objects/cost.ts';
+import { benchObjectEncryption } from './objects/encryption.ts';
 import { benchObjectGrowth } from './objects/growth.ts';
 import { benchObjectListing } from './objects/listing.ts';
 import { benchObjectMemory } from './objects/memory.ts';
@@ -25,6 +26,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'object-cost': benchObjectCost,
   'object-stages': benchObjectStages,
   'object-growth': benchObjectGrowth,
+  'object-encryption': benchObjectEncryption,
   'object-memory': benchObjectMemory,
   'object-listing': benchObjectListing,
   'object-migration': benchObjectMigration,

@@ -6,6 +6,7 @@ import { operationContract } from './kernel/operations/contract.ts';
 import { notificationContract } from './notifications/contract.ts';
 import { accessContract } from './objects/access/contract.ts';
 import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
+import { encryptionContract } from './objects/api/encryption-contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
 import { storageMigrationContract } from './objects/storage-migration/contract.ts';
 import { deviceContract } from './volumes/device-contract.ts';
@@ -27,6 +28,7 @@ export const contract = {
   ...accessContract,
   ...gatewayContract,
   ...notificationContract,
+  ...encryptionContract,
   ...operationContract,
   ...eventContract,
   ...keeperContract,

@@ -5,6 +5,7 @@ import { objectsMigration } from './objects/migrations/0003_objects.ts';
 import { storageMigrationsMigration } from './objects/migrations/0014_storage_migrations.ts';
 import { accessMigration } from './objects/migrations/0004_access.ts';
 import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
+import { storedFormsMigration } from './objects/migrations/0011_stored_forms.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
 import { notificationsMigration } from './notifications/migrations/0012_notifications.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
@@ -24,6 +25,7 @@ export const migrations: readonly Migration[] = [
   exportsMigration,
   keepersMigration,
   snapshotNamesMigration,
+  storedFormsMigration,
   notificationsMigration,
   storageMigrationsMigration,
 ];

@@ -40,6 +40,13 @@ export interface NotificationRule {
   readonly prefix?: string;
   readonly suffix?: string;
 }
+export type BucketEncryption =
+  | { readonly kind: 'aes256' }
+  /** By a root key that is named; `null`: by the one that is current. */
+  | { readonly kind: 'kms'; readonly keyId: string | null };
+
+export const compressions = ['none', 'zstd'] as const;
+export type Compression = (typeof compressions)[number];
 
 /** All that can be set on a bucket. Absent is the default. */
 export interface BucketSettings {
@@ -62,6 +69,10 @@ export interface BucketSettings {
   readonly notifications?: readonly NotificationRule[];
   readonly tags?: Readonly<Record<string, string>>;
   readonly isAccessBlocked?: boolean;
+  /** How objects are encrypted for which nothing else is asked; absent: not at all. */
+  readonly encryption?: BucketEncryption | null;
+  /** Whether objects are compressed, where they shrink. */
+  readonly compression?: Compression;
 }
 
 export interface Bucket {

@@ -3,6 +3,7 @@ import type { Store } from '../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from './backends/registry.ts';
 import { copyObject } from './writing/copy-object.ts';
 import type { Buckets, Objects, OpenObject, PutRequest, ReadRequest } from './gateway.ts';
+import { type ObjectEncryption, requireCustomerKey } from './encryption/encryption.ts';
 import { objectError, s3CodeOf } from './errors.ts';
 import { requireKey } from './keys.ts';
 import { changeObject } from './ledger/change-object.ts';
@@ -25,6 +26,7 @@ export interface ObjectsOptions {
   readonly registry: ObjectBackendRegistry;
   readonly buckets: Buckets;
   readonly writer: ContentWriter;
+  readonly encryption: ObjectEncryption;
   readonly locator: Locator;
   readonly newId: IdSource;
   readonly clock: Clock;
@@ -33,8 +35,9 @@ export interface ObjectsOptions {
 
 /** Objects: what is put, read, copied, listed and removed. */
 export function createObjects(options: ObjectsOptions): Objects {
-  const { store, buckets, locator, newId, clock } = options;
+  const { store, buckets, encryption, locator, newId, clock } = options;
   return {
+    checkEncryption: (wish) => void encryption.apply(wish, {}),
     async put(request: PutRequest) {
       requireKey(request.key);
       const version = await putObject(options, request);
@@ -115,10 +118,12 @@ async function openObject(options: ObjectsOptions, request: ReadRequest): Promis
 }
 
 async function openFound(options: ObjectsOptions, request: ReadRequest, found: Found): Promise<OpenObject> {
-  const { store, registry, onBadCopy } = options;
+  const { store, registry, encryption, onBadCopy } = options;
   const { version, copies, isStale } = found;
   if (version.isMarker) throw markerError(version, request.versionId !== undefined);
   request.check?.(version);
+  const { customerKey } = request;
+  requireCustomerKey(version.attributes.encryption, customerKey);
   const { contentId } = version;
   const isInParts = isMultipart(version);
   const parts = isInParts
@@ -129,7 +134,7 @@ async function openFound(options: ObjectsOptions, request: ReadRequest, found: F
     throw objectError('ServiceUnavailable', {}, 'The object is not there any more; try again.');
   }
   const range = request.range(version, parts);
-  const reading: ReadCopyOptions = { registry, signal: request.signal, onBadCopy };
+  const reading: ReadCopyOptions = { registry, encryption, customerKey, signal: request.signal, onBadCopy };
   const open = isInParts
     ? await readParts(store, contentId!, piecesOf(parts, range), reading)
     : await readCopy(copies, range, reading);

@@ -11,6 +11,7 @@ import { accessRoutes } from './access/routes.ts';
 import { AccessService } from './access/service.ts';
 import { StoreAccess } from './access/store-access.ts';
 import { bucketRoutes } from './api/bucket-routes.ts';
+import { encryptionRoutes } from './api/encryption-routes.ts';
 import { objectRoutes } from './api/object-routes.ts';
 import { createPresigner } from './api/presigner.ts';
 import type { ObjectBackend } from './backends/backend.ts';
@@ -20,10 +21,18 @@ import { backendDetails, objectBackendRoutes } from './backends/routes.ts';
 import { type ManagedRegistry, openObjectBackendRegistry } from './backends/store-registry.ts';
 import { UsageBook } from './backends/usage.ts';
 import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
+import type { Kek } from './encryption/data-key.ts';
+import { ObjectEncryption } from './encryption/encryption.ts';
+import { keepKeyBlobs } from './encryption/key-blobs.ts';
+import { Keyring, refuseLostKeys } from './encryption/keyring.ts';
+import { loadRootKeys } from './encryption/load-root-keys.ts';
 import { cleanupKeeper } from './keepers/cleanup.ts';
+import { encryptionKeyKeeper } from './keepers/encryption-keys.ts';
 import { intentKeeper } from './keepers/intents.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
+import { rewriteKeeper } from './keepers/rewriter.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
+import type { Copy } from './object.ts';
 import { createS3Server } from './s3/server.ts';
 import { migratorName, storageMigrator } from './storage-migration/migrator.ts';
 import { storageMigrationRoutes } from './storage-migration/routes.ts';
@@ -64,6 +73,8 @@ const keeperPeriodMs = 15_000;
 const cleanupPeriodMs = 5_000;
 const uploadPeriodMs = 3_600_000;
 const leftoverPeriodMs = 5_000;
+const keyPeriodMs = 600_000;
+const keyBlobTimeoutMs = 10_000;
 
 /** Puts the object gateway together; nothing listens yet. */
 export async function createObjectParts(options: ObjectPartsOptions): Promise<ObjectParts> {
@@ -76,7 +87,9 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const wrap = wrapBackend === undefined ? {} : { wrapBackend };
   const observe = metrics.onBackendCall;
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, onError: warn, observe, ...wrap });
-  const gateway = createGateway(options, registry);
+  const keyring = await openKeyring(options, registry);
+  const encryption = new ObjectEncryption(keyring);
+  const gateway = createGateway(options, registry, encryption);
   const { writer } = gateway;
   const leftovers = setInterval(() => {
     writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
@@ -103,13 +116,14 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const details = { store, sealer, registry, usage, healthTimeoutMs };
   const shown = backendDetails(details);
   return {
-    keepers: createKeepers(options, registry, gateway),
+    keepers: createKeepers(options, registry, gateway, { keyring, encryption }),
     routes: [
       ...accessRoutes({ store, sealer, newId, clock }),
       ...objectBackendRoutes({ service: backendService, store, shown }),
       ...storageMigrationRoutes({ service: migration, backends: backendService, registry, store, clock, shown }),
       ...bucketRoutes({ gateway, store, registry, clock }),
       ...objectRoutes(gateway, presign),
+      ...encryptionRoutes({ store, buckets: gateway.buckets, encryption, newId, clock, keyring }),
     ],
     checks: [],
     listen: async (host, port) => {
@@ -122,17 +136,38 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
       await s3.close();
       await writer.settle();
       await access.close();
+      keyring?.close();
       await registry.close();
       await usage.close();
     },
   };
 }
 
-function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): RunningGateway {
+/** The keys of this installation; `null` without root keys. What cannot be used stops the start. */
+async function openKeyring(options: ObjectPartsOptions, registry: ManagedRegistry): Promise<Keyring | null> {
+  const { values, store, newId, clock, log } = options;
+  const rootKeys = loadRootKeys(values);
+  if (rootKeys === null) {
+    await refuseLostKeys(store);
+    return null;
+  }
+  const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
+  const save = async (keks: readonly Kek[]) => {
+    await keepKeyBlobs(registry, keks, AbortSignal.timeout(keyBlobTimeoutMs), onError);
+  };
+  return Keyring.open({ store, rootKeys, newId, clock, save, onError });
+}
+
+function createGateway(
+  options: ObjectPartsOptions,
+  registry: ManagedRegistry,
+  encryption: ObjectEncryption,
+): RunningGateway {
   const { store, clock, newId, log, owner } = options;
   return createObjectGateway({
     store,
     registry,
+    encryption,
     newId,
     clock,
     owner,
@@ -143,15 +178,24 @@ function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): 
   });
 }
 
-function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, { writer }: RunningGateway): Keeper[] {
-  const { store, clock, newId, owner } = options;
+function createKeepers(
+  options: ObjectPartsOptions,
+  registry: ManagedRegistry,
+  { writer, buckets, badCopies }: RunningGateway,
+  { keyring, encryption }: { readonly keyring: Keyring | null; readonly encryption: ObjectEncryption },
+): Keeper[] {
+  const { store, clock, newId, owner, log } = options;
+  const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
   const { objectSecondLookMs: secondLookMs, objectRetryWaitMs: retryWaitMs } = options.values;
   const { capacity, leftovers } = writer;
+  const onBadCopy = (copy: Copy, reason: string) => badCopies.report(copy, reason);
   return [
+    rewriteKeeper({ store, registry, buckets, encryption, writer, newId, clock, onBadCopy }, keeperPeriodMs),
     cleanupKeeper({ store, registry, clock, owner, periodMs: cleanupPeriodMs, secondLookMs, retryWaitMs }),
     intentKeeper(store, clock, keeperPeriodMs),
     replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, keeperPeriodMs),
     uploadKeeper(store, clock, uploadPeriodMs),
     storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, keeperPeriodMs),
+    ...(keyring === null ? [] : [encryptionKeyKeeper({ keyring, registry, periodMs: keyPeriodMs, onError })]),
   ];
 }

@@ -67,6 +67,33 @@ export interface CopyRow {
   stored_bytes: number;
   crc32: number;
   created_at: number;
+  /** How the body is laid down, as JSON; null for plain bytes. */
+  form: string | null;
+}
+
+export interface KekRow {
+  id: string;
+  purpose: string;
+  root_key_id: string;
+  wrapped: string;
+  state: string;
+  created_at: number;
+}
+
+export interface RewriteRow {
+  id: string;
+  action: string;
+  bucket: string | null;
+  state: string;
+  reached: string;
+  seen: number;
+  rewritten: number;
+  rewritten_bytes: number;
+  failed: number;
+  last_error: string | null;
+  actor: string;
+  created_at: number;
+  finished_at: number | null;
 }
 
 export interface PartRow {

@@ -11,14 +11,20 @@ import type { BucketSettings } from '../../src/objects/bucket.ts';
 import { checkGateway } from '../../src/objects/checking/check-gateway.ts';
 import type { CheckReport } from '../../src/objects/checking/report.ts';
 import { type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
+import { ObjectEncryption } from '../../src/objects/encryption/encryption.ts';
+import type { Keyring } from '../../src/objects/encryption/keyring.ts';
+import type { RootKeys } from '../../src/objects/encryption/load-root-keys.ts';
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
+import { rewriteKeeper } from '../../src/objects/keepers/rewriter.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
 import { storageMigrator } from '../../src/objects/storage-migration/migrator.ts';
+import type { Copy } from '../../src/objects/object.ts';
 import type { StoreEngine } from '../support/stores.ts';
 import { type CallWatch, interceptedBackend, watchCalls } from './intercepted-backend.ts';
 import { type InterceptedStore, intercepted } from './intercepted-store.ts';
+import { openTestKeyring } from './test-keys.ts';
 import { type TestBackend, insertTestBackend } from './world.ts';
 
 /** A backend in memory whose faults the test decides, and how it stands in the ledger. */
@@ -34,6 +40,8 @@ export interface Lab {
   readonly calls: CallWatch;
   readonly gateway: RunningGateway;
   readonly registry: ObjectBackendRegistry;
+  /** `null` in a lab without root keys. */
+  readonly keyring: Keyring | null;
   readonly backends: readonly LabBackend[];
   readonly replicaId: string;
   readonly clock: LabClock;
@@ -45,7 +53,7 @@ export interface Lab {
   setState(backend: string, state: 'active' | 'draining'): Promise<void>;
   keepers(options?: {
     readonly secondLookMs?: number;
-  }): Record<'cleanup' | 'intents' | 'replicator' | 'uploads' | 'migrator', Keeper>;
+  }): Record<'cleanup' | 'intents' | 'replicator' | 'rewriter' | 'uploads' | 'migrator', Keeper>;
   /** Runs the keepers until nothing is left for them, or `roundsMax` is reached. */
   settle(roundsMax?: number): Promise<void>;
   check(): Promise<CheckReport>;
@@ -98,7 +106,11 @@ export function labBackends(count: number, more: Omit<Partial<LabBackend>, 'name
   }));
 }
 
-export async function openLab(engine: StoreEngine, backends: readonly LabBackend[]): Promise<Lab> {
+export async function openLab(
+  engine: StoreEngine,
+  backends: readonly LabBackend[],
+  rootKeys: RootKeys | null = null,
+): Promise<Lab> {
   const settings = await engine.fresh(migrations);
   const open = () => openStore(settings, { owner: true });
   const store = await open();
@@ -106,7 +118,7 @@ export async function openLab(engine: StoreEngine, backends: readonly LabBackend
     await store.write(insertTestBackend, { ...row, position });
   }
   const { databaseUrl } = settings;
-  return enter({ store, open, databaseUrl, backends, clock: new LabClock(), isFirst: true });
+  return enter({ store, open, databaseUrl, backends, rootKeys, clock: new LabClock(), isFirst: true });
 }
 
 interface Place {
@@ -114,6 +126,7 @@ interface Place {
   open(): Promise<Store>;
   readonly databaseUrl: string | undefined;
   readonly backends: readonly LabBackend[];
+  readonly rootKeys: RootKeys | null;
   readonly clock: LabClock;
   /** Whether closing this one closes the store that all share. */
   readonly isFirst: boolean;
@@ -131,15 +144,20 @@ async function enter(place: Place): Promise<Lab> {
   const { registry, setState } = labRegistry(backends, calls, rows, real);
   const problems: string[] = [];
   const owner = () => replicaId;
+  const noteKeys = (error: unknown) => void problems.push(String(error));
+  const keyring = place.rootKeys === null ? null : await openTestKeyring(real, place.rootKeys, registry, noteKeys);
+  const encryption = new ObjectEncryption(keyring);
+  const onBadCopy = (copy: Copy, reason: string) => void problems.push(`${copy.backend}: ${reason}`);
   const gateway = createObjectGateway({
     store,
     registry,
+    encryption,
     newId,
     clock,
     owner,
     stallMs: 200,
     retryWaitMs,
-    onBadCopy: (copy, reason) => problems.push(`${copy.backend}: ${reason}`),
+    onBadCopy,
     onError: (error, about) => problems.push(`${about}: ${String(error)}`),
   });
   const { capacity, leftovers } = gateway.writer;
@@ -147,6 +165,7 @@ async function enter(place: Place): Promise<Lab> {
     cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
     intents: intentKeeper(store, clock, 1),
     replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, 1),
+    rewriter: rewriteKeeper({ store, registry, ...gateway, encryption, newId, clock, onBadCopy }, 1),
     uploads: uploadKeeper(store, clock, 1),
     migrator: storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, 1),
   });
@@ -155,6 +174,7 @@ async function enter(place: Place): Promise<Lab> {
     calls,
     gateway,
     registry,
+    keyring,
     backends,
     replicaId,
     clock,

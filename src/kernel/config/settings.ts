@@ -85,6 +85,46 @@ export const settings = {
     1,
     1_000,
   ),
+  encryptionKeys: list({
+    env: 'ENCRYPTION_KEYS',
+    flag: 'encryption-keys',
+    isSecret: true,
+    description: 'Root keys of objects, each as id=32 bytes as base64.',
+  }),
+  encryptionKeyFiles: list({
+    env: 'ENCRYPTION_KEY_FILES',
+    flag: 'encryption-key-files',
+    description: 'Root keys of objects in files with such a key, each as id=path.',
+  }),
+  encryptionVaultKeys: list({
+    env: 'ENCRYPTION_VAULT_KEYS',
+    flag: 'encryption-vault-keys',
+    description: "Root keys of objects in Vault's Transit engine, each as id=name of the key there.",
+  }),
+  encryptionCurrentKey: optional({
+    env: 'ENCRYPTION_CURRENT_KEY',
+    flag: 'encryption-current-key',
+    description: 'The id of the root key under which keys are made; needed when there are several.',
+  }),
+  vaultAddr: optional({
+    env: 'VAULT_ADDR',
+    flag: 'vault-addr',
+    description: 'Where Vault is, such as https://vault:8200.',
+  }),
+  vaultTokenFile: optional({
+    env: 'VAULT_TOKEN_FILE',
+    flag: 'vault-token-file',
+    description: 'A file with a token for Vault; read anew for each call, so that it may be replaced.',
+  }),
+  vaultCaFile: optional({
+    env: 'VAULT_CACERT',
+    flag: 'vault-ca-file',
+    description: "The certificate authority of Vault's certificate, as PEM.",
+  }),
+  vaultTransitMount: string(
+    { env: 'VAULT_TRANSIT_MOUNT', flag: 'vault-transit-mount', description: 'Where the Transit engine is mounted.' },
+    'transit',
+  ),
 
   storageBackend: choice(
     { env: 'STORAGE_BACKEND', flag: 'storage-backend', description: 'Where volumes are made by default.' },

@@ -3,6 +3,9 @@ import type { Reader, Store } from '../../kernel/store/store.ts';
 import type { ObjectBackend } from '../backends/backend.ts';
 import { probePrefix } from '../backends/management/probe.ts';
 import { chunksOf } from '../content/content.ts';
+import { bodyOf } from '../content/form.ts';
+import { keyBlobPrefix } from '../encryption/key-blobs.ts';
+import { toCopy } from '../rows.ts';
 import type { CopyRow } from '../tables.ts';
 import type { Finding } from './report.ts';
 
@@ -55,8 +58,9 @@ async function* listing({ backend, signal }: CheckBackendOptions) {
   for (;;) {
     const limits = AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]);
     const page = await backend.list({ prefix: '', limit: pageSize, ...(after === undefined ? {} : { after }) }, limits);
-    // Probes of a backend are nobody's bytes, and the next moment they are gone. No bucket has their prefix as its name.
-    yield* page.blobs.filter(({ key }) => !key.startsWith(probePrefix));
+    // Probes of a backend are nobody's bytes, and the next moment they are gone; wrapped keys stand for themselves. No
+    // bucket has their prefixes as its name.
+    yield* page.blobs.filter(({ key }) => !key.startsWith(probePrefix) && !key.startsWith(keyBlobPrefix));
     if (!page.isTruncated) return;
     after = page.blobs.at(-1)!.key;
   }
@@ -118,15 +122,16 @@ async function checkBytes(
   copy: CopyRow,
   signal: AbortSignal,
 ): Promise<Finding[]> {
-  const range = { offset: 0, length: copy.size_bytes };
+  const body = bodyOf(toCopy(copy));
+  const range = { offset: 0, length: body.bytes };
   let sum = 0;
   try {
-    const blob = copy.size_bytes === 0 ? null : await backend.get(copy.storage_key, range, signal);
+    const blob = body.bytes === 0 ? null : await backend.get(copy.storage_key, range, signal);
     if (blob !== null) for await (const chunk of chunksOf(blob.content)) sum = crc32(chunk, sum);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return [{ kind: 'unreachable', detail: `${copy.storage_key} on ${name} could not be read: ${message}` }];
   }
-  if (sum === copy.crc32) return [];
+  if (sum === body.crc32) return [];
   return [{ kind: 'damaged_copy', detail: `${copy.storage_key} on ${name} is damaged: its checksum is wrong.` }];
 }

@@ -63,7 +63,7 @@ export async function replicate(
   try {
     const from = registry.get(source.backend)!.backend;
     await carryBlob({ from, to: registry.get(backend)!.backend, source, storageKey, isReadBack: false, signal });
-    const written = { contentId, part, sizeBytes, crc32: source.crc32 };
+    const written = { contentId, part, sizeBytes, crc32: source.crc32, form: source.form };
     const copiesWanted = target.settings.copies;
     const joining = { written, writeId, backend, copiesWanted, nowMs: clock.nowMs() };
     if (!(await store.write(joinCopy, joining))) await leftovers.abandon(write);

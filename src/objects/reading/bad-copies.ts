@@ -1,11 +1,10 @@
 import type { Clock } from '../../kernel/ids.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
-import { chunksOf } from '../content/content.ts';
 import { replaceBadCopy } from '../ledger/replace-bad-copy.ts';
 import type { Copy } from '../object.ts';
 import { copiesOf } from '../queries/queries.ts';
-import { readCopy } from './read-copy.ts';
+import { verifyCopy } from './verify-copy.ts';
 
 export interface BadCopiesOptions {
   readonly store: Store;
@@ -96,13 +95,6 @@ export class BadCopies {
   async #look(copy: Copy): Promise<'good' | 'bad' | 'unknown'> {
     const { registry } = this.#options;
     const signal = AbortSignal.timeout(lookTimeoutMs + Math.ceil(copy.sizeBytes / bytesPerMs));
-    let isBad = false;
-    try {
-      const open = await readCopy([copy], null, { registry, signal, onBadCopy: () => (isBad = true) });
-      for await (const chunk of chunksOf(open.content)) void chunk;
-      return 'good';
-    } catch {
-      return isBad ? 'bad' : 'unknown';
-    }
+    return verifyCopy(copy, registry, signal);
   }
 }

@@ -116,7 +116,6 @@ describe('routing', () => {
     'PUT /b?inventory&id=1',
     'DELETE /b?notification',
     'PUT /b?replication',
-    'PUT /b?encryption',
     'PUT /b?logging',
     'PUT /b/k?append&position=0',
     'PUT /b/k?renameObject',

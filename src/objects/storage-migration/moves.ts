@@ -49,8 +49,8 @@ export const joinMoves = transaction(
     const [failed] = await tx.rows('select 1 from storage_migration_failures limit 1', []);
     const inOrder = moves.toSorted((a, b) => (a.copy.contentId < b.copy.contentId ? -1 : 1));
     for (const { writeId, copy } of inOrder) {
-      const { contentId, part, sizeBytes, crc32, storedBytes } = copy;
-      const written = { contentId, part, sizeBytes, crc32 };
+      const { contentId, part, sizeBytes, crc32, form, storedBytes } = copy;
+      const written = { contentId, part, sizeBytes, crc32, form };
       // The source takes no writes, so that its copy does not count among those that the bucket wants.
       const copiesWanted = Number.MAX_SAFE_INTEGER;
       await joinCopy.body(tx, { written, writeId, backend: target, copiesWanted, nowMs });
