@@ -22,7 +22,9 @@ import { UsageBook } from './backends/usage.ts';
 import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
 import { cleanupKeeper } from './keepers/cleanup.ts';
 import { intentKeeper } from './keepers/intents.ts';
+import { lifecycleKeeper } from './keepers/lifecycle.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
+import { scrubKeeper } from './keepers/scrub.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
 import { createS3Server } from './s3/server.ts';
 
@@ -56,6 +58,8 @@ const stallMs = 10_000;
 const keeperPeriodMs = 15_000;
 const cleanupPeriodMs = 5_000;
 const uploadPeriodMs = 3_600_000;
+const lifecyclePeriodMs = 3_600_000;
+const scrubPeriodMs = 900_000;
 const leftoverPeriodMs = 5_000;
 
 /** Puts the object gateway together; nothing listens yet. */
@@ -130,14 +134,32 @@ function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): 
   });
 }
 
-function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, { writer }: RunningGateway): Keeper[] {
+function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, gateway: RunningGateway): Keeper[] {
   const { store, clock, newId, owner } = options;
   const { objectSecondLookMs: secondLookMs, objectRetryWaitMs: retryWaitMs } = options.values;
-  const { capacity, leftovers } = writer;
+  const { capacity, leftovers } = gateway.writer;
   return [
     cleanupKeeper({ store, registry, clock, owner, periodMs: cleanupPeriodMs, secondLookMs, retryWaitMs }),
     intentKeeper(store, clock, keeperPeriodMs),
     replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, keeperPeriodMs),
-    uploadKeeper(store, clock, uploadPeriodMs),
+    ...upkeepKeepers(options, registry, gateway),
+  ];
+}
+
+/** Keepers that go through what there is: by the rules of buckets, by the age of uploads, and byte by byte. */
+function upkeepKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, { locator }: RunningGateway): Keeper[] {
+  const { store, clock, newId, log, values } = options;
+  const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
+  const forget = locator.forget.bind(locator);
+  const idleMsMax = values.objectUploadRetentionMs === 0 ? null : values.objectUploadRetentionMs;
+  const rate = {
+    bytesPerSecond: values.objectScrubBytesPerSecond,
+    requestsPerSecond: values.objectScrubRequestsPerSecond,
+  };
+  const intervalMs = values.objectScrubIntervalMs;
+  return [
+    uploadKeeper({ store, clock, periodMs: uploadPeriodMs, idleMsMax, onError }),
+    lifecycleKeeper({ store, newId, clock, forget, onError }, lifecyclePeriodMs),
+    scrubKeeper({ store, registry, clock, periodMs: scrubPeriodMs, intervalMs, rate, onError }),
   ];
 }

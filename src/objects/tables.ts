@@ -41,6 +41,8 @@ export interface ObjectRow {
   lock_state: string | null;
   owner: string;
   modified_at: number;
+  /** When a later version took its place; `null` for the latest. */
+  noncurrent_at: number | null;
 }
 
 export interface UploadRow {
@@ -67,6 +69,10 @@ export interface CopyRow {
   stored_bytes: number;
   crc32: number;
   created_at: number;
+  /** When its bytes were last read whole and found right. */
+  verified_at: number | null;
+  /** Since when it is known to be bad; it stays while there is no good one. */
+  damaged_at: number | null;
 }
 
 export interface PartRow {
@@ -114,4 +120,6 @@ export interface ShortfallRow {
   claimed_by: string | null;
   claimed_until: number;
   created_at: number;
+  /** Since when a copy is owed because another was damaged; `null` when none was. */
+  damaged_at: number | null;
 }

@@ -14,7 +14,10 @@ import { type RunningGateway, createObjectGateway } from '../../src/objects/crea
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
+import { lifecycleKeeper } from '../../src/objects/keepers/lifecycle.ts';
+import { scrubKeeper } from '../../src/objects/keepers/scrub.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
+import type { Rate } from '../../src/objects/keepers/budget.ts';
 import type { StoreEngine } from '../support/stores.ts';
 import { type CallWatch, interceptedBackend, watchCalls } from './intercepted-backend.ts';
 import { type InterceptedStore, intercepted } from './intercepted-store.ts';
@@ -44,7 +47,8 @@ export interface Lab {
   setState(backend: string, state: 'active' | 'draining'): Promise<void>;
   keepers(options?: {
     readonly secondLookMs?: number;
-  }): Record<'cleanup' | 'intents' | 'replicator' | 'uploads', Keeper>;
+    readonly scrubRate?: Rate;
+  }): Record<'cleanup' | 'intents' | 'replicator' | 'uploads' | 'lifecycle' | 'scrubber', Keeper>;
   /** Runs the keepers until nothing is left for them, or `roundsMax` is reached. */
   settle(roundsMax?: number): Promise<void>;
   check(): Promise<CheckReport>;
@@ -73,6 +77,7 @@ type State = 'active' | 'draining';
 const signal = new AbortController().signal;
 const dayMs = 86_400_000;
 const retryWaitMs = 5_000;
+const noLimit: Rate = { bytesPerSecond: 1e12, requestsPerSecond: 1e9 };
 
 export const setTestState = transaction(
   import.meta.url,
@@ -125,6 +130,7 @@ async function enter(place: Place): Promise<Lab> {
   const { registry, setState } = labRegistry(backends, calls, new Map(rows.map(({ name, state }) => [name, state])));
   const problems: string[] = [];
   const owner = () => replicaId;
+  const onError = (error: unknown, about: string) => void problems.push(`${about}: ${String(error)}`);
   const gateway = createObjectGateway({
     store,
     registry,
@@ -134,14 +140,17 @@ async function enter(place: Place): Promise<Lab> {
     stallMs: 200,
     retryWaitMs,
     onBadCopy: (copy, reason) => problems.push(`${copy.backend}: ${reason}`),
-    onError: (error, about) => problems.push(`${about}: ${String(error)}`),
+    onError,
   });
   const { capacity, leftovers } = gateway.writer;
-  const keepers: Lab['keepers'] = ({ secondLookMs = 0 } = {}) => ({
+  const forget = gateway.locator.forget.bind(gateway.locator);
+  const keepers: Lab['keepers'] = ({ secondLookMs = 0, scrubRate: rate = noLimit } = {}) => ({
     cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
     intents: intentKeeper(store, clock, 1),
     replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, 1),
-    uploads: uploadKeeper(store, clock, 1),
+    uploads: uploadKeeper({ store, clock, periodMs: 1, idleMsMax: 7 * dayMs, onError }),
+    lifecycle: lifecycleKeeper({ store, newId, clock, forget, onError }, 1),
+    scrubber: scrubKeeper({ store, registry, clock, periodMs: 1, intervalMs: 30 * dayMs, rate, onError }),
   });
   const lab: Lab = {
     store,

@@ -43,7 +43,7 @@ export function replicatorKeeper(options: ReplicatorOptions, periodMs: number): 
               dueAtMs: clock.nowMs() + backoffMs(row.attempts, retryWaitMs, lastWaitMs),
             }),
           );
-          await store.write(settleShortfall, { contentId, part, owner: claim.owner, retry });
+          await store.write(settleShortfall, { contentId, part, owner: claim.owner, retry, nowMs: clock.nowMs() });
           if (retry === null) settled++;
           else failed++;
         });
