@@ -56,6 +56,8 @@ export interface Copy {
   readonly storageKey: string;
   /** Of the object's own bytes, without the description that follows them. */
   readonly sizeBytes: number;
+  /** Of the whole blob, with what follows them. */
+  readonly storedBytes: number;
   /** Of the object's own bytes (ISO 3309), as an unsigned integer. */
   readonly crc32: number;
 }

@@ -23,6 +23,7 @@ import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
 import { cleanupKeeper } from './keepers/cleanup.ts';
 import { intentKeeper } from './keepers/intents.ts';
 import { lifecycleKeeper } from './keepers/lifecycle.ts';
+import { reconcileKeeper } from './keepers/reconcile.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
 import { scrubKeeper } from './keepers/scrub.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
@@ -157,9 +158,15 @@ function upkeepKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, {
     requestsPerSecond: values.objectScrubRequestsPerSecond,
   };
   const intervalMs = values.objectScrubIntervalMs;
+  const reconciling = {
+    periodMs: values.objectReconcileIntervalMs,
+    unknown: values.objectReconcileUnknown,
+    graceMs: values.objectReconcileGraceMs,
+  };
   return [
     uploadKeeper({ store, clock, periodMs: uploadPeriodMs, idleMsMax, onError }),
     lifecycleKeeper({ store, newId, clock, forget, onError }, lifecyclePeriodMs),
     scrubKeeper({ store, registry, clock, periodMs: scrubPeriodMs, intervalMs, rate, onError }),
+    reconcileKeeper({ store, registry, newId, clock, ...reconciling, onError }),
   ];
 }

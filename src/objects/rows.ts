@@ -37,8 +37,8 @@ export function toVersion(row: ObjectRow): ObjectVersion {
 }
 
 export function toCopy(row: CopyRow): Copy {
-  const { content_id: contentId, part, backend, storage_key: storageKey, size_bytes: sizeBytes, crc32 } = row;
-  return { contentId, part, backend, storageKey, sizeBytes, crc32 };
+  const { content_id: contentId, part, backend, storage_key: storageKey, crc32 } = row;
+  return { contentId, part, backend, storageKey, sizeBytes: row.size_bytes, storedBytes: row.stored_bytes, crc32 };
 }
 
 export function toPart(row: PartRow): ContentPart {

@@ -13,6 +13,7 @@ import type { CheckReport } from '../../src/objects/checking/report.ts';
 import { type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
+import { type UnknownPolicy, reconcileKeeper } from '../../src/objects/keepers/reconcile.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
 import { lifecycleKeeper } from '../../src/objects/keepers/lifecycle.ts';
 import { scrubKeeper } from '../../src/objects/keepers/scrub.ts';
@@ -48,7 +49,8 @@ export interface Lab {
   keepers(options?: {
     readonly secondLookMs?: number;
     readonly scrubRate?: Rate;
-  }): Record<'cleanup' | 'intents' | 'replicator' | 'uploads' | 'lifecycle' | 'scrubber', Keeper>;
+    readonly unknown?: UnknownPolicy;
+  }): Record<'cleanup' | 'intents' | 'replicator' | 'uploads' | 'lifecycle' | 'scrubber' | 'reconciler', Keeper>;
   /** Runs the keepers until nothing is left for them, or `roundsMax` is reached. */
   settle(roundsMax?: number): Promise<void>;
   check(): Promise<CheckReport>;
@@ -144,13 +146,14 @@ async function enter(place: Place): Promise<Lab> {
   });
   const { capacity, leftovers } = gateway.writer;
   const forget = gateway.locator.forget.bind(gateway.locator);
-  const keepers: Lab['keepers'] = ({ secondLookMs = 0, scrubRate: rate = noLimit } = {}) => ({
+  const keepers: Lab['keepers'] = ({ secondLookMs = 0, scrubRate: rate = noLimit, unknown = 'report' } = {}) => ({
     cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
     intents: intentKeeper(store, clock, 1),
     replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, 1),
     uploads: uploadKeeper({ store, clock, periodMs: 1, idleMsMax: 7 * dayMs, onError }),
     lifecycle: lifecycleKeeper({ store, newId, clock, forget, onError }, 1),
     scrubber: scrubKeeper({ store, registry, clock, periodMs: 1, intervalMs: 30 * dayMs, rate, onError }),
+    reconciler: reconcileKeeper({ store, registry, newId, clock, periodMs: 1, unknown, graceMs: dayMs, onError }),
   });
   const lab: Lab = {
     store,

@@ -5,6 +5,7 @@ import { lifecycleKeeper } from '../../src/objects/keepers/lifecycle.ts';
 import { createIdSource } from '../../src/kernel/ids.ts';
 import { onEveryStore } from '../support/stores.ts';
 import { assertClean, assertEmpty, beginUpload, complete, count, put, putPart, read, remove } from './acts.ts';
+import type { WriteFate } from './intercepted-store.ts';
 import { type Lab, labBackends, openLab } from './lab.ts';
 
 const { signal } = new AbortController();
@@ -133,7 +134,7 @@ onEveryStore('lifecycle rules', (engine) => {
     /** Runs the keeper, and changes things between its judgement and its removals. */
     const runAmid = async (change: () => Promise<void>): Promise<string> => {
       let changing: Promise<void> | null = null;
-      lab.store.fate = async (name) => {
+      lab.store.fate = async (name): Promise<WriteFate> => {
         if (name === 'expireVersion') await (changing ??= change());
         return 'pass';
       };

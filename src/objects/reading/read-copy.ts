@@ -71,10 +71,9 @@ async function openCopy(
   };
   const blob = await known.backend.get(copy.storageKey, wanted, options.signal);
   if (blob === null) throw bad('it is not there');
-  // What stands behind the object's own bytes is its description.
-  if (blob.sizeBytes <= copy.sizeBytes) {
+  if (blob.sizeBytes !== copy.storedBytes) {
     blob.cancel();
-    throw bad('it is too short');
+    throw bad(blob.sizeBytes < copy.storedBytes ? 'it is too short' : 'it is too long');
   }
   const isWhole = wanted.length === copy.sizeBytes;
   if (Buffer.isBuffer(blob.content)) {
