@@ -1,0 +1,104 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+import type { BackendSettings, ObjectBackend } from '../../objects/backends/backend.ts';
+import { objectBackendKinds } from '../../objects/backends/kinds.ts';
+import type { Content } from '../../objects/content/content.ts';
+import type { Tags } from '../../objects/object.ts';
+import { contentTypeOf } from '../object/content-type.ts';
+import type { Listed } from './merge.ts';
+import { s3Place } from './s3-place.ts';
+
+/** What is known of an object beside its bytes. */
+export interface Facts {
+  readonly sizeBytes: number;
+  /** Of the bytes, 32 hexadecimal digits; `null` when nobody tells. */
+  readonly md5: string | null;
+  readonly contentType: string;
+  /** Such as `cache-control`; names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tags: Tags;
+}
+
+export interface OpenedObject {
+  readonly facts: Facts;
+  readonly content: Content;
+  cancel(): void;
+}
+
+/** A place elsewhere whose objects stand under their plain keys. */
+export interface Place {
+  /** All objects in byte order of their keys. */
+  list(signal: AbortSignal): AsyncGenerator<Listed>;
+  /** `null` when it is gone. */
+  facts(key: string, signal: AbortSignal): Promise<Facts | null>;
+  open(key: string, signal: AbortSignal): Promise<OpenedObject | null>;
+  /** Writes an object whole, with as much of its facts as the place can hold. */
+  put(key: string, content: Content, facts: Facts, signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The headers that go along with an object, beside its type. */
+export const carriedHeaders = [
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'expires',
+] as const;
+
+const pageSize = 1_000;
+const callTimeoutMs = 60_000;
+
+/** Opens a place by the kind of a backend and its settings. Throws `invalid` naming what is wrong with them. */
+export function openPlace(kindName: string, given: BackendSettings): Place {
+  const kinds = objectBackendKinds();
+  const kind = kinds.get(kindName);
+  if (kind === undefined) {
+    const message = `There is no kind "${kindName.slice(0, 50)}"; there are ${[...kinds.keys()].join(', ')}.`;
+    throw new HoldfastError('invalid', message, { field: '--kind' });
+  }
+  const settings = kind.validate(given);
+  const backend = kind.open(settings);
+  return kindName === 's3' ? s3Place(settings, backend) : plainPlace(backend);
+}
+
+/** A place that holds bytes and nothing else. */
+function plainPlace(backend: ObjectBackend): Place {
+  const factsOf = (key: string, sizeBytes: number): Facts => ({
+    sizeBytes,
+    md5: null,
+    contentType: contentTypeOf(key),
+    headers: {},
+    metadata: {},
+    tags: {},
+  });
+  return {
+    list: (signal) => listBackend(backend, signal),
+    facts: async (key, signal) => {
+      const found = await backend.head(key, limited(signal));
+      return found && factsOf(key, found.sizeBytes);
+    },
+    open: async (key, signal) => {
+      const blob = await backend.get(key, null, signal);
+      return blob && { facts: factsOf(key, blob.sizeBytes), content: blob.content, cancel: () => blob.cancel() };
+    },
+    put: (key, content, { sizeBytes }, signal) => backend.put(key, content, { sizeBytes, signal }),
+    close: () => backend.close(),
+  };
+}
+
+/** Everything on a backend, a page at a time. */
+export async function* listBackend(backend: ObjectBackend, signal: AbortSignal): AsyncGenerator<Listed> {
+  let after: string | undefined;
+  for (;;) {
+    const page = { prefix: '', limit: pageSize, ...(after === undefined ? {} : { after }) };
+    const { blobs, isTruncated } = await backend.list(page, limited(signal));
+    yield* blobs;
+    after = blobs.at(-1)?.key;
+    if (!isTruncated || after === undefined) return;
+  }
+}
+
+function limited(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]);
+}
