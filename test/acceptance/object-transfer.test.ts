@@ -65,7 +65,7 @@ describe('buckets on their way in and out', () => {
   const facts = {
     'content-type': 'text/x-odd; charset=utf-8',
     'cache-control': 'no-cache',
-    'content-encoding': 'gzip',
+    'content-encoding': 'x-odd',
     'x-meta-owner': 'somebody',
     'x-tags': 'keep=no&with%20space=a%2Bb',
   };
