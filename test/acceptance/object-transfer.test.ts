@@ -45,15 +45,27 @@ describe('buckets on their way in and out', () => {
   const path = (bucket: string, key: string) =>
     `${server.url}/api/v1/objects/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;
   const put = async (bucket: string, key: string, body: Buffer | string, headers: Record<string, string> = {}) => {
-    const response = await fetch(path(bucket, key), { method: 'PUT', body: new Uint8Array(Buffer.from(body)), headers });
+    const response = await fetch(path(bucket, key), {
+      method: 'PUT',
+      body: new Uint8Array(Buffer.from(body)),
+      headers,
+    });
     assert.equal(response.status, 201, await response.text());
   };
   /** All that a reader is told of an object but when it was written and which version it is. */
   const get = async (bucket: string, key: string) => {
     const response = await fetch(path(bucket, key));
-    const { date, connection, 'last-modified': modified, 'x-version-id': version, ...told } = Object.fromEntries(response.headers);
+    const {
+      date,
+      connection,
+      'last-modified': modified,
+      'x-version-id': version,
+      ...told
+    } = Object.fromEntries(response.headers);
     void [date, connection, modified, version];
-    const md5 = createHash('md5').update(Buffer.from(await response.arrayBuffer())).digest('hex');
+    const md5 = createHash('md5')
+      .update(Buffer.from(await response.arrayBuffer()))
+      .digest('hex');
     return { status: response.status, md5, ...told };
   };
   const transfer = async (...args: string[]): Promise<Summary> => {
@@ -82,7 +94,9 @@ describe('buckets on their way in and out', () => {
     for (const key of keys) {
       const there = await get('there', key);
       assert.deepEqual(await get('here', `in/${key}`), there, key);
-      if (key === 'plain') for (const [name, value] of Object.entries(facts)) if (name !== 'x-tags') assert.equal(there[name as never], value);
+      if (key === 'plain')
+        for (const [name, value] of Object.entries(facts))
+          if (name !== 'x-tags') assert.equal(there[name as never], value);
     }
     assert.equal(new URLSearchParams((await get('here', 'in/plain'))['x-tags' as never]).get('with space'), 'a+b');
 

@@ -13,9 +13,9 @@ const dayMs = 86_400_000;
 
 const rule = (id: string, inner: string, filter = '') =>
   `<Rule><ID>${id}</ID><Filter>${filter}</Filter><Status>Enabled</Status>${inner}</Rule>`;
-const days = (count: number) => `<Expiration><Days>${count}</Days></Expiration>`;
-const noncurrent = (count: number, kept?: number) =>
-  `<NoncurrentVersionExpiration><NoncurrentDays>${count}</NoncurrentDays>${
+const days = (number: number) => `<Expiration><Days>${number}</Days></Expiration>`;
+const noncurrent = (number: number, kept?: number) =>
+  `<NoncurrentVersionExpiration><NoncurrentDays>${number}</NoncurrentDays>${
     kept === undefined ? '' : `<NewerNoncurrentVersions>${kept}</NewerNoncurrentVersions>`
   }</NoncurrentVersionExpiration>`;
 const tagged = '<Tag><Key>keep</Key><Value>no</Value></Tag>';
@@ -42,7 +42,7 @@ async function eventsOf(store: Store, actor: string): Promise<{ type: string; da
 /** A store whose reads are counted, in one process with another. */
 function counted(store: Store): { readonly store: Store; reads: number } {
   const counter = { reads: 0, store };
-  const read: Store['read'] = (query) =>
+  const reading: Store['read'] = (query) =>
     store.read((reader) => {
       const rows: typeof reader.rows = (statement, parameters) => {
         counter.reads++;
@@ -50,7 +50,7 @@ function counted(store: Store): { readonly store: Store; reads: number } {
       };
       return query({ ...reader, rows, db: reader.db, fragments: reader.fragments });
     });
-  counter.store = { ...store, read, write: store.write.bind(store) } as Store;
+  counter.store = { ...store, read: reading, write: store.write.bind(store) } as Store;
   return counter;
 }
 

@@ -73,7 +73,21 @@ onEveryStore('the reconciler', (engine) => {
     const { backend } = lab.backends[0]!;
     await lab.bucket('b', { copies: 2 });
     await put(lab, 'b', 'own', 'own');
-    const keys = ['Z', 'a', 'a/', 'a b', 'a%20b', '_', '~', 'ä', 'z/\u{ff5e}', 'z/\u{10000}', 'Über/straße', '../x', 'w-1'];
+    const keys = [
+      'Z',
+      'a',
+      'a/',
+      'a b',
+      'a%20b',
+      '_',
+      '~',
+      'ä',
+      'z/\u{ff5e}',
+      'z/\u{10000}',
+      'Über/straße',
+      '../x',
+      'w-1',
+    ];
     for (const key of keys) plant(backend, `b/${key}`, `content of ${key}`);
     plant(backend, 'no-such-bucket/x', 'x');
     plant(backend, 'x', 'x');
@@ -155,7 +169,10 @@ onEveryStore('the reconciler', (engine) => {
     blobs.set(short, { ...blobs.get(short)!, bytes: Buffer.from('s') });
     blobs.delete(only);
     const { reconciler } = lab.keepers();
-    assert.match(await reconciler.run(signal), /3 copies missing or of another length \(2 replaced, 1 without a good one\)/);
+    assert.match(
+      await reconciler.run(signal),
+      /3 copies missing or of another length \(2 replaced, 1 without a good one\)/,
+    );
     await reconciler.run(signal);
     const told = await eventsOf(lab, 'integrity.corruption_detected');
     assert.deepEqual(

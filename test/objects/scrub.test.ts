@@ -46,10 +46,7 @@ onEveryStore('the scrubber', (engine) => {
       const result = await scrubber.run(signal);
       assert.match(result, /^1 copies are right, 1 damaged ones are replaced, 0 are kept .*, 0 could not be read/);
       await assertClean(lab);
-      assert.deepEqual(await integrityEvents(lab), [
-        'integrity.corruption_detected k m1 false',
-        'integrity.healed k',
-      ]);
+      assert.deepEqual(await integrityEvents(lab), ['integrity.corruption_detected k m1 false', 'integrity.healed k']);
       assert.equal(String(await read(lab, 'b', 'k')), 'content');
       assert.match(await scrubber.run(signal), /^0 copies are right/, 'each has had its turn');
       await lab.close();
@@ -83,7 +80,11 @@ onEveryStore('the scrubber', (engine) => {
     const { scrubber } = lab.keepers();
     for (const effect of ['fail', 'unreachable', 'overloaded', 'break'] as const) {
       faults.push(always(effect, 3));
-      assert.match(await scrubber.run(signal), /0 damaged ones are replaced, 0 are kept .*, 1 could not be read/, effect);
+      assert.match(
+        await scrubber.run(signal),
+        /0 damaged ones are replaced, 0 are kept .*, 1 could not be read/,
+        effect,
+      );
       faults.length = 0;
     }
     faults.push({ ...always('corrupt'), times: 1 });

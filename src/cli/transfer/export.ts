@@ -49,9 +49,12 @@ export function registerExport(bucket: Command): void {
       runObjectCommand(shell, async (session) => {
         const address = parseAddress(source);
         if ((directory === undefined) === (flags.kind === undefined)) {
-          throw new HoldfastError('invalid', 'Say where to: a directory, or a place by --kind.', { field: 'directory' });
+          throw new HoldfastError('invalid', 'Say where to: a directory, or a place by --kind.', {
+            field: 'directory',
+          });
         }
-        if (directory !== undefined) return exportTo(session, address, await intoDirectory(session, address, directory, flags), flags);
+        if (directory !== undefined)
+          return exportTo(session, address, await intoDirectory(session, address, directory, flags), flags);
         const place = await placeOf(flags.kind!, flags);
         try {
           await exportTo(session, address, intoPlace(session, address, place), flags);
@@ -100,17 +103,18 @@ async function exportTo<T>(
   tally.report(output, isJson, 'exported');
 }
 
-async function* wantedBelow(
-  { bytes, signal }: ObjectSession,
-  { bucket, key }: ObjectAddress,
-): AsyncGenerator<Wanted> {
+async function* wantedBelow({ bytes, signal }: ObjectSession, { bucket, key }: ObjectAddress): AsyncGenerator<Wanted> {
   const cut = prefixBelow(key).length;
   for await (const one of objectsBelow(bytes, bucket, key, signal) as AsyncIterable<ListedObject>) {
     yield { key: one.key.slice(cut), sizeBytes: Number(one.size_bytes), etag: one.etag };
   }
 }
 
-function intoPlace(session: ObjectSession, address: ObjectAddress, place: Place): Export<{ wanted: Wanted; standing: Listed | null }> {
+function intoPlace(
+  session: ObjectSession,
+  address: ObjectAddress,
+  place: Place,
+): Export<{ wanted: Wanted; standing: Listed | null }> {
   const { bytes, signal } = session;
   const prefix = prefixBelow(address.key);
   const items = paired(wantedBelow(session, address), place.list(signal)) as never;

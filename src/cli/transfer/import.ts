@@ -71,7 +71,8 @@ async function importAll(
   const importOne = async ({ wanted, standing }: Pair<Standing>, onBytes: (moved: number) => void) => {
     const decided = await decide(place, wanted, standing, flags.overwrite === true, signal);
     if (decided === 'present') return void present++;
-    if (decided === 'differs') return tally.skip(wanted.key, 'it is here with another content (--overwrite replaces it)');
+    if (decided === 'differs')
+      return tally.skip(wanted.key, 'it is here with another content (--overwrite replaces it)');
     const carried = await retried(signal, async () => {
       const opened = await place.open(wanted.key, signal);
       if (opened === null) return null;

@@ -9,7 +9,9 @@ async function* listed(keys: readonly string[]): AsyncGenerator<Listed> {
 
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 const keys = fc
-  .uniqueArray(fc.string({ unit: fc.constantFrom('a', 'Z', '/', 'ä', '\u{ff5e}', '\u{10000}'), minLength: 1, maxLength: 4 }))
+  .uniqueArray(
+    fc.string({ unit: fc.constantFrom('a', 'Z', '/', 'ä', '\u{ff5e}', '\u{10000}'), minLength: 1, maxLength: 4 }),
+  )
   .map((all) => all.toSorted(byBytes));
 
 describe('two listings in step', () => {
@@ -33,7 +35,10 @@ describe('two listings in step', () => {
       [['b', 'a'], []],
       [['a', 'a'], []],
       [['z'], ['\u{10000}', '\u{ff5e}']],
-      [['~~~', '\u{10001}'], ['b', 'a']],
+      [
+        ['~~~', '\u{10001}'],
+        ['b', 'a'],
+      ],
     ] as const) {
       const all = (async () => {
         for await (const pair of paired(listed(wanted), listed(standing))) void pair;

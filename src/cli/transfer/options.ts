@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { pairOption, pairs, secretsOf } from '../backend-options.ts';
 import { several } from '../object/run.ts';
-import { type Place, openPlace } from './place.ts';
+import { openPlace } from './open-place.ts';
+import type { Place } from './place.ts';
 
 /** Flags that say where the other side of a transfer is. */
 export interface PlaceFlags {

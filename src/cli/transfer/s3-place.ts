@@ -77,7 +77,10 @@ function attributesOf(reply: HttpReply): Omit<Facts, 'sizeBytes' | 'tags'> {
 }
 
 async function tagsOf(client: S3Client, key: string, signal: AbortSignal): Promise<Tags> {
-  return parseTagging(await client.document({ method: 'GET', key, query: { tagging: '' }, signal }, 'Tagging'), tagsMax);
+  return parseTagging(
+    await client.document({ method: 'GET', key, query: { tagging: '' }, signal }, 'Tagging'),
+    tagsMax,
+  );
 }
 
 function headersOf({ contentType, headers, metadata, tags }: Facts): Record<string, string> {

@@ -31,7 +31,10 @@ export async function importForeign(
   if (target === null) return false;
   try {
     requireKey(key);
-    const limits = AbortSignal.any([signal, AbortSignal.timeout(readTimeoutMs + Math.ceil(blob.sizeBytes / bytesPerMs))]);
+    const limits = AbortSignal.any([
+      signal,
+      AbortSignal.timeout(readTimeoutMs + Math.ceil(blob.sizeBytes / bytesPerMs)),
+    ]);
     const open = await port.get(blob.key, null, limits);
     if (open === null) return false;
     const md5 = createHash('md5');

@@ -42,7 +42,8 @@ export function lifecycleKeeper(options: LifecycleOptions, periodMs: number): Ke
   const mark = new KeeperMark(store, name);
   return {
     name,
-    summary: 'Removes objects, old versions, delete markers and uploads that are due by the lifecycle rules of their buckets.',
+    summary:
+      'Removes objects, old versions, delete markers and uploads that are due by the lifecycle rules of their buckets.',
     periodMs,
     run: async (signal, progress) => {
       const tally: Tally = { expired: 0, removed: 0, aborted: 0, kept: 0 };

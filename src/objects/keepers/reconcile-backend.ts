@@ -102,7 +102,8 @@ async function dealWithUnknown(round: Round, listed: BlobFacts): Promise<void> {
   tally.unknownBytes += blob.sizeBytes;
   if (tally.examples.length < examplesMax) tally.examples.push(blob.key.slice(0, 200));
   if (isOurs && (unknown === 'import' || unknown === 'delete-after')) await queue(round, blob);
-  else if (!isOurs && unknown === 'import' && (await importForeign(round, known, blob, compared.signal))) tally.imported++;
+  else if (!isOurs && unknown === 'import' && (await importForeign(round, known, blob, compared.signal)))
+    tally.imported++;
 }
 
 /** Bytes that a gateway wrote and nothing refers to: what an object they once were was deleted, or never came to be. */

@@ -36,7 +36,10 @@ export async function planReconcile(options: ReconcileOptions, signal: AbortSign
   return { summary: `${count} differences are to be dealt with.`, steps, count, isExact, sizeBytes, costs };
 }
 
-function lookAgain({ storage_key: key, stored_bytes: sizeBytes }: { storage_key: string; stored_bytes: number }, name: string) {
+function lookAgain(
+  { storage_key: key, stored_bytes: sizeBytes }: { storage_key: string; stored_bytes: number },
+  name: string,
+) {
   return { action: 'look again', subject: `${key} on ${name}`, sizeBytes };
 }
 

@@ -42,7 +42,8 @@ export function reconcileKeeper(options: ReconcileOptions): Keeper {
   const mark = new KeeperMark(store, name);
   return {
     name,
-    summary: 'Compares what backends hold with the ledger: replaces copies that are missing, and deals with unknown blobs.',
+    summary:
+      'Compares what backends hold with the ledger: replaces copies that are missing, and deals with unknown blobs.',
     periodMs,
     run: async (signal, progress) => {
       const from = JSON.parse((await mark.load()) ?? 'null') as Mark | null;
@@ -69,7 +70,8 @@ export function reconcileKeeper(options: ReconcileOptions): Keeper {
           failed.push(`${known.name}: ${error instanceof Error ? error.message : String(error)}`);
         }
         looked += tally.blobs;
-        if (unknown !== 'ignore') await store.write(noteUnknownBlobs, { ...unknownOf(known, tally), nowMs: clock.nowMs() });
+        if (unknown !== 'ignore')
+          await store.write(noteUnknownBlobs, { ...unknownOf(known, tally), nowMs: clock.nowMs() });
         told.push(`${known.name}: ${sentence(tally)}`);
       }
       await mark.save(null);

@@ -30,27 +30,19 @@ const insert = `insert into copies (content_id, part, backend, storage_key, size
  * has any version, delete markers included, and bytes that have an owner, queued deletions included, are left alone. Throws
  * `NoSuchBucket`.
  */
-export const importBlob = transaction(
-  import.meta.url,
-  'importBlob',
-  async (tx, blob: ImportBlob): Promise<boolean> => {
-    const { backend, storageKey, sizeBytes, bucket, key, contentId, contentType, nowMs } = blob;
-    await lockKey(tx, bucket, key);
-    const { copies } = await requireBucketRow(tx, bucket);
-    const any = 'select 1 from objects where bucket = ? and object_key = ? limit 1';
-    if ((await tx.rows<ObjectRow>(any, [bucket, key])).length > 0) return false;
-    if (await isOwned(tx, backend, storageKey)) return false;
-    const attributes = { contentType, headers: {}, metadata: {}, checksums: [] };
-    const content = { contentId, sizeBytes, etag: blob.md5, attributes, tags: {}, lock: null };
-    const detail = { cause: 'import', backend, storage_key: storageKey };
-    await placeVersion(
-      tx,
-      { bucket, key, versionId: blob.versionId, ...content, actor: blob.owner, nowMs, detail },
-      {},
-    );
-    await tx.run(insert, [contentId, backend, storageKey, sizeBytes, sizeBytes, blob.crc32, nowMs, nowMs]);
-    await bookBytes(tx, [{ backend, storageKey, bytes: sizeBytes }]);
-    if (copies > 1) await noteShortfall(tx, { contentId, part: 1 }, bucket, nowMs);
-    return true;
-  },
-);
+export const importBlob = transaction(import.meta.url, 'importBlob', async (tx, blob: ImportBlob): Promise<boolean> => {
+  const { backend, storageKey, sizeBytes, bucket, key, contentId, contentType, nowMs } = blob;
+  await lockKey(tx, bucket, key);
+  const { copies } = await requireBucketRow(tx, bucket);
+  const any = 'select 1 from objects where bucket = ? and object_key = ? limit 1';
+  if ((await tx.rows<ObjectRow>(any, [bucket, key])).length > 0) return false;
+  if (await isOwned(tx, backend, storageKey)) return false;
+  const attributes = { contentType, headers: {}, metadata: {}, checksums: [] };
+  const content = { contentId, sizeBytes, etag: blob.md5, attributes, tags: {}, lock: null };
+  const detail = { cause: 'import', backend, storage_key: storageKey };
+  await placeVersion(tx, { bucket, key, versionId: blob.versionId, ...content, actor: blob.owner, nowMs, detail }, {});
+  await tx.run(insert, [contentId, backend, storageKey, sizeBytes, sizeBytes, blob.crc32, nowMs, nowMs]);
+  await bookBytes(tx, [{ backend, storageKey, bytes: sizeBytes }]);
+  if (copies > 1) await noteShortfall(tx, { contentId, part: 1 }, bucket, nowMs);
+  return true;
+});

@@ -9,10 +9,7 @@ export interface PartRef {
 }
 
 /** One of the objects that have a content, for telling people where it is; `null` when none has it any more. */
-export async function objectOf(
-  tx: Tx,
-  contentId: string,
-): Promise<Pick<ObjectRow, 'bucket' | 'object_key'> | null> {
+export async function objectOf(tx: Tx, contentId: string): Promise<Pick<ObjectRow, 'bucket' | 'object_key'> | null> {
   const statement = 'select bucket, object_key from objects where content_id = ? order by bucket, object_key limit 1';
   const [row] = await tx.rows<Pick<ObjectRow, 'bucket' | 'object_key'>>(statement, [contentId]);
   return row ?? null;

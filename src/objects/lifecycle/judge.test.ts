@@ -89,7 +89,9 @@ const version = fc.record({
     { weight: 3, arbitrary: fc.constant(null) },
     fc.record({
       isLegalHold: fc.boolean(),
-      retention: fc.option(fc.record({ mode: fc.constant('GOVERNANCE' as const), untilMs: fc.nat({ max: 30 * dayMs }) })),
+      retention: fc.option(
+        fc.record({ mode: fc.constant('GOVERNANCE' as const), untilMs: fc.nat({ max: 30 * dayMs }) }),
+      ),
     }),
   ),
 });
@@ -103,7 +105,10 @@ const rule = fc.record(
     filter: fc.record(
       {
         prefix: fc.constantFrom('', 'k', 'key', 'other'),
-        tags: fc.dictionary(fc.constantFrom('a', 'b'), fc.constantFrom('1', '2'), { minKeys: 1, noNullPrototype: true }),
+        tags: fc.dictionary(fc.constantFrom('a', 'b'), fc.constantFrom('1', '2'), {
+          minKeys: 1,
+          noNullPrototype: true,
+        }),
         sizeGreaterThan: fc.nat({ max: 3 }),
         sizeLessThan: fc.integer({ min: 3, max: 6 }),
       },
@@ -124,7 +129,9 @@ const rule = fc.record(
 const rules = fc
   .array(rule, { maxLength: 4 })
   .map((all) => all.map((one, index): LifecycleRule => ({ ...one, id: `r${index}`, hasOwnPrefix: false }) as never));
-const now = fc.tuple(fc.nat({ max: 500 }), fc.integer({ min: -1, max: 1 })).map(([h, ms]) => 10 * dayMs + h * hourMs + ms);
+const now = fc
+  .tuple(fc.nat({ max: 500 }), fc.integer({ min: -1, max: 1 }))
+  .map(([h, ms]) => 10 * dayMs + h * hourMs + ms);
 
 describe('lifecycle rules', () => {
   test('demand what a slow reading of the documentation demands', () => {
@@ -161,7 +168,9 @@ describe('lifecycle rules', () => {
   test('count days from the midnight after, as the documentation has it in its example', () => {
     const of = (text: string) => Date.parse(text);
     const expiring = { id: 'r', isEnabled: true, filter: {}, hasOwnPrefix: false, expiration: { days: 3 } };
-    const [judged] = judgedOf('k', [{ isMarker: false, sizeBytes: 1, tags: {}, lock: null, atMs: of('2014-01-15T10:30:00Z') }]);
+    const [judged] = judgedOf('k', [
+      { isMarker: false, sizeBytes: 1, tags: {}, lock: null, atMs: of('2014-01-15T10:30:00Z') },
+    ]);
     assert.equal(judge([expiring], judged!, of('2014-01-18T23:59:59.999Z')), null);
     assert.deepEqual(judge([expiring], judged!, of('2014-01-19T00:00:00Z')), { action: 'expire', ruleId: 'r' });
   });

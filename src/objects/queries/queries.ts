@@ -10,7 +10,10 @@ export interface LocatedVersion {
   readonly copies: readonly Copy[];
 }
 
-type JoinedRow = ObjectRow & { copy_backend: string | null } & Pick<CopyRow, 'storage_key' | 'stored_bytes' | 'crc32'> & {
+type JoinedRow = ObjectRow & { copy_backend: string | null } & Pick<
+    CopyRow,
+    'storage_key' | 'stored_bytes' | 'crc32'
+  > & {
     copy_bytes: number;
   };
 
