@@ -7,7 +7,7 @@ import { fromHeaderText } from '../../objects/s3/header-text.ts';
 import { parseTagHeader } from '../../objects/s3/tags.ts';
 import { type ObjectAddress, objectPath, parseAddress, prefixBelow } from '../object/address.ts';
 import { getFile } from '../object/get-object.ts';
-import { type ListedObject, measureBelow, objectsBelow } from '../object/listing.ts';
+import { measureBelow, objectsBelow } from '../object/listing.ts';
 import { forEachParallel } from '../object/pool.ts';
 import { showProgress } from '../object/progress.ts';
 import { isPlainMd5 } from '../object/put-object.ts';
@@ -17,7 +17,7 @@ import { Tally } from '../object/tally.ts';
 import { TargetDirectory } from '../object/target-directory.ts';
 import { TargetNames } from '../object/target-names.ts';
 import { examples } from '../examples.ts';
-import { type Listed, paired } from './merge.ts';
+import { type Listed, type Pair, paired } from './merge.ts';
 import { type PlaceFlags, placeOf, withPlace } from './options.ts';
 import { type Facts, type Place, carriedHeaders } from './place.ts';
 import { verified } from './verified.ts';
@@ -70,7 +70,7 @@ interface Wanted extends Listed {
   readonly etag: string;
 }
 
-/** What is to be done, in order, and how one of them is done; the work gives whether anything had to be carried. */
+/** What is to be done, in order, and how: the work gives the bytes that were carried, or that there was no need. */
 interface Export<T> {
   readonly items: AsyncIterable<T>;
   keyOf(item: T): string;
@@ -105,7 +105,7 @@ async function exportTo<T>(
 
 async function* wantedBelow({ bytes, signal }: ObjectSession, { bucket, key }: ObjectAddress): AsyncGenerator<Wanted> {
   const cut = prefixBelow(key).length;
-  for await (const one of objectsBelow(bytes, bucket, key, signal) as AsyncIterable<ListedObject>) {
+  for await (const one of objectsBelow(bytes, bucket, key, signal)) {
     yield { key: one.key.slice(cut), sizeBytes: Number(one.size_bytes), etag: one.etag };
   }
 }
@@ -114,12 +114,11 @@ function intoPlace(
   session: ObjectSession,
   address: ObjectAddress,
   place: Place,
-): Export<{ wanted: Wanted; standing: Listed | null }> {
+): Export<Pair<Wanted, Listed>> {
   const { bytes, signal } = session;
   const prefix = prefixBelow(address.key);
-  const items = paired(wantedBelow(session, address), place.list(signal)) as never;
   return {
-    items,
+    items: paired(wantedBelow(session, address), place.list(signal)),
     keyOf: ({ wanted }) => wanted.key,
     work: async ({ wanted, standing }, onBytes) => {
       if (standing?.sizeBytes === wanted.sizeBytes && (await isSame(place, wanted, signal))) return 'present';
@@ -135,8 +134,9 @@ function intoPlace(
         };
         try {
           await place.put(wanted.key, told(), facts, signal);
-        } finally {
+        } catch (error) {
           response.destroy();
+          throw error;
         }
         return facts.sizeBytes;
       });

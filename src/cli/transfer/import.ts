@@ -68,7 +68,7 @@ async function importAll(
   const prefix = prefixBelow(key);
   const tally = new Tally();
   let present = 0;
-  const importOne = async ({ wanted, standing }: Pair<Standing>, onBytes: (moved: number) => void) => {
+  const importOne = async ({ wanted, standing }: Pair<Listed, Standing>, onBytes: (moved: number) => void) => {
     const decided = await decide(place, wanted, standing, flags.overwrite === true, signal);
     if (decided === 'present') return void present++;
     if (decided === 'differs')
@@ -81,8 +81,9 @@ async function importAll(
       const wish = { address, ...wishOf(facts), isNew: false, signal, onBytes };
       try {
         await putStream(bytes, verified(opened.content, facts), facts.sizeBytes, wish);
-      } finally {
+      } catch (error) {
         opened.cancel();
+        throw error;
       }
       return facts;
     });

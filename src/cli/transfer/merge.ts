@@ -7,20 +7,20 @@ export interface Listed {
 }
 
 /** What is to be carried, with what stands under its key on the other side. */
-export interface Pair<T extends Listed> {
-  readonly wanted: Listed;
+export interface Pair<W extends Listed, S extends Listed> {
+  readonly wanted: W;
   /** `null` when there is nothing. */
-  readonly standing: T | null;
+  readonly standing: S | null;
 }
 
 /**
  * Goes through two listings in step, so that what is there already is known without asking for each key. Throws `backend`
  * when one of them is not in byte order.
  */
-export async function* paired<T extends Listed>(
-  wanted: AsyncIterable<Listed>,
-  standing: AsyncIterable<T>,
-): AsyncGenerator<Pair<T>> {
+export async function* paired<W extends Listed, S extends Listed>(
+  wanted: AsyncIterable<W>,
+  standing: AsyncIterable<S>,
+): AsyncGenerator<Pair<W, S>> {
   const others = ordered(standing)[Symbol.asyncIterator]();
   let other = await others.next();
   try {

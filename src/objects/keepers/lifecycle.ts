@@ -34,6 +34,7 @@ interface Tally {
   aborted: number;
   /** Locked, or changed since they were judged. */
   kept: number;
+  failed: number;
 }
 
 /** Carries out the lifecycle rules of buckets. */
@@ -46,7 +47,7 @@ export function lifecycleKeeper(options: LifecycleOptions, periodMs: number): Ke
       'Removes objects, old versions, delete markers and uploads that are due by the lifecycle rules of their buckets.',
     periodMs,
     run: async (signal, progress) => {
-      const tally: Tally = { expired: 0, removed: 0, aborted: 0, kept: 0 };
+      const tally: Tally = { expired: 0, removed: 0, aborted: 0, kept: 0, failed: 0 };
       const nowMs = clock.nowMs();
       const buckets = await ruledBuckets(store, onError);
       await abortUploads(options, buckets, tally, signal);
@@ -54,9 +55,7 @@ export function lifecycleKeeper(options: LifecycleOptions, periodMs: number): Ke
       const end = await carryOut(options, passOver(store, buckets, from, nowMs), tally, { from, signal, progress });
       // A pass that stops keeps its place, and one that ended begins anew next time.
       if (end !== null || from !== null) await mark.save(end === null ? null : JSON.stringify(end));
-      const { expired, removed, aborted, kept } = tally;
-      const rest = kept === 0 ? '' : `, ${kept} kept since they were locked or changed`;
-      return `${expired} objects expired, ${removed} versions removed, ${aborted} uploads given up${rest}`;
+      return sentence(tally);
     },
     plan: async (signal) => {
       const nowMs = clock.nowMs();
@@ -72,6 +71,13 @@ export function lifecycleKeeper(options: LifecycleOptions, periodMs: number): Ke
       return lifecyclePlan(store, demands, isExact);
     },
   };
+}
+
+function sentence({ expired, removed, aborted, kept, failed }: Tally): string {
+  const parts = [`${expired} objects expired`, `${removed} versions removed`, `${aborted} uploads given up`];
+  if (kept > 0) parts.push(`${kept} kept since they were locked or changed`);
+  if (failed > 0) parts.push(`${failed} failed`);
+  return parts.join(', ');
 }
 
 /** Carries out a pass until it ends or has done enough. Gives where the next one goes on. */
@@ -94,13 +100,14 @@ async function carryOut(
     await inParallel(demands, signal, (demand) => carryOutOne(options, bucket, demand, tally));
     // What was not done of this page is looked at again, since a page begins anew where it began.
     if (signal.aborted) return reached;
+    looked++;
     reached = position;
     done += demands.length;
     progress?.({ done, total: null, detail: bucket.name });
     if (demands.length === 0) idle++;
-    if (idle === idlePagesMax || ++looked === pagesMax) break;
+    if (idle === idlePagesMax || looked === pagesMax) break;
   }
-  return looked === 0 && idle === 0 ? null : reached;
+  return looked === 0 ? null : reached;
 }
 
 async function carryOutOne(
@@ -118,8 +125,11 @@ async function carryOutOne(
     else if (action === 'expire') tally.expired++;
     else tally.removed++;
   } catch (error) {
-    tally.kept++;
-    if (s3CodeOf(error) !== 'AccessDenied') onError(error, `a lifecycle rule was not carried out on ${bucket}/${key}`);
+    if (s3CodeOf(error) === 'AccessDenied') tally.kept++;
+    else {
+      tally.failed++;
+      onError(error, `a lifecycle rule was not carried out on ${bucket}/${key}`);
+    }
   } finally {
     forget(bucket, key, versionId);
   }
@@ -149,7 +159,9 @@ async function abortUploads(
         tally.aborted++;
       } catch (error) {
         // It was completed or given up meanwhile.
-        if (s3CodeOf(error) !== 'NoSuchUpload') onError(error, `the upload ${uploadId} was not given up`);
+        if (s3CodeOf(error) === 'NoSuchUpload') return;
+        tally.failed++;
+        onError(error, `the upload ${uploadId} was not given up`);
       }
     });
     if (uploads.length < uploadsPageSize) return;
