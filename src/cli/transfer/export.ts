@@ -110,11 +110,7 @@ async function* wantedBelow({ bytes, signal }: ObjectSession, { bucket, key }: O
   }
 }
 
-function intoPlace(
-  session: ObjectSession,
-  address: ObjectAddress,
-  place: Place,
-): Export<Pair<Wanted, Listed>> {
+function intoPlace(session: ObjectSession, address: ObjectAddress, place: Place): Export<Pair<Wanted, Listed>> {
   const { bytes, signal } = session;
   const prefix = prefixBelow(address.key);
   return {

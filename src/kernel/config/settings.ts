@@ -75,7 +75,11 @@ export const settings = {
     '7d',
   ),
   objectScrubIntervalMs: retention(
-    { env: 'OBJECT_SCRUB_INTERVAL', flag: 'object-scrub-interval', description: 'How often each copy is read whole.' },
+    {
+      env: 'OBJECT_SCRUB_INTERVAL',
+      flag: 'object-scrub-interval',
+      description: 'How often each copy is read whole; 0 is never.',
+    },
     '30d',
   ),
   objectScrubBytesPerSecond: integer(

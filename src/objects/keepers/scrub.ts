@@ -13,7 +13,7 @@ export interface ScrubOptions {
   readonly registry: ObjectBackendRegistry;
   readonly clock: Clock;
   readonly periodMs: number;
-  /** How often each copy is read. */
+  /** How often each copy is read; 0 is never. */
   readonly intervalMs: number;
   /** What may be used of each backend. */
   readonly rate: Rate;
@@ -44,6 +44,7 @@ export function scrubKeeper(options: ScrubOptions): Keeper {
     summary: 'Reads every copy of objects now and then, and replaces damaged ones from good ones.',
     periodMs,
     run: async (signal, progress) => {
+      if (intervalMs === 0) return 'switched off';
       const from = JSON.parse((await mark.load()) ?? '{}') as Mark;
       const endAtMs = performance.now() + runMsMax;
       const tally = emptyTally();

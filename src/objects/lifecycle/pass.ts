@@ -1,4 +1,5 @@
 import type { Store } from '../../kernel/store/store.ts';
+import type { Versioning } from '../bucket.ts';
 import { toBucket } from '../rows.ts';
 import { type LifecycleRule, parseLifecycle } from '../s3/lifecycle-rules.ts';
 import { parseXml } from '../s3/xml/reader.ts';
@@ -11,7 +12,7 @@ import { type Windows, windowsOf } from './windows.ts';
 export interface RuledBucket {
   readonly name: string;
   readonly version: number;
-  readonly keepsVersions: boolean;
+  readonly versioning: Versioning;
   readonly rules: readonly LifecycleRule[];
 }
 
@@ -53,8 +54,8 @@ export async function ruledBuckets(
   for (const { name, version, settings } of rows.map(toBucket)) {
     if (settings.lifecycle === undefined) continue;
     try {
-      const keepsVersions = settings.versioning !== 'off';
-      buckets.push({ name, version, keepsVersions, rules: parseLifecycle(parseXml(settings.lifecycle)) });
+      const { versioning } = settings;
+      buckets.push({ name, version, versioning, rules: parseLifecycle(parseXml(settings.lifecycle)) });
     } catch (error) {
       onError(error, `the lifecycle rules of bucket ${name} cannot be read`);
     }
@@ -87,14 +88,19 @@ export async function* passOver(
       after = next;
       const demands = candidates.flatMap((candidate) => {
         const verdict = judge(bucket.rules, candidate, nowMs);
-        const isForGood = verdict?.action === 'remove' || !bucket.keepsVersions;
-        return verdict === null ? [] : [{ candidate, verdict, isForGood }];
+        return verdict === null ? [] : [{ candidate, verdict, isForGood: isForGood(bucket, candidate, verdict) }];
       });
       const elsewhere = following && { bucket: following.bucket.name, source: following.source, after: null };
       const position = next === null ? (elsewhere ?? null) : { bucket: bucket.name, source, after: next };
       yield { bucket, demands, position };
     } while (after !== null);
   }
+}
+
+/** A delete marker takes the place of the version without a name, and only hides others. */
+function isForGood({ versioning }: RuledBucket, { versionId }: Candidate, { action }: Verdict): boolean {
+  if (action === 'remove' || versioning === 'off') return true;
+  return versioning === 'suspended' && versionId === 'null';
 }
 
 function windowed(bucket: RuledBucket, nowMs: number) {
