@@ -153,7 +153,7 @@ async function enter(place: Place): Promise<Lab> {
     uploads: uploadKeeper({ store, clock, periodMs: 1, idleMsMax: 7 * dayMs, onError }),
     lifecycle: lifecycleKeeper({ store, newId, clock, forget, onError }, 1),
     scrubber: scrubKeeper({ store, registry, clock, periodMs: 1, intervalMs: 30 * dayMs, rate, onError }),
-    reconciler: reconcileKeeper({ store, registry, newId, clock, periodMs: 1, unknown, graceMs: dayMs, onError }),
+    reconciler: reconcileKeeper({ store, registry, newId, clock, periodMs: 0, unknown, graceMs: dayMs, onError }),
   });
   const lab: Lab = {
     store,

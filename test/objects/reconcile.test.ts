@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { createIdSource } from '../../src/kernel/ids.ts';
+import { reconcileKeeper } from '../../src/objects/keepers/reconcile.ts';
 import { s3CodeOf } from '../../src/objects/errors.ts';
 import type { MemoryObjectBackend } from '../../src/objects/backends/memory/memory.ts';
 import { onEveryStore } from '../support/stores.ts';
@@ -191,6 +193,54 @@ onEveryStore('the reconciler', (engine) => {
     for (const key of ['missing', 'short', 'whole']) assert.equal(String(await read(lab, 'b', key)), key);
     await remove(lab, 'one', 'k');
     await assertClean(lab);
+    await lab.close();
+  });
+
+  test('one blob that cannot be looked at does not keep the others from being compared', async () => {
+    const lab = await openLab(engine, labBackends(1));
+    const { backend } = lab.backends[0]!;
+    await lab.bucket('b');
+    for (const key of ['b/1', 'b/2', 'b/3']) plant(backend, key, key);
+    lab.clock.advance(2 * dayMs);
+    backend.faults.push({ verb: 'head', key: 'b/1', times: Number.POSITIVE_INFINITY, effect: 'fail' });
+    const { reconciler } = lab.keepers({ unknown: 'import' });
+    assert.match(await reconciler.run(signal), /2 imported, .* 1 could not be looked at/);
+    backend.faults.length = 0;
+    assert.match(await reconciler.run(signal), /1 imported, 0 queued for deletion\), 0 too young to say$/);
+    await assertClean(lab);
+    await lab.close();
+  });
+
+  test('a round that is stopped goes on where it was, in another process', async () => {
+    const lab = await openLab(engine, labBackends(3));
+    for (const { backend } of lab.backends) {
+      for (let index = 0; index < 2_500; index++) plant(backend, `of-others/${String(index).padStart(4, '0')}`, 'x');
+    }
+    const stopping = new AbortController();
+    const { reconciler } = lab.keepers();
+    const result = await reconciler.run(stopping.signal, ({ done, detail }) => {
+      if (detail === 'm2' && done === 4_500) stopping.abort();
+    });
+    assert.match(result, /m1: 2500 blobs compared.*m2: stopped$/);
+    const next = await lab.restart();
+    const rest = await next.keepers().reconciler.run(signal);
+    assert.match(rest, /^m2: 500 blobs compared, .* m3: 2500 blobs compared/);
+    assert.match(await next.keepers().reconciler.run(signal), /^m1: 2500 blobs .* m2: 2500 blobs .* m3: 2500 blobs/);
+    await lab.close();
+  });
+
+  test('a process that starts again and again does not list everything each time, and still does when asked', async () => {
+    const lab = await openLab(engine, labBackends(1));
+    const { store, registry, clock } = lab;
+    const settings = { periodMs: dayMs, unknown: 'report', graceMs: dayMs } as const;
+    const onError = (error: unknown) => assert.ifError(error);
+    const start = () => reconcileKeeper({ store, registry, clock, newId: createIdSource(), ...settings, onError });
+    assert.match(await start().run(signal), /^m1: 0 blobs compared/);
+    const second = start();
+    assert.equal(await second.run(signal), 'compared not long before this process started');
+    assert.match(await second.run(signal), /^m1: 0 blobs compared/);
+    clock.advance(dayMs);
+    assert.match(await start().run(signal), /^m1: 0 blobs compared/);
     await lab.close();
   });
 

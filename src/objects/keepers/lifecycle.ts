@@ -1,6 +1,7 @@
 import type { Clock, IdSource } from '../../kernel/ids.ts';
 import { type Keeper, type ReportProgress, planStepsMax } from '../../kernel/keepers/keeper.ts';
 import { KeeperMark } from '../../kernel/keepers/mark.ts';
+import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { s3CodeOf } from '../errors.ts';
 import { expireVersion } from '../ledger/expire-version.ts';
@@ -27,6 +28,8 @@ const pagesMax = 2_000;
 const idlePagesMax = 200;
 const uploadsPageSize = 500;
 const uploadPagesMax = 200;
+/** After so many failures the rest would fail as well. */
+const failuresMax = 100;
 
 interface Tally {
   expired: number;
@@ -100,6 +103,12 @@ async function carryOut(
     await inParallel(demands, signal, (demand) => carryOutOne(options, bucket, demand, tally));
     // What was not done of this page is looked at again, since a page begins anew where it began.
     if (signal.aborted) return reached;
+    if (tally.failed >= failuresMax) {
+      throw new HoldfastError(
+        'unavailable',
+        `${tally.failed} versions could not be removed; the next run goes on with them.`,
+      );
+    }
     looked++;
     reached = position;
     done += demands.length;
@@ -116,6 +125,7 @@ async function carryOutOne(
   { candidate, verdict }: Demand,
   tally: Tally,
 ): Promise<void> {
+  if (tally.failed >= failuresMax) return;
   const { action, ruleId } = verdict;
   const { bucket, key, versionId } = candidate;
   const request = { judged: candidate, bucketVersion, action, ruleId, markerId: newId('v'), nowMs: clock.nowMs() };

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { KnownBackend } from '../backends/registry.ts';
 import type { BlobFacts } from '../backends/backend.ts';
-import { type ComparedBackend, compare, stillMissing, stillUnknown } from '../checking/compare.ts';
+import { type Compared, type ComparedBackend, compare, stillMissing, stillUnknown } from '../checking/compare.ts';
 import { settleBadCopy } from '../checking/settle-bad-copy.ts';
 import { bornAtMs, isOwnBlob, isOwnKey } from '../checking/unknown-blob.ts';
 import { queueOrphan } from '../ledger/queue-orphan.ts';
@@ -22,15 +22,18 @@ export interface ReconcileTally {
   unknownBytes: number;
   imported: number;
   queued: number;
+  /** What could not be looked at. */
+  unreadable: number;
   readonly examples: string[];
 }
 
 export function emptyReconcileTally(): ReconcileTally {
   const unknown = { ownUnknown: 0, foreign: 0, unknownBytes: 0, imported: 0, queued: 0 };
-  return { blobs: 0, missing: 0, replaced: 0, kept: 0, young: 0, ...unknown, examples: [] };
+  return { blobs: 0, missing: 0, replaced: 0, kept: 0, young: 0, unreadable: 0, ...unknown, examples: [] };
 }
 
-const placeEvery = 5_000;
+/** After so many keys the place is kept: a run that is stopped goes over no more than these again. */
+const placeEvery = 1_000;
 const callTimeoutMs = 60_000;
 const examplesMax = 5;
 /**
@@ -62,11 +65,28 @@ export async function reconcileBackend(
   for await (const one of compare(compared, after)) {
     signal.throwIfAborted();
     if (one.kind !== 'missing') tally.blobs++;
-    if (one.kind === 'unknown') await dealWithUnknown(round, one.blob);
-    else if (one.kind === 'missing') {
-      if (await stillMissing(compared, one.copy)) await dealWithMissing(round, one.copy);
-    } else if (one.blob.sizeBytes !== one.copy.stored_bytes) await dealWithMissing(round, one.copy);
+    await dealWith(round, one).catch((error: unknown) => {
+      // What cannot be looked at is no reason to leave all that follows.
+      if (signal.aborted || error instanceof Amiss || ++tally.unreadable > amissMax) throw error;
+      options.onError(error, `${one.key} on ${known.name} could not be compared`);
+    });
     if (++steps % placeEvery === 0) await onPlace(one.key);
+  }
+}
+
+async function dealWith(round: Round, one: Compared): Promise<void> {
+  if (one.kind === 'unknown') return dealWithUnknown(round, one.blob);
+  const isAmiss =
+    one.kind === 'missing'
+      ? await stillMissing(round.compared, one.copy)
+      : one.blob.sizeBytes !== one.copy.stored_bytes;
+  if (isAmiss) await dealWithMissing(round, one.copy);
+}
+
+/** So much is amiss that a person must look. */
+class Amiss extends HoldfastError {
+  constructor(sentence: string, reason: string) {
+    super('backend', sentence, { reason });
   }
 }
 
@@ -75,10 +95,9 @@ async function dealWithMissing(round: Round, row: CopyRow): Promise<void> {
   const { tally, known } = round;
   tally.missing++;
   if (tally.missing > amissMax && tally.missing > tally.blobs) {
-    throw new HoldfastError(
-      'backend',
+    throw new Amiss(
       `More than half of the copies that should stand on ${known.name} are not there, so nothing more is done about them: see whether it is the right place, and drain or remove it when they are lost.`,
-      { reason: 'too_much_missing' },
+      'too_much_missing',
     );
   }
   const { content_id: contentId, part, backend, storage_key: storageKey } = row;
@@ -109,10 +128,9 @@ async function dealWithUnknown(round: Round, listed: BlobFacts): Promise<void> {
 /** Bytes that a gateway wrote and nothing refers to: what an object they once were was deleted, or never came to be. */
 async function queue({ store, clock, known, tally }: Round, blob: BlobFacts): Promise<void> {
   if (tally.ownUnknown > amissMax && tally.ownUnknown > tally.blobs / 2) {
-    throw new HoldfastError(
-      'backend',
+    throw new Amiss(
       `More than half of what ${known.name} holds was written by a gateway and is not in the ledger, so nothing more is deleted: see whether the ledger is an old one, and rebuild it then.`,
-      { reason: 'too_much_unknown' },
+      'too_much_unknown',
     );
   }
   const bytes = { backend: known.name, storageKey: blob.key, storedBytes: blob.sizeBytes };

@@ -29,8 +29,10 @@ export interface ReconcileOptions {
 
 const name = 'object-reconciler';
 
-/** Where a round stopped. */
-interface Mark {
+/** Where a round stopped, or when the last one ended. */
+type Mark = Place | { readonly finishedAtMs: number };
+
+interface Place {
   readonly backend: string;
   /** The last storage key that was compared. */
   readonly after: string;
@@ -40,13 +42,21 @@ interface Mark {
 export function reconcileKeeper(options: ReconcileOptions): Keeper {
   const { store, registry, clock, periodMs, unknown } = options;
   const mark = new KeeperMark(store, name);
+  let isFirst = true;
   return {
     name,
     summary:
       'Compares what backends hold with the ledger: replaces copies that are missing, and deals with unknown blobs.',
     periodMs,
     run: async (signal, progress) => {
-      const from = JSON.parse((await mark.load()) ?? 'null') as Mark | null;
+      const marked = JSON.parse((await mark.load()) ?? 'null') as Mark | null;
+      const from = marked !== null && 'backend' in marked ? marked : null;
+      // Every keeper runs when a process starts; listing all there is again and again is dear where requests are billed.
+      const isRecent =
+        marked !== null && 'finishedAtMs' in marked && clock.nowMs() - marked.finishedAtMs < periodMs / 2;
+      const isStart = isFirst;
+      isFirst = false;
+      if (isStart && isRecent) return 'compared not long before this process started';
       const told: string[] = [];
       const failed: string[] = [];
       let looked = 0;
@@ -62,6 +72,8 @@ export function reconcileKeeper(options: ReconcileOptions): Keeper {
           told.push(`${known.name}: deferred, since it ${why}`);
           continue;
         }
+        // Those before it need not be compared again when this run is stopped.
+        await mark.save(JSON.stringify({ backend: known.name, after } satisfies Mark));
         try {
           await reconcileBackend(options, known, after, tally, { signal, onPlace });
         } catch (error) {
@@ -74,7 +86,7 @@ export function reconcileKeeper(options: ReconcileOptions): Keeper {
           await store.write(noteUnknownBlobs, { ...unknownOf(known, tally), nowMs: clock.nowMs() });
         told.push(`${known.name}: ${sentence(tally)}`);
       }
-      await mark.save(null);
+      await mark.save(JSON.stringify({ finishedAtMs: clock.nowMs() } satisfies Mark));
       if (failed.length > 0) throw new HoldfastError('backend', [...failed, ...told].join('; ').slice(0, 2_000));
       return told.join('; ');
     },
@@ -83,7 +95,7 @@ export function reconcileKeeper(options: ReconcileOptions): Keeper {
 }
 
 /** Backends in the order of their names, from the one on where the last round stopped. */
-function backendsFrom({ all }: ObjectBackendRegistry, from: Mark | null): readonly KnownBackend[] {
+function backendsFrom({ all }: ObjectBackendRegistry, from: Place | null): readonly KnownBackend[] {
   const sorted = all.toSorted((one, other) => (one.name < other.name ? -1 : 1));
   return sorted.filter((known) => from === null || known.name >= from.backend);
 }
@@ -98,11 +110,12 @@ function unknownOf({ name: backend }: KnownBackend, { ownUnknown, foreign, unkno
 }
 
 function sentence(tally: ReconcileTally): string {
-  const { blobs, missing, replaced, kept, young, ownUnknown, foreign, imported, queued } = tally;
+  const { blobs, missing, replaced, kept, young, unreadable, ownUnknown, foreign, imported, queued } = tally;
   return [
     `${blobs} blobs compared`,
     `${missing} copies missing or of another length (${replaced} replaced, ${kept} without a good one)`,
     `${ownUnknown + foreign} unknown (${ownUnknown} of ours, ${foreign} of others; ${imported} imported, ${queued} queued for deletion)`,
     `${young} too young to say`,
+    ...(unreadable === 0 ? [] : [`${unreadable} could not be looked at`]),
   ].join(', ');
 }
