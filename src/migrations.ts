@@ -6,6 +6,7 @@ import { storageMigrationsMigration } from './objects/migrations/0014_storage_mi
 import { accessMigration } from './objects/migrations/0004_access.ts';
 import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
 import { storedFormsMigration } from './objects/migrations/0011_stored_forms.ts';
+import { upkeepMigration } from './objects/migrations/0013_upkeep.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
 import { notificationsMigration } from './notifications/migrations/0012_notifications.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
@@ -27,5 +28,6 @@ export const migrations: readonly Migration[] = [
   snapshotNamesMigration,
   storedFormsMigration,
   notificationsMigration,
+  upkeepMigration,
   storageMigrationsMigration,
 ];

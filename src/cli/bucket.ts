@@ -12,6 +12,8 @@ import { removeBelow } from './object/remove-below.ts';
 import { runObjectCommand, several, wholeNumber, withParallel } from './object/run.ts';
 import { Tally } from './object/tally.ts';
 import { json, table } from './output.ts';
+import { registerExport } from './transfer/export.ts';
+import { registerImport } from './transfer/import.ts';
 
 type BucketReply = ReplyOf<typeof contract.getBucket>;
 type ChangeBody = BodyOf<typeof contract.changeBucket>;
@@ -36,6 +38,8 @@ export function registerBucketCommands(bucket: Command): void {
   registerReading(bucket);
   registerChange(bucket);
   registerRemove(bucket);
+  registerImport(bucket);
+  registerExport(bucket);
 }
 
 function registerCreate(bucket: Command): void {

@@ -47,7 +47,7 @@ export function createObjectGateway(options: GatewayOptions): RunningGateway {
   const badCopies = new BadCopies({ store, registry, clock, retryWaitMs, onError });
   const noteBadCopy = (copy: Copy, reason: string) => {
     onBadCopy(copy, reason);
-    badCopies.report(copy, reason);
+    badCopies.report(copy);
   };
   const parts = { store, registry, buckets, writer, encryption, locator, newId, clock, onBadCopy: noteBadCopy };
   return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies };

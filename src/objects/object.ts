@@ -15,8 +15,8 @@ export interface ObjectAttributes {
   readonly encryption?: AppliedEncryption;
 }
 
-/** What made a version: a write, an upload by form, a copy, or the completion of an upload in parts. */
-export type VersionCause = 'put' | 'post' | 'copy' | 'complete';
+/** What made a version: a write, an upload by form, a copy, the completion of an upload in parts, or taking over what stood there. */
+export type VersionCause = 'put' | 'post' | 'copy' | 'complete' | 'import';
 
 /** What removed one: a request, or a rule of the bucket's lifecycle. */
 export type RemovalCause = 'delete' | 'lifecycle';
@@ -74,6 +74,8 @@ export interface Copy {
   readonly storageKey: string;
   /** Of the object's own bytes, without the description that follows them. */
   readonly sizeBytes: number;
+  /** Of the whole blob, with what follows them. */
+  readonly storedBytes: number;
   /** Of the object's own bytes (ISO 3309), as an unsigned integer. */
   readonly crc32: number;
   /** How they are laid down; `null`: as they are. */

@@ -29,8 +29,11 @@ import { loadRootKeys } from './encryption/load-root-keys.ts';
 import { cleanupKeeper } from './keepers/cleanup.ts';
 import { encryptionKeyKeeper } from './keepers/encryption-keys.ts';
 import { intentKeeper } from './keepers/intents.ts';
+import { lifecycleKeeper } from './keepers/lifecycle.ts';
+import { reconcileKeeper } from './keepers/reconcile.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
 import { rewriteKeeper } from './keepers/rewriter.ts';
+import { scrubKeeper } from './keepers/scrub.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
 import type { Copy } from './object.ts';
 import { createS3Server } from './s3/server.ts';
@@ -72,6 +75,8 @@ const stallMs = 10_000;
 const keeperPeriodMs = 15_000;
 const cleanupPeriodMs = 5_000;
 const uploadPeriodMs = 3_600_000;
+const lifecyclePeriodMs = 3_600_000;
+const scrubPeriodMs = 900_000;
 const leftoverPeriodMs = 5_000;
 const keyPeriodMs = 600_000;
 const keyBlobTimeoutMs = 10_000;
@@ -181,21 +186,46 @@ function createGateway(
 function createKeepers(
   options: ObjectPartsOptions,
   registry: ManagedRegistry,
-  { writer, buckets, badCopies }: RunningGateway,
+  gateway: RunningGateway,
   { keyring, encryption }: { readonly keyring: Keyring | null; readonly encryption: ObjectEncryption },
 ): Keeper[] {
   const { store, clock, newId, owner, log } = options;
   const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
   const { objectSecondLookMs: secondLookMs, objectRetryWaitMs: retryWaitMs } = options.values;
+  const { writer, buckets, badCopies } = gateway;
   const { capacity, leftovers } = writer;
-  const onBadCopy = (copy: Copy, reason: string) => badCopies.report(copy, reason);
+  const onBadCopy = (copy: Copy) => badCopies.report(copy);
   return [
     rewriteKeeper({ store, registry, buckets, encryption, writer, newId, clock, onBadCopy }, keeperPeriodMs),
     cleanupKeeper({ store, registry, clock, owner, periodMs: cleanupPeriodMs, secondLookMs, retryWaitMs }),
     intentKeeper(store, clock, keeperPeriodMs),
     replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, keeperPeriodMs),
-    uploadKeeper(store, clock, uploadPeriodMs),
     storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, keeperPeriodMs),
     ...(keyring === null ? [] : [encryptionKeyKeeper({ keyring, registry, periodMs: keyPeriodMs, onError })]),
+    ...upkeepKeepers(options, registry, gateway),
+  ];
+}
+
+/** Keepers that go through what there is: by the rules of buckets, by the age of uploads, and byte by byte. */
+function upkeepKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, { locator }: RunningGateway): Keeper[] {
+  const { store, clock, newId, log, values } = options;
+  const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
+  const forget = locator.forget.bind(locator);
+  const idleMsMax = values.objectUploadRetentionMs === 0 ? null : values.objectUploadRetentionMs;
+  const rate = {
+    bytesPerSecond: values.objectScrubBytesPerSecond,
+    requestsPerSecond: values.objectScrubRequestsPerSecond,
+  };
+  const intervalMs = values.objectScrubIntervalMs;
+  const reconciling = {
+    periodMs: values.objectReconcileIntervalMs,
+    unknown: values.objectReconcileUnknown,
+    graceMs: values.objectReconcileGraceMs,
+  };
+  return [
+    uploadKeeper({ store, clock, periodMs: uploadPeriodMs, idleMsMax, onError }),
+    lifecycleKeeper({ store, newId, clock, forget, onError }, lifecyclePeriodMs),
+    scrubKeeper({ store, registry, clock, periodMs: scrubPeriodMs, intervalMs, rate, onError }),
+    reconcileKeeper({ store, registry, newId, clock, ...reconciling, onError }),
   ];
 }

@@ -41,6 +41,8 @@ export interface ObjectRow {
   lock_state: string | null;
   owner: string;
   modified_at: number;
+  /** When a later version took its place; `null` for the latest. */
+  noncurrent_at: number | null;
 }
 
 export interface UploadRow {
@@ -69,6 +71,10 @@ export interface CopyRow {
   created_at: number;
   /** How the body is laid down, as JSON; null for plain bytes. */
   form: string | null;
+  /** When its bytes were last read whole and found right. */
+  verified_at: number | null;
+  /** Since when it is known to be bad; it stays while there is no good one. */
+  damaged_at: number | null;
 }
 
 export interface KekRow {
@@ -141,4 +147,6 @@ export interface ShortfallRow {
   claimed_by: string | null;
   claimed_until: number;
   created_at: number;
+  /** Since when a copy is owed because another was damaged; `null` when none was. */
+  damaged_at: number | null;
 }

@@ -16,10 +16,14 @@ import type { Keyring } from '../../src/objects/encryption/keyring.ts';
 import type { RootKeys } from '../../src/objects/encryption/load-root-keys.ts';
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
+import { type UnknownPolicy, reconcileKeeper } from '../../src/objects/keepers/reconcile.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
+import { lifecycleKeeper } from '../../src/objects/keepers/lifecycle.ts';
 import { rewriteKeeper } from '../../src/objects/keepers/rewriter.ts';
+import { scrubKeeper } from '../../src/objects/keepers/scrub.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
 import { storageMigrator } from '../../src/objects/storage-migration/migrator.ts';
+import type { Rate } from '../../src/objects/keepers/budget.ts';
 import type { Copy } from '../../src/objects/object.ts';
 import type { StoreEngine } from '../support/stores.ts';
 import { type CallWatch, interceptedBackend, watchCalls } from './intercepted-backend.ts';
@@ -31,6 +35,17 @@ import { type TestBackend, insertTestBackend } from './world.ts';
 export interface LabBackend extends TestBackend {
   readonly backend: MemoryObjectBackend;
 }
+
+type LabKeeper =
+  | 'cleanup'
+  | 'intents'
+  | 'replicator'
+  | 'rewriter'
+  | 'uploads'
+  | 'migrator'
+  | 'lifecycle'
+  | 'scrubber'
+  | 'reconciler';
 
 /** A gateway process as a test sees it: it can be ended without a word and started again on the same store. */
 export interface Lab {
@@ -53,7 +68,9 @@ export interface Lab {
   setState(backend: string, state: 'active' | 'draining'): Promise<void>;
   keepers(options?: {
     readonly secondLookMs?: number;
-  }): Record<'cleanup' | 'intents' | 'replicator' | 'rewriter' | 'uploads' | 'migrator', Keeper>;
+    readonly scrubRate?: Rate;
+    readonly unknown?: UnknownPolicy;
+  }): Record<LabKeeper, Keeper>;
   /** Runs the keepers until nothing is left for them, or `roundsMax` is reached. */
   settle(roundsMax?: number): Promise<void>;
   check(): Promise<CheckReport>;
@@ -82,6 +99,7 @@ type State = 'active' | 'draining';
 const signal = new AbortController().signal;
 const dayMs = 86_400_000;
 const retryWaitMs = 5_000;
+const noLimit: Rate = { bytesPerSecond: 1e12, requestsPerSecond: 1e9 };
 
 export const setTestState = transaction(
   import.meta.url,
@@ -148,6 +166,7 @@ async function enter(place: Place): Promise<Lab> {
   const keyring = place.rootKeys === null ? null : await openTestKeyring(real, place.rootKeys, registry, noteKeys);
   const encryption = new ObjectEncryption(keyring);
   const onBadCopy = (copy: Copy, reason: string) => void problems.push(`${copy.backend}: ${reason}`);
+  const onError = (error: unknown, about: string) => void problems.push(`${about}: ${String(error)}`);
   const gateway = createObjectGateway({
     store,
     registry,
@@ -158,16 +177,20 @@ async function enter(place: Place): Promise<Lab> {
     stallMs: 200,
     retryWaitMs,
     onBadCopy,
-    onError: (error, about) => problems.push(`${about}: ${String(error)}`),
+    onError,
   });
   const { capacity, leftovers } = gateway.writer;
-  const keepers: Lab['keepers'] = ({ secondLookMs = 0 } = {}) => ({
+  const forget = gateway.locator.forget.bind(gateway.locator);
+  const keepers: Lab['keepers'] = ({ secondLookMs = 0, scrubRate: rate = noLimit, unknown = 'report' } = {}) => ({
     cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
     intents: intentKeeper(store, clock, 1),
     replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, 1),
     rewriter: rewriteKeeper({ store, registry, ...gateway, encryption, newId, clock, onBadCopy }, 1),
-    uploads: uploadKeeper(store, clock, 1),
     migrator: storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, 1),
+    uploads: uploadKeeper({ store, clock, periodMs: 1, idleMsMax: 7 * dayMs, onError }),
+    lifecycle: lifecycleKeeper({ store, newId, clock, forget, onError }, 1),
+    scrubber: scrubKeeper({ store, registry, clock, periodMs: 1, intervalMs: 30 * dayMs, rate, onError }),
+    reconciler: reconcileKeeper({ store, registry, newId, clock, periodMs: 0, unknown, graceMs: dayMs, onError }),
   });
   const lab: Lab = {
     store,
@@ -195,6 +218,7 @@ async function enter(place: Place): Promise<Lab> {
     },
     close: async () => {
       await gateway.writer.settle();
+      await gateway.badCopies.settle();
       if (place.isFirst || !real.exclusive) await real.close();
     },
   };

@@ -66,6 +66,67 @@ export const settings = {
     },
     '5s',
   ),
+  objectUploadRetentionMs: retention(
+    {
+      env: 'OBJECT_UPLOAD_RETENTION',
+      flag: 'object-upload-retention',
+      description: 'How long a multipart upload may be without a new part before it is given up; 0 is for ever.',
+    },
+    '7d',
+  ),
+  objectScrubIntervalMs: retention(
+    {
+      env: 'OBJECT_SCRUB_INTERVAL',
+      flag: 'object-scrub-interval',
+      description: 'How often each copy is read whole; 0 is never.',
+    },
+    '30d',
+  ),
+  objectScrubBytesPerSecond: integer(
+    {
+      env: 'OBJECT_SCRUB_BYTES_PER_SECOND',
+      flag: 'object-scrub-bytes-per-second',
+      description: 'How fast copies are read for that, of each backend.',
+    },
+    8_388_608,
+    1_024,
+    1_000_000_000_000,
+  ),
+  objectScrubRequestsPerSecond: integer(
+    {
+      env: 'OBJECT_SCRUB_REQUESTS_PER_SECOND',
+      flag: 'object-scrub-requests-per-second',
+      description: 'How many copies are read in a second at most, of each backend.',
+    },
+    20,
+    1,
+    100_000,
+  ),
+  objectReconcileIntervalMs: duration(
+    {
+      env: 'OBJECT_RECONCILE_INTERVAL',
+      flag: 'object-reconcile-interval',
+      description: 'How often what backends hold is compared with the ledger.',
+    },
+    '24h',
+  ),
+  objectReconcileUnknown: choice(
+    {
+      env: 'OBJECT_RECONCILE_UNKNOWN',
+      flag: 'object-reconcile-unknown',
+      description: 'What becomes of what a backend holds and the ledger does not know.',
+    },
+    ['ignore', 'report', 'import', 'delete-after'],
+    'report',
+  ),
+  objectReconcileGraceMs: retention(
+    {
+      env: 'OBJECT_RECONCILE_GRACE',
+      flag: 'object-reconcile-grace',
+      description: 'How old that must be before anything becomes of it.',
+    },
+    '7d',
+  ),
 
   notificationRetryWaitMs: duration(
     {

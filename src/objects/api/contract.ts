@@ -150,7 +150,7 @@ export const objectContract = {
     method: 'PUT',
     path: objectPath,
     summary:
-      'Writes an object; `Content-Type` and `X-Meta-…` headers are kept, `If-Match` and `If-None-Match` decided atomically',
+      'Writes an object; `Content-Type`, `X-Meta-…` and `X-Tags` headers are kept, `If-Match` and `If-None-Match` decided atomically',
     params: objectParams,
     query: Type.Object({}, closed),
     status: 201,

@@ -5,13 +5,10 @@ import type { Copy } from '../object.ts';
 import { chunksOf } from './content.ts';
 import { bodyOf } from './form.ts';
 
-/** A copy with the bytes that it takes on a backend. */
-export type StoredCopy = Copy & { readonly storedBytes: number };
-
 export interface CarryBlob {
   readonly from: ObjectBackend;
   readonly to: ObjectBackend;
-  readonly source: StoredCopy;
+  readonly source: Copy;
   /** Under which it will stand. */
   readonly storageKey: string;
   /** Whether it is read back from where it was written. */
@@ -35,7 +32,7 @@ export async function carryBlob({ from, to, source, storageKey, isReadBack, sign
 
 async function withVerified(
   backend: ObjectBackend,
-  source: StoredCopy,
+  source: Copy,
   storageKey: string,
   signal: AbortSignal,
   use: (content: AsyncIterable<Buffer>) => Promise<void>,
@@ -50,7 +47,7 @@ async function withVerified(
 }
 
 /** Passes a blob on and breaks it off when the body in it is not what the ledger says; that takes no key. */
-async function* verified(chunks: AsyncIterable<Buffer>, source: StoredCopy): AsyncGenerator<Buffer> {
+async function* verified(chunks: AsyncIterable<Buffer>, source: Copy): AsyncGenerator<Buffer> {
   const body = bodyOf(source);
   let countBytes = 0;
   let sum = 0;

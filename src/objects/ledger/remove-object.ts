@@ -24,6 +24,8 @@ export interface RemoveObject {
   readonly cause?: RemovalCause;
   readonly actor: string;
   readonly nowMs: number;
+  /** What the event tells besides, such as the rule that asked for it. */
+  readonly detail?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -61,15 +63,15 @@ async function removeRow(tx: Tx, row: ObjectRow, nowMs: number): Promise<void> {
 }
 
 async function placeMarker(tx: Tx, request: RemoveObject, settings: BucketSettings): Promise<Removal> {
-  const { bucket, key, markerId, cause = 'delete', actor, nowMs, conditions } = request;
+  const { bucket, key, markerId, cause = 'delete', detail, actor, nowMs, conditions } = request;
   const attributes = { contentType: '', headers: {}, metadata: {}, checksums: [] };
   const content = { contentId: null, sizeBytes: 0, etag: '', attributes, tags: {}, lock: null };
-  const marker = { bucket, key, versionId: markerId, ...content, cause, actor, nowMs };
+  const marker = { bucket, key, versionId: markerId, ...content, cause, detail, actor, nowMs };
   const placed = await placeVersion(tx, marker, conditions);
   return { versionId: settings.versioning === 'enabled' ? placed.versionId : 'null', isMarker: true };
 }
 
-const promote = `update objects set is_latest = 1 where bucket = ? and object_key = ? and seq =
+const promote = `update objects set is_latest = 1, noncurrent_at = null where bucket = ? and object_key = ? and seq =
   (select max(seq) from objects where bucket = ? and object_key = ?)`;
 
 /** When the latest version is deleted, the one before it is what stands. */
@@ -89,6 +91,7 @@ function requireUnlocked(row: ObjectRow, request: RemoveObject): void {
   throw objectError('AccessDenied', { retain_until: until }, `The version is kept until ${until}.`);
 }
 
-async function note(tx: Tx, row: ObjectRow, { cause = 'delete', actor, nowMs }: RemoveObject): Promise<void> {
-  await noteObject(tx, { type: 'object.deleted', version: toVersion(row), actor, nowMs, detail: { cause } });
+async function note(tx: Tx, row: ObjectRow, { cause = 'delete', detail, actor, nowMs }: RemoveObject): Promise<void> {
+  const version = toVersion(row);
+  await noteObject(tx, { type: 'object.deleted', version, actor, nowMs, detail: { cause, ...detail } });
 }

@@ -11,11 +11,14 @@ export interface LocatedVersion {
   readonly copies: readonly Copy[];
 }
 
-type JoinedRow = ObjectRow & { copy_backend: string | null } & Pick<CopyRow, 'storage_key' | 'crc32' | 'form'> & {
+type JoinedRow = ObjectRow & { copy_backend: string | null } & Pick<
+    CopyRow,
+    'storage_key' | 'stored_bytes' | 'crc32' | 'form'
+  > & {
     copy_bytes: number;
   };
 
-const located = `select o.*, c.backend as copy_backend, c.storage_key, c.crc32, c.form, c.size_bytes as copy_bytes
+const located = `select o.*, c.backend as copy_backend, c.storage_key, c.stored_bytes, c.crc32, c.form, c.size_bytes as copy_bytes
   from objects o left join copies c on c.content_id = o.content_id and c.part = 1 where o.bucket = ? and o.object_key = ?`;
 const locatedLatest = `${located} and o.is_latest = 1`;
 const locatedVersion = `${located} and o.version_id = ?`;
@@ -42,6 +45,7 @@ export async function locate(
       backend: row.copy_backend!,
       storageKey: row.storage_key,
       sizeBytes: row.copy_bytes,
+      storedBytes: row.stored_bytes,
       crc32: row.crc32,
       form: formOfColumn(row.form),
     }));

@@ -24,14 +24,8 @@ class Copies {
     this.backends = Array.from({ length: count }, () => new MemoryObjectBackend());
     const blob = { bytes: Buffer.concat([bytes, Buffer.from('description')]), modifiedAtMs: 0 };
     for (const backend of this.backends) backend.blobs.set('key', blob);
-    const rest = {
-      contentId: 'c',
-      part: 1,
-      storageKey: 'key',
-      sizeBytes: bytes.length,
-      crc32: crc32(bytes),
-      form: null,
-    };
+    const sizes = { sizeBytes: bytes.length, storedBytes: blob.bytes.length };
+    const rest = { contentId: 'c', part: 1, storageKey: 'key', ...sizes, crc32: crc32(bytes), form: null };
     this.copies = this.backends.map((_, index) => ({ ...rest, backend: `b${index}` }));
     const all = this.backends.map((backend, index) => known(`b${index}`, index, backend));
     const get = (name: string) => all.find((one) => one.name === name) ?? null;

@@ -92,10 +92,9 @@ async function openCopy(
   const body = bodyOf(copy);
   const blob = await known.backend.get(copy.storageKey, bodyRange, options.signal);
   if (blob === null) throw bad('it is not there');
-  // What stands behind the body is its description.
-  if (blob.sizeBytes <= body.bytes) {
+  if (blob.sizeBytes !== copy.storedBytes) {
     blob.cancel();
-    throw bad('it is too short');
+    throw bad(blob.sizeBytes < copy.storedBytes ? 'it is too short' : 'it is too long');
   }
   // Chunks of an encrypted body prove themselves.
   const isProven = copy.form !== null && copy.form.sealed !== null;

@@ -1,5 +1,5 @@
 import { transaction } from '../../kernel/store/transaction.ts';
-import type { StoredCopy } from '../content/carry-blob.ts';
+import type { Copy } from '../object.ts';
 import { claimMany } from '../ledger/claim.ts';
 import { joinCopy } from '../ledger/copies.ts';
 
@@ -7,7 +7,7 @@ import { joinCopy } from '../ledger/copies.ts';
 export interface Move {
   readonly writeId: string;
   readonly storageKey: string;
-  readonly copy: StoredCopy;
+  readonly copy: Copy;
 }
 
 export interface ClaimMoves {
@@ -63,7 +63,7 @@ export const joinMoves = transaction(
 
 export interface FailMoves {
   readonly id: string;
-  readonly failures: readonly { readonly copy: StoredCopy; readonly error: string }[];
+  readonly failures: readonly { readonly copy: Copy; readonly error: string }[];
   readonly firstWaitMs: number;
   readonly lastWaitMs: number;
   readonly nowMs: number;
