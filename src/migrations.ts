@@ -4,6 +4,7 @@ import type { Migration } from './kernel/store/migrations/migration.ts';
 import { objectsMigration } from './objects/migrations/0003_objects.ts';
 import { accessMigration } from './objects/migrations/0004_access.ts';
 import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
+import { keepingMigration } from './objects/migrations/0016_keeping.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
 import { volumesMigration } from './volumes/migrations/0002_volumes.ts';
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   backendParametersMigration,
   exportsMigration,
   keepersMigration,
+  keepingMigration,
 ];

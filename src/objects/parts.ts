@@ -22,6 +22,8 @@ import { UsageBook } from './backends/usage.ts';
 import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
 import { cleanupKeeper } from './keepers/cleanup.ts';
 import { intentKeeper } from './keepers/intents.ts';
+import { overReplicationKeeper } from './keepers/over-replication.ts';
+import { readBackRule } from './keepers/read-back.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
 import { createS3Server } from './s3/server.ts';
@@ -133,11 +135,15 @@ function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): 
 function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, { writer }: RunningGateway): Keeper[] {
   const { store, clock, newId, owner } = options;
   const { objectSecondLookMs: secondLookMs, objectRetryWaitMs: retryWaitMs } = options.values;
+  const { objectUnhealthyAfterMs: unhealthyAfterMs, objectReadBack } = options.values;
   const { capacity, leftovers } = writer;
+  const isReadBack = readBackRule(objectReadBack);
+  const moving = { store, registry, capacity, leftovers, newId, clock, owner, isReadBack };
   return [
     cleanupKeeper({ store, registry, clock, owner, periodMs: cleanupPeriodMs, secondLookMs, retryWaitMs }),
     intentKeeper(store, clock, keeperPeriodMs),
-    replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, keeperPeriodMs),
+    replicatorKeeper({ ...moving, retryWaitMs, unhealthyAfterMs }, keeperPeriodMs),
+    overReplicationKeeper({ store, registry, clock }, keeperPeriodMs),
     uploadKeeper(store, clock, uploadPeriodMs),
   ];
 }

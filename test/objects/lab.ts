@@ -13,6 +13,8 @@ import type { CheckReport } from '../../src/objects/checking/report.ts';
 import { type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
+import { overReplicationKeeper } from '../../src/objects/keepers/over-replication.ts';
+import { readBackRule } from '../../src/objects/keepers/read-back.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
 import type { StoreEngine } from '../support/stores.ts';
@@ -24,6 +26,8 @@ import { type TestBackend, insertTestBackend } from './world.ts';
 export interface LabBackend extends TestBackend {
   readonly backend: MemoryObjectBackend;
 }
+
+type LabKeeper = 'cleanup' | 'intents' | 'overReplication' | 'replicator' | 'uploads';
 
 /** A gateway process as a test sees it: it can be ended without a word and started again on the same store. */
 export interface Lab {
@@ -44,7 +48,9 @@ export interface Lab {
   setState(backend: string, state: 'active' | 'draining'): Promise<void>;
   keepers(options?: {
     readonly secondLookMs?: number;
-  }): Record<'cleanup' | 'intents' | 'replicator' | 'uploads', Keeper>;
+    readonly unhealthyAfterMs?: number;
+    readonly readBack?: 'always' | 'never';
+  }): Record<LabKeeper, Keeper>;
   /** Runs the keepers until nothing is left for them, or `roundsMax` is reached. */
   settle(roundsMax?: number): Promise<void>;
   check(): Promise<CheckReport>;
@@ -137,12 +143,17 @@ async function enter(place: Place): Promise<Lab> {
     onError: (error, about) => problems.push(`${about}: ${String(error)}`),
   });
   const { capacity, leftovers } = gateway.writer;
-  const keepers: Lab['keepers'] = ({ secondLookMs = 0 } = {}) => ({
-    cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
-    intents: intentKeeper(store, clock, 1),
-    replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, 1),
-    uploads: uploadKeeper(store, clock, 1),
-  });
+  const keepers: Lab['keepers'] = ({ secondLookMs = 0, unhealthyAfterMs = 365 * dayMs, readBack = 'never' } = {}) => {
+    const isReadBack = readBackRule(readBack);
+    const moving = { store, registry, capacity, leftovers, newId, clock, owner, isReadBack };
+    return {
+      cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
+      intents: intentKeeper(store, clock, 1),
+      overReplication: overReplicationKeeper({ store, registry, clock }, 1),
+      replicator: replicatorKeeper({ ...moving, retryWaitMs, unhealthyAfterMs }, 1),
+      uploads: uploadKeeper(store, clock, 1),
+    };
+  };
   const lab: Lab = {
     store,
     calls,
@@ -174,15 +185,16 @@ async function enter(place: Place): Promise<Lab> {
   return lab;
 }
 
-const left = `select (select count(*) from cleanup where state = 'waiting') + (select count(*) from shortfalls) as n`;
+const left = `select (select count(*) from cleanup where state = 'waiting') + (select count(*) from shortfalls)
+  + (select count(*) from surpluses where waits_for = '') as n`;
 
 async function settle(lab: Lab, roundsMax: number): Promise<void> {
-  const { intents, cleanup, replicator } = lab.keepers();
+  const { intents, cleanup, replicator, overReplication } = lab.keepers();
   await lab.gateway.writer.settle();
   await lab.gateway.badCopies.settle();
   for (let round = 0; round < roundsMax; round++) {
     await lab.gateway.writer.leftovers.giveUp();
-    for (const keeper of [intents, replicator, cleanup]) await keeper.run(signal);
+    for (const keeper of [intents, replicator, overReplication, cleanup]) await keeper.run(signal);
     const [row] = await lab.store.read((reader) => reader.rows<{ n: number | string }>(left, []));
     if (Number(row!.n) === 0) return;
     // Past every wait and every lease.

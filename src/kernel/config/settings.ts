@@ -66,6 +66,42 @@ export const settings = {
     },
     '5s',
   ),
+  objectUnhealthyAfterMs: duration(
+    {
+      env: 'OBJECT_UNHEALTHY_AFTER',
+      flag: 'object-unhealthy-after',
+      description:
+        'After how long the copies on a backend that does not work count as missing, and are made elsewhere.',
+    },
+    '10m',
+  ),
+  objectReadBack: choice(
+    {
+      env: 'OBJECT_READ_BACK',
+      flag: 'object-read-back',
+      description: 'Whether copies that keepers make are read again; auto: on backends that take no checksum.',
+    },
+    ['auto', 'always', 'never'],
+    'auto',
+  ),
+  objectRebalancePeriodMs: duration(
+    {
+      env: 'OBJECT_REBALANCE_PERIOD',
+      flag: 'object-rebalance-period',
+      description: 'How often copies are rebalanced, once the rebalancer was resumed.',
+    },
+    '6h',
+  ),
+  objectRebalancePercent: integer(
+    {
+      env: 'OBJECT_REBALANCE_PERCENT',
+      flag: 'object-rebalance-percent',
+      description: 'Backends whose filling differs by less than this are left as they are.',
+    },
+    10,
+    1,
+    100,
+  ),
 
   storageBackend: choice(
     { env: 'STORAGE_BACKEND', flag: 'storage-backend', description: 'Where volumes are made by default.' },

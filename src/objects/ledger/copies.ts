@@ -2,6 +2,8 @@ import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { IntentRow } from '../tables.ts';
 import { type WriteEnd, disposeIntents, settleIntents } from './intents.ts';
+import { isAway } from './outages.ts';
+import { noteSurplus } from './surpluses.ts';
 
 /** What a write has written: the bytes of one part of a content. */
 export interface WrittenPart {
@@ -58,7 +60,7 @@ export interface JoiningCopy {
   readonly nowMs: number;
 }
 
-const standing = `select c.backend, c.crc32, b.state from copies c join object_backends b on b.name = c.backend
+const standing = `select c.backend, c.crc32, b.state, case when ${isAway('c')} then 1 else 0 end as is_away from copies c join object_backends b on b.name = c.backend
   where c.content_id = ? and c.part = ?`;
 
 /**
@@ -77,18 +79,20 @@ export const joinCopy = transaction(
     ]);
     const [row] = rows;
     if (row === undefined) return false;
-    const copies = await tx.rows<{ backend: string; crc32: number; state: string }>(standing, [
+    const copies = await tx.rows<{ backend: string; crc32: number; state: string; is_away: number }>(standing, [
       written.contentId,
       written.part,
     ]);
     const hasSibling = copies.some((copy) => copy.crc32 === written.crc32 && copy.backend !== backend);
     const hasTwin = copies.some((copy) => copy.backend === backend);
-    const isEnough = copies.filter(({ state }) => state === 'active').length >= copiesWanted;
+    const isEnough = copies.filter((copy) => copy.state === 'active' && copy.is_away === 0).length >= copiesWanted;
     if (!hasSibling || hasTwin || isEnough) {
       await disposeIntents(tx, rows, 'failed write', nowMs);
       return false;
     }
     await insertCopy(tx, written, row, nowMs);
+    const away = copies.find((copy) => copy.is_away === 1);
+    if (away !== undefined) await noteSurplus(tx, written, away.backend, nowMs);
     return true;
   },
 );

@@ -1,6 +1,7 @@
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { CopyRow, ShortfallRow } from '../tables.ts';
 import { dispose, disposalOf } from './dispose.ts';
+import { isAway } from './outages.ts';
 
 export interface ClaimShortfalls {
   readonly owner: string;
@@ -32,12 +33,17 @@ export interface SettleShortfall {
   readonly part: number;
   readonly owner: string;
   /** `null`: there are enough copies. */
-  readonly retry: { readonly error: string; readonly dueAtMs: number } | null;
+  readonly retry: {
+    readonly error: string;
+    readonly dueAtMs: number;
+    /** Backends where this content could not be written, the latest last. */
+    readonly failedTargets: readonly string[];
+  } | null;
 }
 
 const settled = 'delete from shortfalls where content_id = ? and part = ? and claimed_by = ?';
-const putBack = `update shortfalls set attempts = attempts + 1, last_error = ?, due_at = ?, claimed_by = null,
-  claimed_until = 0 where content_id = ? and part = ? and claimed_by = ?`;
+const putBack = `update shortfalls set attempts = attempts + 1, last_error = ?, due_at = ?, failed_targets = ?,
+  claimed_by = null, claimed_until = 0 where content_id = ? and part = ? and claimed_by = ?`;
 const letGo = `update shortfalls set claimed_until = 0 where content_id = ? and part = ? and claimed_by is null`;
 
 /**
@@ -48,10 +54,11 @@ export const settleShortfall = transaction(
   import.meta.url,
   'settleShortfall',
   async (tx, { contentId, part, owner, retry }: SettleShortfall): Promise<void> => {
+    const failed = retry === null || retry.failedTargets.length === 0 ? null : JSON.stringify(retry.failedTargets);
     const changed =
       retry === null
         ? await tx.run(settled, [contentId, part, owner])
-        : await tx.run(putBack, [retry.error, retry.dueAtMs, contentId, part, owner]);
+        : await tx.run(putBack, [retry.error, retry.dueAtMs, failed, contentId, part, owner]);
     if (changed === 0) await tx.run(letGo, [contentId, part]);
   },
 );
@@ -65,7 +72,7 @@ export interface DropCopy {
   readonly nowMs: number;
 }
 
-/** Lets go of a copy when enough others stand on active backends; never the last one. Gives whether it did. */
+/** Lets go of a copy when enough others stand on active backends that work; never the last one. Gives whether it did. */
 export const dropCopy = transaction(
   import.meta.url,
   'dropCopy',
@@ -73,7 +80,8 @@ export const dropCopy = transaction(
     await tx.lock(`content:${contentId}`);
     const [others] = await tx.rows<{ count: number | string }>(
       `select count(*) as count from copies c join object_backends b on b.name = c.backend
-       where c.content_id = ? and c.part = ? and c.backend <> ? and b.state = 'active'`,
+       where c.content_id = ? and c.part = ? and c.backend <> ? and b.state = 'active'
+         and not ${isAway('c')}`,
       [contentId, part, backend],
     );
     if (Number(others!.count) < Math.max(1, remaining)) return false;
