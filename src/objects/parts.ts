@@ -21,9 +21,11 @@ import { type ManagedRegistry, openObjectBackendRegistry } from './backends/stor
 import { UsageBook } from './backends/usage.ts';
 import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
 import { cleanupKeeper } from './keepers/cleanup.ts';
+import { drainsKeeper } from './keepers/drains.ts';
 import { intentKeeper } from './keepers/intents.ts';
 import { overReplicationKeeper } from './keepers/over-replication.ts';
 import { readBackRule } from './keepers/read-back.ts';
+import { rebalancerKeeper } from './keepers/rebalancer.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
 import { createS3Server } from './s3/server.ts';
@@ -136,6 +138,7 @@ function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, {
   const { store, clock, newId, owner } = options;
   const { objectSecondLookMs: secondLookMs, objectRetryWaitMs: retryWaitMs } = options.values;
   const { objectUnhealthyAfterMs: unhealthyAfterMs, objectReadBack } = options.values;
+  const { objectRebalancePercent, objectRebalancePeriodMs } = options.values;
   const { capacity, leftovers } = writer;
   const isReadBack = readBackRule(objectReadBack);
   const moving = { store, registry, capacity, leftovers, newId, clock, owner, isReadBack };
@@ -144,6 +147,8 @@ function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, {
     intentKeeper(store, clock, keeperPeriodMs),
     replicatorKeeper({ ...moving, retryWaitMs, unhealthyAfterMs }, keeperPeriodMs),
     overReplicationKeeper({ store, registry, clock }, keeperPeriodMs),
+    rebalancerKeeper({ ...moving, threshold: objectRebalancePercent / 100 }, objectRebalancePeriodMs),
+    drainsKeeper({ store, registry, clock }, keeperPeriodMs),
     uploadKeeper(store, clock, uploadPeriodMs),
   ];
 }

@@ -12,9 +12,11 @@ import { checkGateway } from '../../src/objects/checking/check-gateway.ts';
 import type { CheckReport } from '../../src/objects/checking/report.ts';
 import { type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
+import { drainsKeeper } from '../../src/objects/keepers/drains.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
 import { overReplicationKeeper } from '../../src/objects/keepers/over-replication.ts';
 import { readBackRule } from '../../src/objects/keepers/read-back.ts';
+import { rebalancerKeeper } from '../../src/objects/keepers/rebalancer.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
 import type { StoreEngine } from '../support/stores.ts';
@@ -27,7 +29,7 @@ export interface LabBackend extends TestBackend {
   readonly backend: MemoryObjectBackend;
 }
 
-type LabKeeper = 'cleanup' | 'intents' | 'overReplication' | 'replicator' | 'uploads';
+type LabKeeper = 'cleanup' | 'drains' | 'intents' | 'rebalancer' | 'overReplication' | 'replicator' | 'uploads';
 
 /** A gateway process as a test sees it: it can be ended without a word and started again on the same store. */
 export interface Lab {
@@ -149,6 +151,8 @@ async function enter(place: Place): Promise<Lab> {
     return {
       cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
       intents: intentKeeper(store, clock, 1),
+      drains: drainsKeeper({ store, registry, clock }, 1),
+      rebalancer: rebalancerKeeper({ ...moving, threshold: 0.1 }, 1),
       overReplication: overReplicationKeeper({ store, registry, clock }, 1),
       replicator: replicatorKeeper({ ...moving, retryWaitMs, unhealthyAfterMs }, 1),
       uploads: uploadKeeper(store, clock, 1),

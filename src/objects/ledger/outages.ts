@@ -1,6 +1,6 @@
-import { appendEvent } from '../../kernel/events/event.ts';
-import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
+import { noteBackend } from '../backends/management/events.ts';
+import { lockBackend } from '../backends/management/lock-backend.ts';
 import type { OutageRow } from '../tables.ts';
 
 /** Whether the backend of a copy has been out of order for so long that the copy counts as missing. */
@@ -16,8 +16,8 @@ export interface NoteOutage {
   readonly nowMs: number;
 }
 
-const begin = `insert into backend_outages (backend, since, reason, walked_to, is_walked)
-  select name, ?, ?, '', 0 from object_backends where name = ? on conflict (backend) do nothing`;
+const begin = `insert into backend_outages (backend, since, reason, walked_to, is_walked) values (?, ?, ?, '', 0)
+  on conflict (backend) do nothing`;
 const leave = 'update backend_outages set away_at = ? where backend = ? and away_at is null and since <= ? returning *';
 
 /** Notes that a backend does not work. Gives whether its copies count as missing from now on. */
@@ -25,10 +25,12 @@ export const noteOutage = transaction(
   import.meta.url,
   'noteOutage',
   async (tx, { backend, reason, awayAfterMs, nowMs }: NoteOutage): Promise<boolean> => {
-    await tx.run(begin, [nowMs, reason, backend]);
+    if ((await lockBackend(tx, backend)) === null) return false;
+    await tx.run(begin, [backend, nowMs, reason]);
     const [row] = await tx.rows<OutageRow>(leave, [nowMs, backend, nowMs - awayAfterMs]);
     if (row === undefined) return false;
-    await note(tx, backend, 'away', { since: new Date(row.since).toISOString(), reason: row.reason }, nowMs);
+    const since = new Date(row.since).toISOString();
+    await noteBackend(tx, backend, 'away', { actor: 'gateway', nowMs }, { since, reason: row.reason });
     return true;
   },
 );
@@ -38,10 +40,11 @@ export const endOutage = transaction(
   import.meta.url,
   'endOutage',
   async (tx, { backend, nowMs }: { readonly backend: string; readonly nowMs: number }): Promise<void> => {
+    await lockBackend(tx, backend);
     const [row] = await tx.rows<OutageRow>('delete from backend_outages where backend = ? returning *', [backend]);
     if (row === undefined || row.away_at === null) return;
     await tx.run(`update backend_outages set walked_to = '', is_walked = 0`, []);
-    await note(tx, backend, 'back', { away_ms: nowMs - row.away_at }, nowMs);
+    await noteBackend(tx, backend, 'back', { actor: 'gateway', nowMs }, { away_ms: nowMs - row.away_at });
   },
 );
 
@@ -75,9 +78,3 @@ export const queueAway = transaction(
     return queued;
   },
 );
-
-async function note(tx: Tx, backend: string, type: string, detail: Record<string, unknown>, nowMs: number) {
-  const resource = `object-backend:${backend}`;
-  const event = { resource, type: `object_backend.${type}`, data: { backend, ...detail }, operationId: null };
-  await appendEvent(tx, { ...event, actor: 'gateway', createdAtMs: nowMs });
-}

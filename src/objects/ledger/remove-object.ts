@@ -71,7 +71,7 @@ const promote = `update objects set is_latest = 1 where bucket = ? and object_ke
   (select max(seq) from objects where bucket = ? and object_key = ?)`;
 
 /** When the latest version is deleted, the one before it is what stands. */
-async function promoteNewest(tx: Tx, bucket: string, key: string): Promise<void> {
+export async function promoteNewest(tx: Tx, bucket: string, key: string): Promise<void> {
   await tx.run(promote, [bucket, key, bucket, key]);
 }
 

@@ -11,7 +11,7 @@ export interface Doing {
 export async function noteBackend(
   tx: Tx,
   name: string,
-  type: 'added' | 'changed' | 'draining' | 'active' | 'removed' | 'purging',
+  type: 'added' | 'changed' | 'draining' | 'active' | 'purging' | 'removed' | 'away' | 'back',
   { actor, nowMs }: Doing,
   detail: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
