@@ -47,7 +47,7 @@ export interface Lab {
   /** Copies that were told to be bad, and errors that nobody saw. */
   readonly problems: string[];
   bucket(name: string, settings?: Partial<BucketSettings>): Promise<void>;
-  setState(backend: string, state: 'active' | 'draining'): Promise<void>;
+  setState(backend: string, state: State): Promise<void>;
   keepers(options?: {
     readonly secondLookMs?: number;
     readonly unhealthyAfterMs?: number;
@@ -76,7 +76,7 @@ export class LabClock implements Clock {
   }
 }
 
-type State = 'active' | 'draining';
+type State = 'active' | 'draining' | 'purging';
 
 const signal = new AbortController().signal;
 const dayMs = 86_400_000;
@@ -206,11 +206,16 @@ async function settle(lab: Lab, roundsMax: number): Promise<void> {
   }
 }
 
+/** As the real registry tells it: anything but active takes no new bytes. */
+function known(state: State): 'active' | 'draining' {
+  return state === 'active' ? state : 'draining';
+}
+
 function labRegistry(backends: readonly LabBackend[], calls: CallWatch, states: ReadonlyMap<string, State>) {
   const all = backends.map(({ name, backend, quotaBytes = null, labels = {}, objectBytesMax = null }, position) => ({
     name,
     kind: 'memory',
-    state: states.get(name)!,
+    state: known(states.get(name)!),
     labels,
     position,
     quotaBytes,
@@ -223,8 +228,8 @@ function labRegistry(backends: readonly LabBackend[], calls: CallWatch, states: 
   }));
   const get = (name: string): KnownBackend | null => all.find((one) => one.name === name) ?? null;
   const registry: ObjectBackendRegistry = { all, get, refresh: async () => {}, close: async () => {} };
-  const setState = (name: string, state: 'active' | 'draining') => {
-    all.find((one) => one.name === name)!.state = state;
+  const setState = (name: string, state: State) => {
+    all.find((one) => one.name === name)!.state = known(state);
   };
   return { registry, setState };
 }

@@ -78,7 +78,8 @@ async function settle(
   let later: { error: string | null; waitsFor: string; dueAtMs: number } | null =
     spare === undefined ? null : { error: null, waitsFor: spare.backend, dueAtMs: clock.nowMs() + firstWaitMs };
   try {
-    if (surplus !== null && surplus.chosen.length > 0) sum.dropped += await drop(options, surplus, signal);
+    const dropped = surplus === null || surplus.chosen.length === 0 ? 0 : await drop(options, surplus, signal);
+    sum.dropped += dropped;
   } catch (error) {
     const dueAtMs = clock.nowMs() + backoffMs(row.attempts, firstWaitMs, lastWaitMs);
     later = { error: String((error as Error).message).slice(0, 500), waitsFor: '', dueAtMs };

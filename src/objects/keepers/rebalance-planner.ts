@@ -104,7 +104,10 @@ export class RebalancePlanner {
     const free = [...this.#places.values()].filter(
       (one) => one.isOpen && !backends.includes(one.name) && fitsLabels(one, wishes.requiredLabels),
     );
-    const sources = holders.filter(({ name }) => !before.some(({ to }) => to === name));
+    // The one that stands worst moves first, or another would have to follow it.
+    const sources = holders
+      .filter(({ name }) => !before.some(({ to }) => to === name))
+      .sort((a, b) => (wishes.placement === 'pack' ? b.position - a.position : filledShare(b) - filledShare(a)));
     for (const reason of ['labels', 'domain', wishes.placement] as const) {
       for (const source of free.length === 0 ? [] : sources) {
         const target = this.#targetFor(part, source, holders, free, reason);
