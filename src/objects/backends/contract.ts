@@ -75,7 +75,7 @@ export const objectBackendSchema = Type.Object({
     Type.Object({
       started_at: timeSchema,
       completed_at: nullable(timeSchema),
-      bytes_left: bytesOutput,
+      bytes_left: Type.Integer({ format: 'int64', description: 'With what waits for deletion.' }),
       bytes_per_second: nullable(Type.Integer()),
       seconds_left: nullable(Type.Integer({ description: 'At this rate.' })),
       blocked: Type.Array(Type.Object({ reason: Type.String(), count: Type.Integer() }), {

@@ -35,7 +35,7 @@ export function backendView(detail: BackendDetail): Static<typeof objectBackendS
     drain: drain && {
       started_at: isoTime(drain.startedAtMs),
       completed_at: isoTimeOrNull(drain.completedAtMs),
-      bytes_left: drain.bytesLeft,
+      bytes_left: Number(drain.bytesLeft),
       bytes_per_second: drain.bytesPerSecond,
       seconds_left: drain.secondsLeft,
       blocked: [...drain.blocked],
