@@ -144,4 +144,5 @@ export interface DrainRow {
   bytes_per_second: number | null;
   measured_at: number | null;
   completed_at: number | null;
+  walked_to: string;
 }

@@ -19,22 +19,20 @@ const notesMax = 500;
 const restMs = 6 * 3_600_000;
 
 const ending = `select content_id from copies where content_id > ? order by content_id, part, backend limit 1 offset ?`;
+const between = (column: string, end: string) => `${column} > ?${end === '' ? '' : ` and ${column} <= ?`}`;
 const odd = (
   end: string,
-) => `select content_id, part, count(*) as n from copies c where content_id > ?${end} and not exists
+) => `select content_id, part, count(*) as n from copies c where ${between('content_id', end)} and not exists
   (select 1 from shortfalls f where f.content_id = c.content_id and f.part = c.part) and not exists
   (select 1 from surpluses f where f.content_id = c.content_id and f.part = c.part) group by content_id, part
   having count(*) < ? or count(*) > ?`;
-const compared = (end: string) => `select distinct s.content_id, s.part, s.n, o.bucket from (${odd(end)}) s
-    join objects o on o.content_id = s.content_id
-  union select s.content_id, s.part, s.n, u.bucket from (${odd(end)}) s
-    join uploads u on u.upload_id = s.content_id and u.state = 'open'`;
+const referring = (end: string) => `select content_id, bucket from objects where ${between('content_id', end)}
+  union select upload_id as content_id, bucket from uploads where ${between('upload_id', end)} and state = 'open'`;
 
 interface Row {
   readonly content_id: string;
   readonly part: number;
   readonly n: number | string;
-  readonly bucket: string;
 }
 
 /** Where the round is, and what the buckets wanted when it began. */
@@ -95,14 +93,18 @@ async function lookFrom(reader: Reader, after: string, copiesOf: ReadonlyMap<str
   const [most, least] = [Math.max(...copiesOf.values()), Math.min(...copiesOf.values())];
   const [last] = await reader.rows<{ content_id: string }>(ending, [after, copiesPerPage]);
   const end = last?.content_id ?? '';
-  const bounds = end === '' ? [after, most, least] : [after, end, most, least];
-  const rows = await reader.rows<Row>(compared(end === '' ? '' : ' and content_id <= ?'), [...bounds, ...bounds]);
+  const bounds = end === '' ? [after] : [after, end];
+  const rows = await reader.rows<Row>(odd(end), [...bounds, most, least]);
   const surplus: PartRef[] = [];
   const owed: (PartRef & { bucket: string })[] = [];
-  for (const sharers of Map.groupBy(rows, (row) => `${row.content_id}/${row.part}`).values()) {
-    const [{ content_id: contentId, part, n, bucket }] = sharers as [Row];
-    const wanted = Math.max(...sharers.map((row) => copiesOf.get(row.bucket) ?? 1));
-    if (Number(n) < wanted) owed.push({ contentId, part, bucket });
+  if (rows.length === 0) return { end, owed, surplus };
+  const buckets = await reader.rows<{ content_id: string; bucket: string }>(referring(end), [...bounds, ...bounds]);
+  const bucketsOf = Map.groupBy(buckets, (row) => row.content_id);
+  for (const { content_id: contentId, part, n } of rows) {
+    const sharers = bucketsOf.get(contentId);
+    if (sharers === undefined) continue;
+    const wanted = Math.max(...sharers.map(({ bucket }) => copiesOf.get(bucket) ?? 1));
+    if (Number(n) < wanted) owed.push({ contentId, part, bucket: sharers[0]!.bucket });
     if (Number(n) > wanted) surplus.push({ contentId, part });
   }
   return { end, owed, surplus };

@@ -20,7 +20,7 @@ export const keepingMigration: Migration = {
         walked_to ${key} not null, is_walked ${integer} not null)`,
       `create table backend_drains (
         backend ${key} primary key, started_at ${integer} not null, bytes_left ${integer}, bytes_per_second ${integer},
-        measured_at ${integer}, completed_at ${integer})`,
+        measured_at ${integer}, completed_at ${integer}, walked_to ${key} default '' not null)`,
       // Moving what is safe where it is costs money, so somebody has to want it.
       `insert into keepers (name, until, runs, paused_at, paused_by)
         values ('object-rebalancer', 0, 0, ${Date.now()}, 'default') on conflict (name) do nothing`,

@@ -12,7 +12,7 @@ export interface SetBackendState {
 
 const beginDrain = `insert into backend_drains (backend, started_at) values (?, ?)
   on conflict (backend) do update set started_at = excluded.started_at, bytes_left = null, bytes_per_second = null,
-    measured_at = null, completed_at = null`;
+    measured_at = null, completed_at = null, walked_to = ''`;
 
 /**
  * Ends or begins taking new bytes. The state is a column of the row that every claim of room asks in its own statement, so
