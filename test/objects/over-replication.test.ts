@@ -27,7 +27,7 @@ async function typesOf(lab: Lab, resource: string): Promise<string[]> {
 }
 
 onEveryStore('copies beyond what is wanted', (engine) => {
-  test('are made while a backend is away for long, and let go when it is back', async () => {
+  test('failure 24: what cannot be reached is not counted: they are made while a backend is away, and let go when it is back', async () => {
     const lab = await openLab(engine, labBackends(3));
     await withOutage(lab, 5);
     const { replicator, overReplication } = lab.keepers({ unhealthyAfterMs: hourMs });
@@ -70,6 +70,38 @@ onEveryStore('copies beyond what is wanted', (engine) => {
     const next = await lab.restart();
     await next.keepers({ unhealthyAfterMs: hourMs }).replicator.run(signal);
     assert.equal(lab.backends[2]!.backend.blobs.size, 1);
+    await lab.close();
+  });
+
+  test('failure 19: with all backends away nothing is made, let go or given up, and all goes on by itself', async () => {
+    const lab = await openLab(engine, labBackends(3));
+    await lab.bucket('b', { copies: 2 });
+    for (let index = 0; index < 4; index++) await put(lab, 'b', `k${index}`, `content ${index}`);
+    const verbs = ['health', 'get', 'put', 'head'] as const;
+    for (const { backend } of lab.backends) {
+      backend.faults.push(
+        ...verbs.map((verb) => ({ verb, times: Number.POSITIVE_INFINITY, effect: 'unreachable' as const })),
+      );
+    }
+    const { replicator, overReplication } = lab.keepers({ unhealthyAfterMs: hourMs });
+    for (let run = 0; run < 3; run++) {
+      lab.clock.advance(hourMs);
+      for (const keeper of [replicator, overReplication]) await keeper.run(signal);
+    }
+    assert.equal(await count(lab.store, 'backend_outages'), 3);
+    assert.deepEqual([await count(lab.store, 'copies'), await count(lab.store, 'shortfalls')], [8, 0]);
+    // One comes back: what stands there can be made elsewhere as soon as there is an elsewhere.
+    for (const { backend } of [lab.backends[0]!, lab.backends[2]!]) backend.faults.length = 0;
+    for (let run = 0; run < 3; run++) await replicator.run(signal);
+    assert.deepEqual(
+      lab.backends.map(({ backend }) => backend.blobs.size),
+      [4, 4, 4],
+    );
+    lab.backends[1]!.backend.faults.length = 0;
+    await replicator.run(signal);
+    lab.clock.advance(hourMs);
+    await assertClean(lab);
+    assert.equal((await lab.check()).copies, 8);
     await lab.close();
   });
 

@@ -4,6 +4,7 @@ import { type Keeper, type KeeperPlan, planStepsMax } from '../../kernel/keepers
 import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import { filledShare, readBackendBytes } from '../backends/filling.ts';
+import { awayBackends } from '../ledger/outages.ts';
 import { dropSurplus, dueSurpluses, settleSurplus } from '../ledger/surpluses.ts';
 import { wishesOf } from '../ledger/wanted-copies.ts';
 import type { SurplusRow } from '../tables.ts';
@@ -17,7 +18,6 @@ const batchesMax = 100;
 const lookTimeoutMs = 30_000;
 const firstWaitMs = 60_000;
 const lastWaitMs = 6 * 3_600_000;
-const away = 'select backend from backend_outages where away_at is not null';
 
 export interface OverReplicationOptions {
   readonly store: Store;
@@ -139,7 +139,7 @@ async function surplusOf(
 async function readPicture({ store }: OverReplicationOptions): Promise<Picture> {
   return store.read(async (reader) => ({
     filled: new Map((await readBackendBytes(reader)).map((one) => [one.name, filledShare(one)])),
-    away: new Set((await reader.rows<{ backend: string }>(away, [])).map(({ backend }) => backend)),
+    away: await awayBackends(reader),
   }));
 }
 
@@ -150,7 +150,7 @@ async function plan(options: OverReplicationOptions, signal: AbortSignal): Promi
   const picture = await readPicture(options);
   const sheet = new CostSheet();
   for (const row of rows.slice(0, planStepsMax)) {
-    signal.throwIfAborted();
+    if (signal.aborted) break;
     const surplus = await surplusOf(options, row, picture);
     if (surplus === null || surplus.chosen.length === 0) continue;
     const { copies, chosen, bucket } = surplus;
@@ -160,6 +160,6 @@ async function plan(options: OverReplicationOptions, signal: AbortSignal): Promi
       sheet.step('drop', `${bucket}: part ${part} of ${contentId} on ${backend}`, storedBytes);
     }
   }
-  const isExact = rows.length <= planStepsMax;
+  const isExact = rows.length <= planStepsMax && !signal.aborted;
   return sheet.plan((count) => `${count} copies are beyond what their buckets want.`, isExact);
 }

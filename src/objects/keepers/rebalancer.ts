@@ -137,6 +137,5 @@ async function plan(options: RebalancerOptions, after: string | null, signal: Ab
     }
     last = end;
   }
-  signal.throwIfAborted();
   return sheet.plan((count, sizeBytes) => `${count} copies would move, ${sizeBytes} bytes.`, last === '');
 }

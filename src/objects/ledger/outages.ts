@@ -1,3 +1,4 @@
+import type { Reader } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { noteBackend } from '../backends/management/events.ts';
 import { lockBackend } from '../backends/management/lock-backend.ts';
@@ -6,6 +7,13 @@ import type { OutageRow } from '../tables.ts';
 /** Whether the backend of a copy has been out of order for so long that the copy counts as missing. */
 export function isAway(copies: string): string {
   return `exists (select 1 from backend_outages w where w.backend = ${copies}.backend and w.away_at is not null)`;
+}
+
+/** The backends of which {@link isAway} is true. */
+export async function awayBackends(reader: Pick<Reader, 'rows'>): Promise<ReadonlySet<string>> {
+  const statement = 'select backend from backend_outages where away_at is not null';
+  const rows = await reader.rows<Pick<OutageRow, 'backend'>>(statement, []);
+  return new Set(rows.map(({ backend }) => backend));
 }
 
 export interface NoteOutage {

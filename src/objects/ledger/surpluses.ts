@@ -2,7 +2,7 @@ import type { Reader, Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { CopyRow, SurplusRow } from '../tables.ts';
 import { type DisposalReason, dispose, disposalOf } from './dispose.ts';
-import { isAway } from './outages.ts';
+import { awayBackends, isAway } from './outages.ts';
 import { wantedCopies } from './wanted-copies.ts';
 
 /** Which part of which content. */
@@ -33,23 +33,20 @@ export const noteSurpluses = transaction(
   },
 );
 
-/** Names of backends that something waits for, one after another by the index; `''` for what waits for none. */
+/** What is waited for, one name after another by the index; `''` for nothing. */
+const firstName = 'select waits_for from surpluses order by waits_for limit 1';
 const nextName = 'select waits_for from surpluses where waits_for > ? order by waits_for limit 1';
-const unbound = `select waits_for from surpluses where waits_for = '' limit 1`;
 const dueOf = 'select * from surpluses where waits_for = ? and due_at <= ? order by due_at, content_id, part limit ?';
-const away = 'select backend from backend_outages where away_at is not null';
 
 /** What is due, except what waits for a backend that is away. */
 export async function dueSurpluses(reader: Reader, nowMs: number, limit: number): Promise<SurplusRow[]> {
-  const absent = new Set((await reader.rows<{ backend: string }>(away, [])).map(({ backend }) => backend));
+  const away = await awayBackends(reader);
   const due: SurplusRow[] = [];
-  let [name] = await reader.rows<{ waits_for: string }>(unbound, []);
-  [name] = name === undefined ? await reader.rows<{ waits_for: string }>(nextName, ['']) : [name];
-  while (name !== undefined && due.length < limit) {
-    const { waits_for: waitsFor } = name;
-    if (!absent.has(waitsFor))
-      due.push(...(await reader.rows<SurplusRow>(dueOf, [waitsFor, nowMs, limit - due.length])));
-    [name] = await reader.rows<{ waits_for: string }>(nextName, [waitsFor]);
+  let [next] = await reader.rows<Pick<SurplusRow, 'waits_for'>>(firstName, []);
+  while (next !== undefined && due.length < limit) {
+    const { waits_for: waitsFor } = next;
+    if (!away.has(waitsFor)) due.push(...(await reader.rows<SurplusRow>(dueOf, [waitsFor, nowMs, limit - due.length])));
+    [next] = await reader.rows<Pick<SurplusRow, 'waits_for'>>(nextName, [waitsFor]);
   }
   return due;
 }
