@@ -5,7 +5,7 @@ import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import { filledShare, readBackendBytes } from '../backends/filling.ts';
 import { awayBackends } from '../ledger/outages.ts';
-import { dropSurplus, dueSurpluses, settleSurplus } from '../ledger/surpluses.ts';
+import { type SettleSurplus, dropSurplus, dueSurpluses, settleSurplus } from '../ledger/surpluses.ts';
 import { wishesOf } from '../ledger/wanted-copies.ts';
 import type { SurplusRow } from '../tables.ts';
 import { backoffMs, inParallel } from './batches.ts';
@@ -30,6 +30,7 @@ interface Surplus {
   readonly copies: readonly (StandingCopy & StoredCopy)[];
   readonly chosen: readonly (StandingCopy & StoredCopy)[];
   readonly bucket: string;
+  readonly wanted: number;
 }
 
 /** What is known of all backends for one run. */
@@ -73,16 +74,19 @@ async function settle(
   const { store, clock } = options;
   const { content_id: contentId, part } = row;
   const surplus = await surplusOf(options, row, picture);
-  const spare = surplus?.copies.find(({ standing }) => standing === 'away');
-  // What stands on a backend that is away is looked at again when it is back.
-  let later: { error: string | null; waitsFor: string; dueAtMs: number } | null =
-    spare === undefined ? null : { error: null, waitsFor: spare.backend, dueAtMs: clock.nowMs() + firstWaitMs };
+  let [dropped, error] = [0, 'Too few others stand where they are safe.'];
   try {
-    const dropped = surplus === null || surplus.chosen.length === 0 ? 0 : await drop(options, surplus, signal);
-    sum.dropped += dropped;
-  } catch (error) {
-    const dueAtMs = clock.nowMs() + backoffMs(row.attempts, firstWaitMs, lastWaitMs);
-    later = { error: String((error as Error).message).slice(0, 500), waitsFor: '', dueAtMs };
+    if (surplus !== null && surplus.chosen.length > 0) dropped = await drop(options, surplus, signal);
+  } catch (failure) {
+    error = String((failure as Error).message).slice(0, 500);
+  }
+  sum.dropped += dropped;
+  let later: SettleSurplus['later'] = null;
+  if (surplus !== null && surplus.copies.length - dropped > surplus.wanted) {
+    // What stands on a backend that is away is looked at again when it is back.
+    const waitsFor = surplus.copies.find(({ standing }) => standing === 'away')?.backend ?? '';
+    const dueAtMs = clock.nowMs() + backoffMs(waitsFor === '' ? row.attempts : 0, firstWaitMs, lastWaitMs);
+    later = { error, waitsFor, dueAtMs };
     sum.kept++;
   }
   await store.write(settleSurplus, { contentId, part, later });
@@ -133,7 +137,8 @@ async function surplusOf(
             : ('shaky' as const);
     return { ...copy, standing, labels, position, filledShare: filled.get(copy.backend) ?? 0 };
   });
-  return { copies, chosen: chooseSurplus(copies, wishes.settings), bucket: wishes.bucket };
+  const { bucket, settings } = wishes;
+  return { copies, chosen: chooseSurplus(copies, settings), bucket, wanted: settings.copies };
 }
 
 async function readPicture({ store }: OverReplicationOptions): Promise<Picture> {

@@ -53,7 +53,7 @@ export async function dueSurpluses(reader: Reader, nowMs: number, limit: number)
 
 export interface SettleSurplus extends PartRef {
   /** `null`: nothing is left to do. */
-  readonly later: { readonly error: string | null; readonly waitsFor: string; readonly dueAtMs: number } | null;
+  readonly later: { readonly error: string; readonly waitsFor: string; readonly dueAtMs: number } | null;
 }
 
 const putOff = `update surpluses set attempts = attempts + 1, last_error = ?, waits_for = ?, due_at = ?

@@ -27,7 +27,7 @@ const reasonsMax = 10;
 
 const blocked = `select s.last_error as reason, count(*) as count from
   (select content_id, part from copies where backend = ? order by storage_key limit ${looked}) c
-  join shortfalls s on s.content_id = c.content_id and s.part = c.part where s.last_error is not null
+  cross join shortfalls s where s.content_id = c.content_id and s.part = c.part and s.last_error is not null
   group by s.last_error order by count desc, reason limit ${reasonsMax}`;
 
 /** Tells how far the drain of a backend is; `null` when it does not drain. */

@@ -38,9 +38,9 @@ interface LostRow {
 
 const page = `select content_id, part, backend, storage_key, stored_bytes from copies where backend = ? and storage_key > ?
   order by storage_key limit ${copiesPerPage}`;
-/** A version counts once, with the first of its lost parts. */
+/** A version counts once, with the first of its lost parts. A cross join begins with the page on every engine. */
 const lost = `select o.bucket, o.object_key, o.version_id, o.size_bytes from (${page}) c
-  join objects o on o.content_id = c.content_id where ${isLastCopy('c')} and not exists
+  cross join objects o where o.content_id = c.content_id and ${isLastCopy('c')} and not exists
     (select 1 from copies p where p.content_id = c.content_id and p.backend = c.backend and p.part < c.part
       and ${isLastCopy('p')}) order by o.bucket, o.object_key, o.version_id`;
 
