@@ -6,7 +6,7 @@ import { setBackendState } from '../../src/objects/backends/management/drain.ts'
 import { beginPurge, planPurge } from '../../src/objects/backends/management/purge.ts';
 import { onEveryStore } from '../support/stores.ts';
 import { until } from '../support/wait.ts';
-import { assertClean, beginUpload, complete, put, putPart, read } from './acts.ts';
+import { assertClean, beginUpload, complete, copy, put, putPart, read } from './acts.ts';
 import type { WriteFate } from './intercepted-store.ts';
 import { type Lab, labBackends, openLab } from './lab.ts';
 
@@ -199,6 +199,37 @@ onEveryStore('draining a backend', (engine) => {
     assert.equal((await lab.check()).copies, 1 + 3 * 2);
     for (let index = 0; index < 3; index++)
       assert.equal(String(await read(lab, 'two', `k${index}`)), `content ${index}`);
+    await lab.close();
+  });
+
+  test('a purge loses an object whole when one of its parts is lost, under every key that shares it, also amid writes', async () => {
+    const lab = await openLab(engine, labBackends(2));
+    await lab.bucket('b');
+    const upload = await beginUpload(lab, 'b', 'in parts');
+    const first = await putPart(lab, upload, 1, randomBytes(5 * 1024 ** 2));
+    await lab.setState('m1', 'draining');
+    const second = await putPart(lab, upload, 2, Buffer.from('end'));
+    await complete(lab, upload, [first, second]);
+    await copy(lab, ['b', 'in parts'], ['b', 'shared']);
+    await put(lab, 'b', 'elsewhere', 'content');
+    const plan = await planPurge(lab.store, 'm1');
+    assert.deepEqual([plan.copies, plan.lostObjects, plan.lostSample], [1, 2, ['b/in parts', 'b/shared']]);
+    const doing = { actor: 'ann', nowMs: lab.clock.nowMs() };
+    await lab.store.write(beginPurge, { name: 'm1', version: 1, plan, doing });
+    await lab.setState('m1', 'purging');
+    lab.backends[0]!.backend.blobs.clear();
+    // It dies before it has forgotten the backend itself.
+    lab.store.fate = (name): WriteFate => (name === 'removeBackend' ? 'refuse' : 'pass');
+    const writes = Array.from({ length: 10 }, (_, index) => put(lab, 'b', index < 5 ? 'in parts' : `k${index}`, 'new'));
+    await assert.rejects(lab.keepers().drains.run(signal));
+    await Promise.all(writes);
+    lab.store.fate = () => 'pass';
+    assert.match(await lab.keepers().drains.run(signal), /and it is removed/);
+    assert.equal(String(await read(lab, 'b', 'in parts')), 'new');
+    assert.equal(String(await read(lab, 'b', 'elsewhere')), 'content');
+    await assert.rejects(read(lab, 'b', 'shared'));
+    await assertClean(lab);
+    assert.equal((await lab.check()).copies, 7);
     await lab.close();
   });
 });
