@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { type Command, CommanderError } from 'commander';
+import { contract } from '../src/contract.ts';
 import { createCommandLine } from '../src/main.ts';
 import { testServer } from '../test/support/server.ts';
 import { holdfastWords, shellCommands } from './shell-lines.ts';
@@ -17,9 +18,10 @@ function read(path: string): string {
 
 /** The names in the first column of the tables of a chapter. */
 function namesIn(chapter: string, text = guide): string[] {
-  const [, body] = text.split(`\n## ${chapter}\n`);
-  assert.ok(body !== undefined, `there is no chapter "${chapter}"`);
-  const rows = body.split(/\n## /)[0]!.match(/^\| `[^|]*/gm) ?? [];
+  const [, rest] = text.split(`\n## ${chapter}\n`);
+  assert.ok(rest !== undefined, `there is no chapter "${chapter}"`);
+  const [body] = rest.split('\n## ');
+  const rows = body!.match(/^\| `[^|]*/gm) ?? [];
   return rows.flatMap((row) => [...row.matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
 }
 
@@ -63,6 +65,20 @@ describe('the guide for operators', () => {
       const row = guide.split('\n').find((line) => line.startsWith('|') && line.includes(`\`${name}\``))!;
       assert.equal(row.split('|')[2]!.trim(), kind, name);
     }
+  });
+
+  test('has each keeper of objects, and no other', async () => {
+    // Some are there only with root keys.
+    await using server = await testServer({ 'encryption-keys': `k=${Buffer.alloc(32).toString('base64')}` });
+    const { items } = await server.client.call(contract.listKeepers);
+    const names = items.map(({ name }) => name).filter((name) => name.startsWith('object-'));
+    assert.deepEqual(namesIn('What you have').toSorted(), names.toSorted());
+  });
+
+  test('has each finding of the check, and no other', () => {
+    const kinds = read('src/objects/checking/report.ts').match(/(?<=^ {2}\| ')\w+/gm) ?? [];
+    assert.ok(kinds.length > 5);
+    assert.deepEqual(namesIn('Look after it').toSorted(), kinds.toSorted());
   });
 
   test('has each type of event that the code can write, and no other', () => {
