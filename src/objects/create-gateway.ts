@@ -6,6 +6,8 @@ import type { ObjectGateway } from './gateway.ts';
 import type { Copy } from './object.ts';
 import { createObjects } from './objects.ts';
 import { BadCopies } from './reading/bad-copies.ts';
+import type { ContentCache } from './reading/cache.ts';
+import type { Hedging } from './reading/hedge.ts';
 import { Locator } from './reading/locator.ts';
 import { Outage } from '../kernel/store/outage.ts';
 import { createUploads } from './uploads.ts';
@@ -22,6 +24,8 @@ export interface GatewayOptions {
   readonly stallMs: number;
   /** Before what failed is tried again; it doubles each time. */
   readonly retryWaitMs: number;
+  readonly hedging?: Hedging | undefined;
+  readonly cache?: ContentCache | undefined;
   /** Told of a copy that is not what the ledger says; it is replaced from a good one. */
   onBadCopy(copy: Copy, reason: string): void;
   onError(error: unknown, about: string): void;
@@ -37,7 +41,7 @@ export interface RunningGateway extends ObjectGateway {
 /** Puts the gateway together. */
 export function createObjectGateway(options: GatewayOptions): RunningGateway {
   const { store, registry, newId, clock, owner, stallMs, retryWaitMs } = options;
-  const { onBadCopy, onError } = options;
+  const { onBadCopy, onError, hedging, cache } = options;
   const outage = new Outage();
   const buckets = createBuckets(store, clock, outage);
   const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onError });
@@ -47,6 +51,7 @@ export function createObjectGateway(options: GatewayOptions): RunningGateway {
     onBadCopy(copy, reason);
     badCopies.report(copy, reason);
   };
-  const parts = { store, registry, buckets, writer, locator, newId, clock, onBadCopy: noteBadCopy };
+  const reading = { hedging, cache, onBadCopy: noteBadCopy };
+  const parts = { store, registry, buckets, writer, locator, newId, clock, ...reading };
   return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies };
 }

@@ -10,6 +10,8 @@ import { removeObject } from './ledger/remove-object.ts';
 import type { Copy, ObjectVersion } from './object.ts';
 import { listObjectVersions, listObjects } from './queries/listing.ts';
 import { partsOf } from './queries/queries.ts';
+import type { ContentCache } from './reading/cache.ts';
+import type { Hedging } from './reading/hedge.ts';
 import type { Found, Locator } from './reading/locator.ts';
 import { type ReadCopyOptions, readCopy } from './reading/read-copy.ts';
 import { piecesOf, readParts } from './reading/read-parts.ts';
@@ -28,6 +30,8 @@ export interface ObjectsOptions {
   readonly locator: Locator;
   readonly newId: IdSource;
   readonly clock: Clock;
+  readonly hedging?: Hedging | undefined;
+  readonly cache?: ContentCache | undefined;
   onBadCopy(copy: Copy, reason: string): void;
 }
 
@@ -115,7 +119,7 @@ async function openObject(options: ObjectsOptions, request: ReadRequest): Promis
 }
 
 async function openFound(options: ObjectsOptions, request: ReadRequest, found: Found): Promise<OpenObject> {
-  const { store, registry, onBadCopy } = options;
+  const { store, registry, hedging, cache, onBadCopy } = options;
   const { version, copies, isStale } = found;
   if (version.isMarker) throw markerError(version, request.versionId !== undefined);
   request.check?.(version);
@@ -129,7 +133,7 @@ async function openFound(options: ObjectsOptions, request: ReadRequest, found: F
     throw objectError('ServiceUnavailable', {}, 'The object is not there any more; try again.');
   }
   const range = request.range(version, parts);
-  const reading: ReadCopyOptions = { registry, signal: request.signal, onBadCopy };
+  const reading: ReadCopyOptions = { registry, hedging, cache, signal: request.signal, onBadCopy };
   const open = isInParts
     ? await readParts(store, contentId!, piecesOf(parts, range), reading)
     : await readCopy(copies, range, reading);

@@ -10,12 +10,15 @@ import type { Metrics } from '../kernel/telemetry/metrics.ts';
 import { accessRoutes } from './access/routes.ts';
 import { AccessService } from './access/service.ts';
 import { StoreAccess } from './access/store-access.ts';
+import { admittedRoute } from './admission/admitted-route.ts';
+import { backgroundRegistry } from './admission/background-registry.ts';
 import { bucketRoutes } from './api/bucket-routes.ts';
 import { objectRoutes } from './api/object-routes.ts';
 import { createPresigner } from './api/presigner.ts';
 import type { ObjectBackend } from './backends/backend.ts';
 import { objectBackendKinds } from './backends/kinds.ts';
 import { BackendService } from './backends/management/service.ts';
+import type { ObjectBackendRegistry } from './backends/registry.ts';
 import { backendDetails, objectBackendRoutes } from './backends/routes.ts';
 import { type ManagedRegistry, openObjectBackendRegistry } from './backends/store-registry.ts';
 import { UsageBook } from './backends/usage.ts';
@@ -24,6 +27,7 @@ import { cleanupKeeper } from './keepers/cleanup.ts';
 import { intentKeeper } from './keepers/intents.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
+import { type LoadParts, createLoadParts } from './load-parts.ts';
 import { createS3Server } from './s3/server.ts';
 import { migratorName, storageMigrator } from './storage-migration/migrator.ts';
 import { storageMigrationRoutes } from './storage-migration/routes.ts';
@@ -74,7 +78,9 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const wrap = wrapBackend === undefined ? {} : { wrapBackend };
   const observe = metrics.onBackendCall;
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, onError: warn, observe, ...wrap });
-  const gateway = createGateway(options, registry);
+  const load = createLoadParts(values, metrics);
+  const { admission } = load;
+  const gateway = createGateway(options, registry, load);
   const { writer } = gateway;
   const leftovers = setInterval(() => {
     writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
@@ -87,6 +93,9 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
     region: values.s3Region,
     baseDomains: values.s3Domains,
     onKeyUse: (accessKey) => access.noteUse(accessKey),
+    admission,
+    // Those at work and those that wait; beyond them nobody is looked at.
+    limits: { requestsMax: 2 * values.objectRequestsMax },
     metrics: { onRequest: (command, status, seconds) => metrics.onRequest(`s3:${command}`, status, seconds) },
   });
   let s3Port = values.s3Port;
@@ -100,13 +109,13 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const details = { store, sealer, registry, usage, healthTimeoutMs };
   const shown = backendDetails(details);
   return {
-    keepers: createKeepers(options, registry, gateway),
+    keepers: createKeepers(options, backgroundRegistry(registry, load.gate), gateway),
     routes: [
       ...accessRoutes({ store, sealer, newId, clock }),
       ...objectBackendRoutes({ service: backendService, store, shown }),
       ...storageMigrationRoutes({ service: migration, backends: backendService, registry, store, clock, shown }),
       ...bucketRoutes({ gateway, store, registry, clock }),
-      ...objectRoutes(gateway, presign),
+      ...objectRoutes(gateway, presign).map((one) => admittedRoute(one, admission)),
     ],
     checks: [],
     listen: async (host, port) => {
@@ -125,7 +134,11 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   };
 }
 
-function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): RunningGateway {
+function createGateway(
+  options: ObjectPartsOptions,
+  registry: ManagedRegistry,
+  { hedging, cache }: LoadParts,
+): RunningGateway {
   const { store, clock, newId, log, owner } = options;
   return createObjectGateway({
     store,
@@ -135,12 +148,18 @@ function createGateway(options: ObjectPartsOptions, registry: ManagedRegistry): 
     owner,
     stallMs,
     retryWaitMs: options.values.objectRetryWaitMs,
+    hedging,
+    cache,
     onBadCopy: (copy, reason) => log.warn({ copy, reason }, 'a copy is not what was written'),
     onError: (error, about) => log.warn({ err: error }, about),
   });
 }
 
-function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, { writer }: RunningGateway): Keeper[] {
+function createKeepers(
+  options: ObjectPartsOptions,
+  registry: ObjectBackendRegistry,
+  { writer }: RunningGateway,
+): Keeper[] {
   const { store, clock, newId, owner } = options;
   const { objectSecondLookMs: secondLookMs, objectRetryWaitMs: retryWaitMs } = options.values;
   const { capacity, leftovers } = writer;

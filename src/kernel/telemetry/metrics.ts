@@ -17,6 +17,8 @@ export interface Metrics {
   ): Promise<{ readonly count: number; readonly seconds: number }>;
   /** `read` is asked at each scrape. */
   gauge(name: string, help: string, read: () => number): void;
+  /** As a gauge, for what only grows. */
+  counter(name: string, help: string, read: () => number): void;
   /** The exposition format (https://prometheus.io/docs/instrumenting/exposition_formats/). */
   text(): Promise<string>;
   readonly contentType: string;
@@ -82,6 +84,18 @@ export function createMetrics(): Metrics {
         },
       });
       registry.registerMetric(gauge);
+    },
+    counter: (name, help, read) => {
+      const counted = new Counter({
+        name: `holdfast_${name}`,
+        help,
+        registers: [],
+        collect() {
+          this.reset();
+          this.inc(read());
+        },
+      });
+      registry.registerMetric(counted);
     },
     responseTimes: (isCounted) => totalsOf(requestSeconds, isCounted),
     text: () => registry.metrics(),

@@ -4,6 +4,8 @@ import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.t
 import { type ByteRange, type Content, chunksOf } from '../content/content.ts';
 import { objectError } from '../errors.ts';
 import type { Copy } from '../object.ts';
+import type { ContentCache } from './cache.ts';
+import { Hedging } from './hedge.ts';
 
 /** A copy that was opened: its first bytes have come. */
 export interface OpenCopy {
@@ -14,6 +16,10 @@ export interface OpenCopy {
 export interface ReadCopyOptions {
   readonly registry: ObjectBackendRegistry;
   readonly signal: AbortSignal;
+  /** Shared by all reads, so that it can bound the share that is hedged. */
+  readonly hedging?: Hedging | undefined;
+  /** Absent: every read asks a backend. */
+  readonly cache?: ContentCache | undefined;
   /** Told of a copy that is not what the ledger says. */
   onBadCopy(copy: Copy, reason: string): void;
 }
@@ -28,15 +34,17 @@ export async function readCopy(
   range: ByteRange | null,
   options: ReadCopyOptions,
 ): Promise<OpenCopy> {
+  const { registry, signal, cache, hedging = new Hedging() } = options;
+  const kept = cache?.find(copies, range) ?? null;
+  if (kept !== null) return { content: kept, cancel: () => {} };
   let lastError: unknown = null;
-  for (const { copy, known } of bestFirst(copies, options.registry)) {
-    try {
-      return await openCopy(copy, known, range, options);
-    } catch (error) {
-      options.signal.throwIfAborted();
-      lastError = error;
-    }
-  }
+  const opened = await hedging.open(
+    bestFirst(copies, registry),
+    ({ copy, known }, inside) => openCopy(copy, known, range, { ...options, signal: inside }),
+    signal,
+    (error) => (lastError = error),
+  );
+  if (opened !== null) return range === null && cache !== undefined ? cache.keep(copies[0]!, opened) : opened;
   const message = lastError instanceof Error ? ` ${lastError.message}` : '';
   throw objectError('ServiceUnavailable', {}, `No copy of the object can be read now; try again.${message}`);
 }
@@ -53,8 +61,9 @@ function bestFirst(
   }
   if (placed.length < 2) return placed;
   const rank = ({ known }: { known: KnownBackend }) =>
-    (known.isOpenFor('read') ? 0 : 1e9) + (known.isOver('egress') ? 1e6 : 0) + known.latencyMs;
-  return placed.sort((a, b) => rank(a) - rank(b));
+    (known.isOpenFor('read') ? 0 : 1e9) + (known.isOver('egress') ? 1e6 : 0) + (known.reads?.costMs ?? 0);
+  // Of those that are alike the one that was quicker last, which shares the load out between them.
+  return placed.sort((a, b) => rank(a) - rank(b) || a.known.latencyMs - b.known.latencyMs);
 }
 
 async function openCopy(

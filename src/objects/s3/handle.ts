@@ -1,13 +1,14 @@
 import type { Clock } from '../../kernel/ids.ts';
 import type { Log } from '../../kernel/telemetry/log.ts';
 import type { Access } from '../access/access.ts';
+import type { Admission } from '../admission/admission.ts';
 import type { Bucket } from '../bucket.ts';
 import { objectError } from '../errors.ts';
 import type { ObjectGateway } from '../gateway.ts';
 import { requireKnownHeader } from './amz-headers.ts';
 import { type Authenticate, type Authenticated, createAuthenticate } from './authenticate.ts';
 import type { S3Command, S3Reply } from './command.ts';
-import { RequestContext } from './context.ts';
+import { RequestContext, type RequestParts } from './context.ts';
 import { errorReply } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
 import type { Limits } from './limits.ts';
@@ -25,12 +26,17 @@ export interface HandleOptions {
   readonly baseDomains: readonly string[];
   readonly commands: readonly S3Command[];
   readonly limits: Limits;
+  /** Absent: nobody waits for a turn. */
+  readonly admission?: Admission;
   /** Told of each access key that signed a request rightly. */
   readonly onKeyUse?: (accessKey: string) => void;
 }
 
 /** Answers one request, from its headers to the end of its exchange; `refusal` is why it is refused at once. Never throws. */
 export type Handle = (exchange: Exchange, refusal: Error | null) => Promise<void>;
+
+/** All without a signature take turns as one. */
+const anonymous = 'anonymous';
 
 interface Face extends HandleOptions {
   readonly router: Router;
@@ -75,6 +81,23 @@ async function answer(face: Face, exchange: Exchange): Promise<void> {
   exchange.commandName = command.name;
   if (headers.origin !== undefined) await loadForCors(face, exchange, target, command);
   const authenticated = await admit(face, exchange, target, route);
+  const user = authenticated.user?.id ?? anonymous;
+  const release = await face.admission?.enter(user, target.bucketName || null, () => exchange.signal());
+  try {
+    await answerAdmitted(face, exchange, { target, route, authenticated });
+  } finally {
+    release?.();
+  }
+}
+
+async function answerAdmitted(
+  face: Face,
+  exchange: Exchange,
+  { target, route, authenticated }: Pick<RequestParts, 'target' | 'route' | 'authenticated'>,
+): Promise<void> {
+  const { request } = exchange;
+  const { headers } = request;
+  const { command } = route;
   if (target.resource !== 'service' && command.isWithoutBucket !== true) {
     exchange.bucket ??= await face.gateway.buckets.get(target.bucketName);
     requireOwner(exchange.bucket, headers['x-amz-expected-bucket-owner']);

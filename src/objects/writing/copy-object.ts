@@ -7,6 +7,7 @@ import type { CopyRequest } from '../gateway.ts';
 import { shareContent } from '../ledger/share-content.ts';
 import type { Copy, ObjectAttributes, ObjectVersion } from '../object.ts';
 import { copiesOf, findVersionByContent, leastCopies, partsOf } from '../queries/queries.ts';
+import type { Hedging } from '../reading/hedge.ts';
 import type { Locator } from '../reading/locator.ts';
 import { type OpenCopy, readCopy } from '../reading/read-copy.ts';
 import { piecesOf, readParts } from '../reading/read-parts.ts';
@@ -16,6 +17,7 @@ import { orFound } from './unknown-commit.ts';
 export interface CopyObjectOptions extends PutObjectOptions {
   readonly registry: ObjectBackendRegistry;
   readonly locator: Locator;
+  readonly hedging?: Hedging | undefined;
   onBadCopy(copy: Copy, reason: string): void;
 }
 
@@ -132,12 +134,12 @@ async function rewrite(
 
 /** Opens the content of a version, or a range of it, for reading; `null` when it has been released since. */
 export async function openSource(
-  { store, registry, onBadCopy }: Pick<CopyObjectOptions, 'store' | 'registry' | 'onBadCopy'>,
+  { store, registry, hedging, onBadCopy }: Pick<CopyObjectOptions, 'store' | 'registry' | 'hedging' | 'onBadCopy'>,
   source: ObjectVersion,
   range: ByteRange | null,
   signal: AbortSignal,
 ): Promise<OpenCopy | null> {
-  const reading = { registry, signal, onBadCopy };
+  const reading = { registry, hedging, signal, onBadCopy };
   const contentId = source.contentId!;
   const parts = await store.read((reader) => partsOf(reader, contentId, { after: 0, limit: 10_000 }));
   if (parts.length > 0) return readParts(store, contentId, piecesOf(parts, range), reading);
