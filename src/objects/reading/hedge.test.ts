@@ -15,7 +15,7 @@ class Candidate {
   readonly health: { costMs: number; p95Ms: number | null; isProbeDue: boolean; beginProbe(): void };
   signal: AbortSignal | null = null;
   cancels = 0;
-  #opening = Promise.withResolvers<Open>();
+  #opening = opening();
 
   constructor(name: string, p95Ms: number | null, isWell = true) {
     this.name = name;
@@ -43,7 +43,7 @@ class Candidate {
 
   /** For another read. */
   again(): this {
-    this.#opening = Promise.withResolvers<Open>();
+    this.#opening = opening();
     this.signal = null;
     return this;
   }
@@ -52,6 +52,13 @@ class Candidate {
 interface Open {
   readonly name: string;
   cancel(): void;
+}
+
+function opening() {
+  const resolvers = Promise.withResolvers<Open>();
+  // One that nobody opens may fail as well.
+  resolvers.promise.catch(() => {});
+  return resolvers;
 }
 
 function read(hedging: Hedging, candidates: readonly Candidate[], errors: unknown[] = [], inside = signal) {
