@@ -10,7 +10,7 @@ import { MemoryObjectBackend } from '../../src/objects/backends/memory/memory.ts
 import type { BucketSettings } from '../../src/objects/bucket.ts';
 import { checkGateway } from '../../src/objects/checking/check-gateway.ts';
 import type { CheckReport } from '../../src/objects/checking/report.ts';
-import { type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
+import { type GatewayOptions, type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
@@ -98,7 +98,14 @@ export function labBackends(count: number, more: Omit<Partial<LabBackend>, 'name
   }));
 }
 
-export async function openLab(engine: StoreEngine, backends: readonly LabBackend[]): Promise<Lab> {
+/** What reads of one gateway go by, beside its registry. */
+type Reading = Pick<GatewayOptions, 'hedging' | 'cache'>;
+
+export async function openLab(
+  engine: StoreEngine,
+  backends: readonly LabBackend[],
+  reading: () => Reading = () => ({}),
+): Promise<Lab> {
   const settings = await engine.fresh(migrations);
   const open = () => openStore(settings, { owner: true });
   const store = await open();
@@ -106,7 +113,7 @@ export async function openLab(engine: StoreEngine, backends: readonly LabBackend
     await store.write(insertTestBackend, { ...row, position });
   }
   const { databaseUrl } = settings;
-  return enter({ store, open, databaseUrl, backends, clock: new LabClock(), isFirst: true });
+  return enter({ store, open, databaseUrl, backends, reading, clock: new LabClock(), isFirst: true });
 }
 
 interface Place {
@@ -114,6 +121,8 @@ interface Place {
   open(): Promise<Store>;
   readonly databaseUrl: string | undefined;
   readonly backends: readonly LabBackend[];
+  /** Of each gateway its own. */
+  reading(): Reading;
   readonly clock: LabClock;
   /** Whether closing this one closes the store that all share. */
   readonly isFirst: boolean;
@@ -139,6 +148,7 @@ async function enter(place: Place): Promise<Lab> {
     owner,
     stallMs: 200,
     retryWaitMs,
+    ...place.reading(),
     onBadCopy: (copy, reason) => problems.push(`${copy.backend}: ${reason}`),
     onError: (error, about) => problems.push(`${about}: ${String(error)}`),
   });

@@ -104,7 +104,8 @@ describe('requests for which there is no turn', () => {
     await until('its requests fill the line', () => admission.atWork === 2 && admission.waiting === 2);
     const calm = ask('calm');
     await Promise.all([...busy, calm]);
-    assert.ok(ended.indexOf('calm 200') < 3, ended.join());
-    assert.deepEqual(ended.toSorted(), ['busy 200', 'busy 200', 'busy 200', 'busy 200', 'calm 200']);
+    assert.ok(ended.indexOf('calm 200') < 4, ended.join());
+    // The one too many was of those that have most in line.
+    assert.deepEqual(ended.toSorted(), ['busy 200', 'busy 200', 'busy 200', 'busy 503', 'calm 200']);
   });
 });
