@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  S3Client,
+  S3ServiceException,
+} from '@aws-sdk/client-s3';
 import { contract } from '../../src/contract.ts';
 import type { ObjectBackend } from '../../src/objects/backends/backend.ts';
 import { type TestServer, testServer } from '../support/server.ts';
@@ -45,6 +51,7 @@ describe('a server under trouble', () => {
   const hold = new Hold();
   let at: TestServer;
   let client: S3Client;
+  let patient: S3Client;
   const Bucket = 'box';
   const read = async (Key: string) => {
     const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
@@ -65,12 +72,14 @@ describe('a server under trouble', () => {
     const { access_key: accessKeyId, secret: secretAccessKey } = await at.client.call(contract.createKey, { body: {} });
     const credentials = { accessKeyId, secretAccessKey };
     const endpoint = at.server.s3Url;
-    client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials, maxAttempts: 1 });
+    const common = { endpoint, region: 'us-east-1', forcePathStyle: true, credentials };
+    client = new S3Client({ ...common, maxAttempts: 1 });
+    patient = new S3Client({ ...common, maxAttempts: 10 });
     for (const Key of ['a', 'b']) await client.send(new PutObjectCommand({ Bucket, Key, Body: `of ${Key}` }));
   });
   after(async () => {
     hold.letGo();
-    (client as S3Client | undefined)?.destroy();
+    for (const one of [client, patient] as (S3Client | undefined)[]) one?.destroy();
     await (at as TestServer | undefined)?.[Symbol.asyncDispose]();
   });
 
@@ -89,29 +98,34 @@ describe('a server under trouble', () => {
     assert.ok((await metric('object_read_hedge_wins_total')) >= 1);
   });
 
-  test('an S3 client is told to slow down, comes again, and the API of operators goes on', { timeout: 60_000 }, async () => {
-    hold.holds = ['first', 'second'];
-    const slow = [read('a'), read('b')];
-    await until('both places are taken', async () => (await metric('object_requests_at_work')) === 2);
-    const refused = await client.send(new HeadObjectCommand({ Bucket, Key: 'a' })).then(
-      () => null,
-      (error: unknown) => error,
-    );
-    assert.ok(refused instanceof S3ServiceException);
-    assert.equal(refused.$metadata.httpStatusCode, 503);
-    assert.equal(refused.$response?.headers['retry-after'], '1');
-    await assert.rejects(client.send(new PutObjectCommand({ Bucket, Key: 'c', Body: 'x' })), { name: 'SlowDown' });
-    const api = await fetch(`${at.url}/api/v1/buckets/${Bucket}/objects/a`);
-    assert.deepEqual([api.status, api.headers.get('retry-after')], [503, '1'], await api.text());
-    const { items } = await at.client.call(contract.listBuckets, { query: {} });
-    assert.deepEqual(items.map(({ name }) => name), [Bucket]);
-    assert.ok((await metric('object_requests_without_turn_total')) >= 3);
-    // A client that tries again, as all do by default, gets what it wants once there is room.
-    const patient = new S3Client({ ...client.config, maxAttempts: 10 });
-    const again = patient.send(new HeadObjectCommand({ Bucket, Key: 'a' }));
-    hold.letGo();
-    assert.deepEqual(await Promise.all(slow), ['of a', 'of b']);
-    assert.equal((await again).ContentLength, 4);
-    patient.destroy();
-  });
+  test(
+    'an S3 client is told to slow down, comes again, and the API of operators goes on',
+    { timeout: 60_000 },
+    async () => {
+      hold.holds = ['first', 'second'];
+      const slow = [read('a'), read('b')];
+      await until('both places are taken', async () => (await metric('object_requests_at_work')) === 2);
+      const refused = await client.send(new HeadObjectCommand({ Bucket, Key: 'a' })).then(
+        () => null,
+        (error: unknown) => error,
+      );
+      assert.ok(refused instanceof S3ServiceException);
+      assert.equal(refused.$metadata.httpStatusCode, 503);
+      assert.equal(refused.$response?.headers['retry-after'], '1');
+      await assert.rejects(client.send(new PutObjectCommand({ Bucket, Key: 'c', Body: 'x' })), { name: 'SlowDown' });
+      const api = await fetch(`${at.url}/api/v1/objects/${Bucket}/a`);
+      assert.deepEqual([api.status, api.headers.get('retry-after')], [503, '1'], await api.text());
+      const { items } = await at.client.call(contract.listBuckets, { query: {} });
+      assert.deepEqual(
+        items.map(({ name }) => name),
+        [Bucket],
+      );
+      assert.ok((await metric('object_requests_without_turn_total')) >= 3);
+      // A client that tries again, as all do by default, gets what it wants once there is room.
+      const again = patient.send(new HeadObjectCommand({ Bucket, Key: 'a' }));
+      hold.letGo();
+      assert.deepEqual(await Promise.all(slow), ['of a', 'of b']);
+      assert.equal((await again).ContentLength, 4);
+    },
+  );
 });

@@ -70,9 +70,10 @@ describe('a fair queue', () => {
   test('refuses the last one of the longest lane when too many wait', async () => {
     const line = new Line({ waitingMax: 3 });
     for (const lane of ['a', 'a', 'a', 'a', 'b']) await line.ask(lane);
-    assert.deepEqual(line.all('refused').map(({ lane, number, error }) => [lane, number, s3CodeOf(error)]), [
-      ['a', 3, 'SlowDown'],
-    ]);
+    assert.deepEqual(
+      line.all('refused').map(({ lane, number, error }) => [lane, number, s3CodeOf(error)]),
+      [['a', 3, 'SlowDown']],
+    );
     await line.ask('a');
     assert.equal(line.all('refused').length, 2);
     await line.finish();
@@ -152,7 +153,10 @@ describe('a fair queue', () => {
           for (const [other, count] of left) {
             if (count > 0 && other !== lane) since.set(`${other} ${lane}`, (since.get(`${other} ${lane}`) ?? 0) + 1);
           }
-          assert.ok([...since.values()].every((times) => times <= 1), `${lane} in ${line.order.join('')}`);
+          assert.ok(
+            [...since.values()].every((times) => times <= 1),
+            `${lane} in ${line.order.join('')}`,
+          );
           since = new Map([...since].filter(([pair]) => !pair.startsWith(`${lane} `)));
         }
       }),

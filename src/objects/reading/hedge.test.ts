@@ -100,7 +100,11 @@ describe('a hedged read', () => {
 
   test('turns to the next at once when one fails, and never has more than two open', async () => {
     const errors: unknown[] = [];
-    const [one, two, three] = [new Candidate('one', 1_000).fail(), new Candidate('two', 10), new Candidate('three', 10)];
+    const [one, two, three] = [
+      new Candidate('one', 1_000).fail(),
+      new Candidate('two', 10),
+      new Candidate('three', 10),
+    ];
     const reading = read(new Hedging(), [one, two, three], errors);
     await until('the third is opened', () => three.signal !== null);
     two.fail();
@@ -180,7 +184,10 @@ describe('a hedged read', () => {
         });
         const errors: unknown[] = [];
         const opened = await read(new Hedging(), copies, errors);
-        assert.equal(opened === null, wanted.every((fate) => fate.startsWith('fail')));
+        assert.equal(
+          opened === null,
+          wanted.every((fate) => fate.startsWith('fail')),
+        );
         for (const copy of copies) {
           const isGiven = copy.name === opened?.name;
           if (isGiven) assert.ok(!copy.signal!.aborted && copy.cancels === 0);

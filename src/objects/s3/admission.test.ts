@@ -33,7 +33,10 @@ describe('requests for which there is no turn', () => {
       `${put('a')}hello${put('b')}hello${put('c')}hello`,
       (text) => text.split('HTTP/1.1 ').length > 3 && text.split('</Error>').length > 2,
     );
-    assert.deepEqual([...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status), ['200', '503', '503']);
+    assert.deepEqual(
+      [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
+      ['200', '503', '503'],
+    );
     assert.match(answers, /retry-after: 1/i);
     assert.match(answers, /<Code>SlowDown</);
     assert.equal(at.backend.calls.filter(({ verb }) => verb === 'put').length, 1);
