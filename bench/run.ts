@@ -9,6 +9,7 @@ import { benchObjectListing } from './objects/listing.ts';
 import { benchObjectMemory } from './objects/memory.ts';
 import { benchObjectStages } from './objects/stages.ts';
 import { benchObjectThroughput } from './objects/throughput.ts';
+import { benchObjectTrouble } from './objects/trouble.ts';
 import { benchOperations } from './operations.ts';
 import { benchReconciliation } from './reconciliation.ts';
 import { benchRecovery } from './recovery.ts';
@@ -26,6 +27,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'object-growth': benchObjectGrowth,
   'object-memory': benchObjectMemory,
   'object-listing': benchObjectListing,
+  'object-trouble': benchObjectTrouble,
   exports: benchExports,
   devices: benchDevices,
   ceph: benchCeph,

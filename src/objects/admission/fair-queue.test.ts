@@ -29,17 +29,19 @@ class Line {
     const number = this.entries.length;
     const entry: Entry = { lane, number, control, state: 'waiting', release: null, error: null };
     this.entries.push(entry);
-    this.queue
-      .enter(lane, () => control.signal)
-      .then(
-        (release) => {
-          Object.assign(entry, { state: 'working', release });
-          this.order.push(lane);
-        },
-        (error: unknown) => Object.assign(entry, { state: 'refused', error }),
-      );
+    void this.#enter(entry);
     await turn();
     return entry;
+  }
+
+  async #enter(entry: Entry): Promise<void> {
+    try {
+      entry.release = await this.queue.enter(entry.lane, () => entry.control.signal);
+      entry.state = 'working';
+      this.order.push(entry.lane);
+    } catch (error) {
+      Object.assign(entry, { state: 'refused', error });
+    }
   }
 
   async end(entry: Entry): Promise<void> {

@@ -62,7 +62,7 @@ function bestFirst(
   if (placed.length < 2) return placed;
   const rank = ({ known }: { known: KnownBackend }) =>
     (known.isOpenFor('read') ? 0 : 1e9) + (known.isOver('egress') ? 1e6 : 0) + (known.reads?.costMs ?? 0);
-  // Of those that are alike the one that was quicker last, which shares the load out between them.
+  // Of those that are alike the one that was a little quicker.
   return placed.sort((a, b) => rank(a) - rank(b) || a.known.latencyMs - b.known.latencyMs);
 }
 
