@@ -74,33 +74,35 @@ export function createMetrics(): Metrics {
       if (result === 'ok') keeperSuccess.setToCurrentTime({ keeper });
     },
     setStreams: (count) => streams.set(count),
-    gauge: (name, help, read) => {
-      const gauge = new Gauge({
-        name: `holdfast_${name}`,
-        help,
-        registers: [],
-        collect() {
-          this.set(read());
-        },
-      });
-      registry.registerMetric(gauge);
-    },
-    counter: (name, help, read) => {
-      const counted = new Counter({
-        name: `holdfast_${name}`,
-        help,
-        registers: [],
-        collect() {
-          this.reset();
-          this.inc(read());
-        },
-      });
-      registry.registerMetric(counted);
-    },
+    gauge: (name, help, read) => registry.registerMetric(askedGauge(name, help, read)),
+    counter: (name, help, read) => registry.registerMetric(askedCounter(name, help, read)),
     responseTimes: (isCounted) => totalsOf(requestSeconds, isCounted),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+function askedGauge(name: string, help: string, read: () => number): Gauge {
+  return new Gauge({
+    name: `holdfast_${name}`,
+    help,
+    registers: [],
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
+function askedCounter(name: string, help: string, read: () => number): Counter {
+  return new Counter({
+    name: `holdfast_${name}`,
+    help,
+    registers: [],
+    collect() {
+      this.reset();
+      this.inc(read());
+    },
+  });
 }
 
 async function totalsOf(histogram: Histogram, isCounted: (operation: string) => boolean) {

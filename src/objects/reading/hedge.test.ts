@@ -156,6 +156,19 @@ describe('a hedged read', () => {
     assert.ok(refusals > 80, `${refusals} refusals`);
   });
 
+  test('leaves a backend that is stuck, with however many reads, while another is quick', async () => {
+    const hedging = new Hedging();
+    const beganAtMs = performance.now();
+    const reads = Array.from({ length: 40 }, () => {
+      const candidates = [new Candidate('stuck', 10), new Candidate('quick', 10).come()];
+      return read(hedging, candidates);
+    });
+    for (const opened of await Promise.all(reads)) assert.equal(opened?.name, 'quick');
+    assert.ok(performance.now() - beganAtMs >= 1_900, 'those beyond the share waited for long');
+    assert.equal(hedging.counts.wins, 40);
+    assert.ok(hedging.counts.refusals >= 33, `${hedging.counts.refusals} refusals`);
+  });
+
   test('measures what is passed over now and then, with the quick one at hand', async () => {
     const hedging = new Hedging();
     const [best, passedOver] = [new Candidate('best', 1), new Candidate('passed over', 1_000)];

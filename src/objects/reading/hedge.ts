@@ -36,7 +36,8 @@ export interface HedgingCounts {
 /**
  * Opens the first of several copies that gives its first bytes. When the best one is late by its own measure, one more is
  * opened beside it, and the one that comes second is cancelled. At most one more a read, and only for a share of reads: on a
- * day when all is slow, twice the load would make it slower.
+ * day when all is slow, twice the load would make it slower. A read of a backend that gives nothing for two seconds, while
+ * another is quick, is hedged beyond that share.
  */
 export class Hedging {
   readonly counts: HedgingCounts = { hedges: 0, wins: 0, refusals: 0, probes: 0 };
@@ -105,7 +106,8 @@ export class Hedging {
     if (await race.isOverWithin(boundMs)) return race.winner();
     if (!this.#hedges.spend()) {
       this.counts.refusals += 1;
-      return race.winner();
+      // One that is stuck is left all the same, when the other is so quick that it can bear it.
+      if (boundOf(spare) > boundMaxMs / 4 || (await race.isOverWithin(boundMaxMs - boundMs))) return race.winner();
     }
     this.counts.hedges += 1;
     const second = race.begin(spare);
