@@ -1,5 +1,5 @@
 import type { Clock } from '../../kernel/ids.ts';
-import { objectError } from '../errors.ts';
+import { objectError, s3CodeOf } from '../errors.ts';
 import { FairQueue, type Release } from './fair-queue.ts';
 import { RateLimiter } from './rate-limiter.ts';
 
@@ -59,7 +59,7 @@ export class Admission {
       // Neither has a line feed in it.
       return await this.#queue.enter(`${user}\n${bucket ?? ''}`, signal);
     } catch (error) {
-      if ((error as { details?: { s3?: unknown } }).details?.s3 === 'SlowDown') this.refusals.queue += 1;
+      if (s3CodeOf(error) === 'SlowDown') this.refusals.queue += 1;
       throw error;
     }
   }

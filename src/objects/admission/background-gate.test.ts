@@ -101,7 +101,7 @@ describe('the gate of keepers', () => {
     await assert.rejects(waiting, /the keeper rests/);
     await rig.ask(1);
     assert.equal(rig.working.length, 1);
-    t.mock.timers.tick(30_000);
+    t.mock.timers.tick(10_000);
     await turn();
     assert.equal(rig.working.length, 2, 'what it waits for may be what it holds itself');
     await rig.end(2);

@@ -19,8 +19,11 @@ const recentShare = 0.2;
 const usualShare = 0.02;
 /** What nobody measured for so long tells nothing any more. */
 const recentMs = 2_000;
-/** Nothing is held back for longer: work that waits while it holds what others wait for would wait for ever. */
-const holdMsMax = 30_000;
+/**
+ * Nothing is held back for longer, which leaves calls most of their deadline; and work that waits for what it holds itself
+ * would wait for ever.
+ */
+const holdMsMax = 10_000;
 
 /**
  * Bounds how much keepers do at once, all together: as much as they like while clients are served as usual, half as much with

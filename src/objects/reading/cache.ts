@@ -22,7 +22,7 @@ const entryBytes = 256;
  * Small contents that are read often, in memory. A content never changes and the ledger says at each read which one a key
  * stands for, so that nothing here can be out of date, whichever gateway wrote last. Only what was read to its end and found
  * right is kept, and only when it is asked for a second time: a scan of everything drives nothing out. What is encrypted is
- * not kept, since its bytes are not to lie about in the clear.
+ * not kept, since here it would stand in the clear.
  */
 export class ContentCache {
   readonly #bytesMax: number;

@@ -3,7 +3,7 @@ import type { Log } from '../../kernel/telemetry/log.ts';
 import type { Access } from '../access/access.ts';
 import type { Admission } from '../admission/admission.ts';
 import type { Bucket } from '../bucket.ts';
-import { objectError } from '../errors.ts';
+import { objectError, s3CodeOf } from '../errors.ts';
 import type { ObjectGateway } from '../gateway.ts';
 import { requireKnownHeader } from './amz-headers.ts';
 import { type Authenticate, type Authenticated, createAuthenticate } from './authenticate.ts';
@@ -185,9 +185,12 @@ async function answerError(face: Face, exchange: Exchange, error: unknown): Prom
   }
 }
 
-/** Faults of ours are logged with their cause; refusals are the client's affair. */
+/**
+ * Faults of ours are logged with their cause; refusals are the client's affair. Those for too much load are counted: a line
+ * for each would be more of it.
+ */
 function logFailure({ log }: Face, exchange: Exchange, error: unknown, status: number): void {
-  if (status < 500 && status !== 200) return;
+  if ((status < 500 && status !== 200) || s3CodeOf(error) === 'SlowDown') return;
   const { requestId, commandName, resource } = exchange;
   log.error({ err: error, request: requestId, command: commandName, resource }, 'an S3 request failed');
 }
