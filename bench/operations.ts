@@ -13,7 +13,7 @@ const migrations = [kernelMigration, benchMigration];
 export async function benchOperations(): Promise<void> {
   await using directory = await temporaryDirectory();
   await measure('SQLite', { databaseUrl: undefined, dataDirectory: directory.path, timeoutMs: 5_000, migrations });
-  const server = await startPostgres();
+  const server = await startPostgres({ isDurable: true });
   try {
     await measure('PostgreSQL', {
       databaseUrl: await server.createDatabase(),

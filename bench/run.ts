@@ -4,9 +4,11 @@ import { benchExports } from './exports.ts';
 import { benchHttp } from './http.ts';
 import { benchListing } from './listing.ts';
 import { benchObjectCost } from './objects/cost.ts';
+import { benchObjectEncryption } from './objects/encryption.ts';
 import { benchObjectGrowth } from './objects/growth.ts';
 import { benchObjectListing } from './objects/listing.ts';
 import { benchObjectMemory } from './objects/memory.ts';
+import { benchObjectMigration } from './objects/migration.ts';
 import { benchObjectStages } from './objects/stages.ts';
 import { benchObjectThroughput } from './objects/throughput.ts';
 import { benchObjectTrouble } from './objects/trouble.ts';
@@ -25,8 +27,10 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'object-cost': benchObjectCost,
   'object-stages': benchObjectStages,
   'object-growth': benchObjectGrowth,
+  'object-encryption': benchObjectEncryption,
   'object-memory': benchObjectMemory,
   'object-listing': benchObjectListing,
+  'object-migration': benchObjectMigration,
   'object-trouble': benchObjectTrouble,
   exports: benchExports,
   devices: benchDevices,

@@ -3,8 +3,10 @@ import type { Endpoint } from './kernel/http/contract.ts';
 import { healthContract } from './kernel/http/health.ts';
 import { keeperContract } from './kernel/keepers/contract.ts';
 import { operationContract } from './kernel/operations/contract.ts';
+import { notificationContract } from './notifications/contract.ts';
 import { accessContract } from './objects/access/contract.ts';
 import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
+import { encryptionContract } from './objects/api/encryption-contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
 import { storageMigrationContract } from './objects/storage-migration/contract.ts';
 import { deviceContract } from './volumes/device-contract.ts';
@@ -25,6 +27,8 @@ export const contract = {
   ...storageMigrationContract,
   ...accessContract,
   ...gatewayContract,
+  ...notificationContract,
+  ...encryptionContract,
   ...operationContract,
   ...eventContract,
   ...keeperContract,

@@ -34,6 +34,8 @@ function createCommandLine(wantsJson: boolean): CommandLine {
   const migration = program.command('migration').description('moves of everything from one backend to another');
   const key = program.command('key').description('access keys of S3 clients');
   const gateway = program.command('gateway').description('the object gateway as a whole');
+  const notification = program.command('notification').description('who is told of events: webhooks and MQTT brokers');
+  const encryption = program.command('encryption').description('keys of objects, and how what stands is encrypted');
   const csi = program.command('csi').description('the driver of Kubernetes (Container Storage Interface)');
   const operation = program.command('operation').description('durable operations');
   const groups = {
@@ -46,6 +48,8 @@ function createCommandLine(wantsJson: boolean): CommandLine {
     backend: async () => (await import('./cli/backend.ts')).registerBackendCommands(backend),
     key: async () => (await import('./cli/key.ts')).registerKeyCommands(key),
     gateway: async () => (await import('./cli/gateway.ts')).registerGatewayCommands(gateway),
+    notification: async () => (await import('./cli/notification.ts')).registerNotificationCommands(notification),
+    encryption: async () => (await import('./cli/encryption.ts')).registerEncryptionCommands(encryption),
     csi: async () => (await import('./cli/csi.ts')).registerCsiCommand(csi),
     operation: async () => (await import('./cli/operation.ts')).registerOperationCommands(operation),
   };

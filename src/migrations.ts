@@ -5,7 +5,10 @@ import { objectsMigration } from './objects/migrations/0003_objects.ts';
 import { storageMigrationsMigration } from './objects/migrations/0014_storage_migrations.ts';
 import { accessMigration } from './objects/migrations/0004_access.ts';
 import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
+import { storedFormsMigration } from './objects/migrations/0011_stored_forms.ts';
+import { upkeepMigration } from './objects/migrations/0013_upkeep.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
+import { notificationsMigration } from './notifications/migrations/0012_notifications.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
 import { volumesMigration } from './volumes/migrations/0002_volumes.ts';
 import { snapshotNamesMigration } from './volumes/migrations/0010_snapshot_names.ts';
@@ -23,5 +26,8 @@ export const migrations: readonly Migration[] = [
   exportsMigration,
   keepersMigration,
   snapshotNamesMigration,
+  storedFormsMigration,
+  notificationsMigration,
+  upkeepMigration,
   storageMigrationsMigration,
 ];

@@ -31,7 +31,9 @@ import { createMetrics } from './kernel/telemetry/metrics.ts';
 import { createTracing } from './kernel/telemetry/tracing.ts';
 import { migrations } from './migrations.ts';
 import type { ObjectBackend } from './objects/backends/backend.ts';
+import { createNotificationParts } from './notifications/parts.ts';
 import { createObjectParts } from './objects/parts.ts';
+import { bucketNotices } from './objects/s3/notifications/notices.ts';
 import { version } from './version.ts';
 import type { VolumeBackend } from './volumes/backends/backend.ts';
 import type { BackendRegistry } from './volumes/backends/registry.ts';
@@ -144,7 +146,24 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     store.subscribe(hostReportTopic, (section) => {
       if (section === 'export-losses' || section === 'hosts') keepers.signal(exportKeeperName);
     });
-    const retention = { operationsMs: values.operationsRetentionMs, eventsMs: values.eventsRetentionMs };
+    const notifications = createNotificationParts({
+      store,
+      sealer,
+      clock,
+      newId,
+      log,
+      metrics,
+      retry: { firstWaitMs: values.notificationRetryWaitMs, attemptsMax: values.notificationAttemptsMax },
+      sources: [bucketNotices(store, values.s3Region)],
+      owner: () => engine.replicaId,
+    });
+    notifications.start();
+    stops.push({ name: 'notifications', stop: () => notifications.stop() });
+    const retention = {
+      operationsMs: values.operationsRetentionMs,
+      eventsMs: values.eventsRetentionMs,
+      passedEventId: () => notifications.passedEventId(),
+    };
     keepers.register(retentionKeeper(store, clock, retention));
     const objects = await createObjectParts({
       values,
@@ -156,6 +175,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       metrics,
       wake: (keeper) => keepers.signal(keeper),
       owner: () => engine.replicaId,
+      hasNotificationTarget: (name) => notifications.hasTarget(name),
       ...(options.wrapObjectBackend === undefined ? {} : { wrapBackend: options.wrapObjectBackend }),
     });
     stops.push({ name: 'objects', stop: () => objects.stop() });
@@ -168,7 +188,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     const streams = new SseStreams(values.sseHeartbeatMs, metrics.setStreams);
     let isReady = false;
     const healthTimeoutMs = values.healthTimeoutMs;
-    const checks = healthChecks(store, backends);
+    const checks = [...healthChecks(store, backends), ...notifications.checks];
     const app = createHttpServer(
       {
         log,
@@ -180,6 +200,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
         ...objects.routes,
         ...hosts.routes,
         ...volumes.routes({ follower, streams }),
+        ...notifications.routes,
         ...operationRoutes(store, engine, streams),
         ...eventRoutes(store, follower, streams),
         ...keeperRoutes(keepers),

@@ -7,6 +7,7 @@ import { FilesystemBackend } from '../../src/objects/backends/filesystem/filesys
 import { GuardedBackend, defaultGuardTimeouts } from '../../src/objects/backends/guarded.ts';
 import type { KnownBackend, ObjectBackendRegistry } from '../../src/objects/backends/registry.ts';
 import { chunksOf } from '../../src/objects/content/content.ts';
+import { ObjectEncryption } from '../../src/objects/encryption/encryption.ts';
 import type { Copy } from '../../src/objects/object.ts';
 import { ContentCache } from '../../src/objects/reading/cache.ts';
 import { Hedging } from '../../src/objects/reading/hedge.ts';
@@ -43,9 +44,18 @@ export async function benchObjectTrouble(): Promise<void> {
     refresh: async () => {},
     close: async () => {},
   };
-  const rest = { contentId: 'c', part: 1, storageKey: 'k', sizeBytes: bytes.length, crc32: crc32(bytes) };
+  const rest = {
+    contentId: 'c',
+    part: 1,
+    storageKey: 'k',
+    sizeBytes: bytes.length,
+    storedBytes: bytes.length,
+    crc32: crc32(bytes),
+    form: null,
+  };
   const copies = all.map(({ name }) => ({ ...rest, backend: name }));
-  const options = { registry, signal: new AbortController().signal, onBadCopy: () => {} };
+  const encryption = new ObjectEncryption(null);
+  const options = { registry, encryption, signal: new AbortController().signal, onBadCopy: () => {} };
 
   const alone = await timesOf(hedgedReads, copies.slice(0, 1), options);
   const hedged = await timesOf(hedgedReads, copies, { ...options, hedging: new Hedging() });

@@ -3,7 +3,7 @@ import { ApiError } from '../client.ts';
 import { HoldfastError } from '../kernel/errors/errors.ts';
 import type { BodyOf, ReplyOf } from '../kernel/http/contract.ts';
 import { bucketContract as contract } from '../objects/api/contract.ts';
-import { durabilities, placements } from '../objects/bucket.ts';
+import { compressions, durabilities, placements } from '../objects/bucket.ts';
 import { pairs } from './backend-options.ts';
 import { confirm } from './confirm.ts';
 import { connect } from './connection.ts';
@@ -12,6 +12,8 @@ import { removeBelow } from './object/remove-below.ts';
 import { runObjectCommand, several, wholeNumber, withParallel } from './object/run.ts';
 import { Tally } from './object/tally.ts';
 import { json, table } from './output.ts';
+import { registerExport } from './transfer/export.ts';
+import { registerImport } from './transfer/import.ts';
 
 type BucketReply = ReplyOf<typeof contract.getBucket>;
 type ChangeBody = BodyOf<typeof contract.changeBucket>;
@@ -22,6 +24,8 @@ interface WishFlags {
   readonly placement?: ChangeBody['placement'];
   readonly requireLabel?: readonly string[];
   readonly failureDomain?: string;
+  readonly encryption?: string;
+  readonly compression?: ChangeBody['compression'];
 }
 
 const copiesMax = 16;
@@ -34,6 +38,8 @@ export function registerBucketCommands(bucket: Command): void {
   registerReading(bucket);
   registerChange(bucket);
   registerRemove(bucket);
+  registerImport(bucket);
+  registerExport(bucket);
 }
 
 function registerCreate(bucket: Command): void {
@@ -139,10 +145,13 @@ function wishes(command: Command): Command {
     )
     .addOption(new Option('--placement <way>', 'fill backends one by one, or evenly').choices([...placements]))
     .option('--require-label <key=value>', `a label that its backends must have; several times, or "${none}"`, several)
-    .option('--failure-domain <label>', `a label whose values no two copies should share, or "${none}"`);
+    .option('--failure-domain <label>', `a label whose values no two copies should share, or "${none}"`)
+    .option('--encryption <way>', `AES256, aws:kms, aws:kms=<id of a root key>, or "${none}"`)
+    .addOption(new Option('--compression <way>', 'how objects that shrink are compressed').choices([...compressions]));
 }
 
-function wishOf({ copies, durability, placement, requireLabel, failureDomain }: WishFlags): ChangeBody {
+function wishOf(flags: WishFlags): ChangeBody {
+  const { copies, durability, placement, requireLabel, failureDomain, encryption, compression } = flags;
   const labels = requireLabel?.join() === none ? {} : pairs('--require-label', requireLabel);
   return {
     ...(copies === undefined ? {} : { copies }),
@@ -150,7 +159,22 @@ function wishOf({ copies, durability, placement, requireLabel, failureDomain }: 
     ...(placement === undefined ? {} : { placement }),
     ...(labels === undefined ? {} : { required_labels: labels }),
     ...(failureDomain === undefined ? {} : { failure_domain: failureDomain === none ? null : failureDomain }),
+    ...(encryption === undefined ? {} : { encryption: encryptionOf(encryption) }),
+    ...(compression === undefined ? {} : { compression }),
   };
+}
+
+function encryptionOf(text: string): NonNullable<ChangeBody['encryption']> | null {
+  if (text === none) return null;
+  if (text === 'AES256' || text === 'aws:kms') return { algorithm: text };
+  const keyId = text.startsWith('aws:kms=') ? text.slice('aws:kms='.length) : '';
+  if (keyId !== '') return { algorithm: 'aws:kms', key_id: keyId };
+  throw new HoldfastError('invalid', `--encryption is AES256, aws:kms, aws:kms=<id> or ${none}.`);
+}
+
+function encryptionText({ encryption }: BucketReply): string | null {
+  if (encryption === null) return null;
+  return encryption.key_id === null ? encryption.algorithm : `${encryption.algorithm} with ${encryption.key_id}`;
 }
 
 /** What a bucket demands, in a few words. */
@@ -164,6 +188,8 @@ function demands(bucket: BucketReply): string {
     `placement ${placement}`,
     `versioning ${versioning}`,
     ...(object_lock ? ['object lock'] : []),
+    ...(bucket.encryption === null ? [] : [`encryption ${encryptionText(bucket)}`]),
+    ...(bucket.compression === 'none' ? [] : [`compression ${bucket.compression}`]),
   ].join(', ');
 }
 
@@ -184,6 +210,8 @@ function factLines(one: BucketReply): string[] {
     ['failure domain', one.failure_domain],
     ['versioning', one.versioning],
     ['object lock', one.object_lock ? 'on' : null],
+    ['encryption', encryptionText(one)],
+    ['compression', one.compression === 'none' ? null : one.compression],
     ['version', String(one.version)],
     ['created', one.created_at],
   ];

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { Command } from 'commander';
 import { registerBackendCommands } from './backend.ts';
 import { registerBucketCommands } from './bucket.ts';
+import { registerEncryptionCommands } from './encryption.ts';
 import { registerGatewayCommands } from './gateway.ts';
 import { registerKeeperCommands } from './keeper.ts';
 import { registerKeyCommands } from './key.ts';
@@ -17,6 +18,7 @@ const groups = {
   gateway: registerGatewayCommands,
   keeper: registerKeeperCommands,
   migration: registerMigrationCommands,
+  encryption: registerEncryptionCommands,
 };
 
 /** What somebody reads who asks for help. */

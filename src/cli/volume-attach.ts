@@ -9,6 +9,7 @@ import { run, waiting } from './wish.ts';
 export interface ExportFlags {
   readonly transport?: 'nbd' | 'nvmeof';
   readonly tls?: boolean;
+  readonly chap?: boolean;
   readonly allowHost?: readonly string[];
   readonly exportHost?: string;
 }
@@ -33,6 +34,7 @@ export function registerAttach(volume: Command): void {
       examples(
         'volume attach db-1 --node node-1 --transport nbd --wait',
         'volume attach db-1 --node node-1 --transport nbd --tls --export-host store-2 --wait',
+        'volume attach db-1 --node node-1 --transport nvmeof --allow-host nqn.2014-08.org.nvmexpress:uuid:… --chap --wait',
         'volume attach db-1 --vm vm-7 --mode ro',
       ),
     )
@@ -51,15 +53,17 @@ export function exportFlags(command: Command): Command {
   return command
     .addOption(new Option('--transport <transport>', 'export it over a network').choices(['nbd', 'nvmeof']))
     .option('--tls', 'nobody connects without the key that "volume export-key" tells (NBD)')
+    .option('--chap', 'hosts prove themselves with the keys that "volume export-key" tells (NVMe)')
     .option('--allow-host <nqn...>', 'the machines that may connect (NVMe)')
     .option('--export-host <host>', "the host that serves it; by default the server's own");
 }
 
 /** The same as the API takes it. */
-export function exportBody({ transport, tls, allowHost, exportHost }: ExportFlags) {
+export function exportBody({ transport, tls, chap, allowHost, exportHost }: ExportFlags) {
   return {
     ...(transport === undefined ? {} : { transport }),
     ...(tls === undefined ? {} : { tls }),
+    ...(chap === undefined ? {} : { chap }),
     ...(allowHost === undefined ? {} : { allowed_hosts: [...allowHost] }),
     ...(exportHost === undefined ? {} : { export_host: exportHost }),
   };

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Client } from '../client.ts';
 import { contract } from '../contract.ts';
 import { HoldfastError } from '../kernel/errors/errors.ts';
+import type { ReplyOf } from '../kernel/http/contract.ts';
 import { howToConnect, madeExports } from './connecting.ts';
 import { connect } from './connection.ts';
 import { fileTrouble } from './disk-trouble.ts';
@@ -46,12 +47,12 @@ function registerExports(volume: Command): void {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const reply = await client.call(contract.listExports, { params: { volume: reference } });
       if (isJson) return output.line(json(reply));
-      const rows = reply.items.map(({ transport, host, state, mode, is_tls, id }) => [
+      const rows = reply.items.map(({ transport, host, state, mode, is_tls, is_chap, id }) => [
         transport,
         host,
         coloured(state),
         mode,
-        is_tls ? 'yes' : 'no',
+        is_tls || is_chap ? 'yes' : 'no',
         id,
       ]);
       for (const line of table(['TRANSPORT', 'HOST', 'STATE', 'MODE', 'KEY', 'ID'], rows)) output.line(line);
@@ -78,7 +79,7 @@ function registerUnexport(volume: Command): void {
 function registerExportKey(volume: Command): void {
   volume
     .command('export-key <volume> [export]')
-    .description('print the line of the PSK file that clients of an export with TLS need')
+    .description('print the keys that clients of an export with --tls or --chap need, as the lines of a file')
     .option('--output <file>', 'write it to a new file that nobody else can read')
     .addHelpText('after', examples('volume export-key db-1 --output keys.psk'))
     .action(async (reference: string, id: string | undefined, options: { output?: string }, command: Command) => {
@@ -86,10 +87,18 @@ function registerExportKey(volume: Command): void {
       const params = { volume: reference, export: id ?? (await onlyExport(client, reference)) };
       const key = await client.call(contract.getExportCredentials, { params });
       const { output: path } = options;
-      if (path === undefined) return output.line(isJson ? json(key) : key.psk_file);
-      await writeKey(path, `${key.psk_file}\n`);
-      output.line(isJson ? json({ identity: key.identity, file: path }) : `The key of ${key.identity} is in ${path}.`);
+      const lines = linesOf(key);
+      if (path === undefined) return output.line(isJson ? json(key) : lines);
+      await writeKey(path, `${lines}\n`);
+      const identity = 'identity' in key ? { identity: key.identity } : {};
+      output.line(isJson ? json({ ...identity, file: path }) : `The keys of the export are in ${path}.`);
     });
+}
+
+/** What stands in the file that the commands of the export name. */
+function linesOf(key: ReplyOf<typeof contract.getExportCredentials>): string {
+  if ('psk_file' in key) return key.psk_file;
+  return [key.dhchap_secret, key.dhchap_ctrl_secret].filter((line) => line !== null).join('\n');
 }
 
 /** A volume has one export at most, so nobody needs to look its id up. */

@@ -27,6 +27,27 @@ export interface CorsRule {
   readonly maxAgeSeconds?: number;
 }
 
+/** Who is told of what happens to which objects of a bucket. */
+export interface NotificationRule {
+  readonly id: string;
+  /** What kind of destination the client named; for us all are targets. */
+  readonly kind: 'Topic' | 'Queue' | 'CloudFunction';
+  /** As the client named it; its last part is the target. */
+  readonly arn: string;
+  readonly target: string;
+  /** Such as `s3:ObjectCreated:*` or `s3:ObjectRemoved:Delete`. */
+  readonly events: readonly string[];
+  readonly prefix?: string;
+  readonly suffix?: string;
+}
+export type BucketEncryption =
+  | { readonly kind: 'aes256' }
+  /** By a root key that is named; `null`: by the one that is current. */
+  | { readonly kind: 'kms'; readonly keyId: string | null };
+
+export const compressions = ['none', 'zstd'] as const;
+export type Compression = (typeof compressions)[number];
+
 /** All that can be set on a bucket. Absent is the default. */
 export interface BucketSettings {
   /** How many copies each object has, on as many backends. */
@@ -45,8 +66,13 @@ export interface BucketSettings {
   readonly policy?: string;
   /** A lifecycle configuration, as its XML text. */
   readonly lifecycle?: string;
+  readonly notifications?: readonly NotificationRule[];
   readonly tags?: Readonly<Record<string, string>>;
   readonly isAccessBlocked?: boolean;
+  /** How objects are encrypted for which nothing else is asked; absent: not at all. */
+  readonly encryption?: BucketEncryption | null;
+  /** Whether objects are compressed, where they shrink. */
+  readonly compression?: Compression;
 }
 
 export interface Bucket {

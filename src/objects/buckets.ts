@@ -1,6 +1,7 @@
 import type { Clock } from '../kernel/ids.ts';
 import type { Store } from '../kernel/store/store.ts';
 import type { Bucket, BucketSettings } from './bucket.ts';
+import type { ObjectEncryption } from './encryption/encryption.ts';
 import { objectError } from './errors.ts';
 import type { Buckets } from './gateway.ts';
 import { createBucket, deleteBucket, updateBucket } from './ledger/change-bucket.ts';
@@ -15,7 +16,7 @@ const entriesMax = 10_000;
 const updateAttemptsMax = 10;
 
 /** Buckets in the store, with a small memory of them, since every request asks for one. */
-export function createBuckets(store: Store, clock: Clock, outage: Outage): Buckets {
+export function createBuckets(store: Store, clock: Clock, outage: Outage, encryption: ObjectEncryption): Buckets {
   const cache = new Map<string, { readonly bucket: Bucket; readonly atMs: number }>();
   const remember = (bucket: Bucket) => {
     if (cache.size >= entriesMax) cache.clear();
@@ -47,6 +48,7 @@ export function createBuckets(store: Store, clock: Clock, outage: Outage): Bucke
   return {
     get,
     async create(name, owner, settings) {
+      encryption.apply(undefined, settings);
       const bucket = await store.write(createBucket, { name, settings, actor: owner, nowMs: clock.nowMs() });
       remember(bucket);
       return bucket;
@@ -67,12 +69,22 @@ export function createBuckets(store: Store, clock: Clock, outage: Outage): Bucke
       cache.delete(name);
       const current = await get(name);
       const settings = change(current.settings);
+      // A key that is not there is told now, and not to each write.
+      if (settings.encryption !== current.settings.encryption) encryption.apply(undefined, settings);
       const { version } = current;
-      const changedBucket = await store.write(updateBucket, { name, settings, version, actor, nowMs: clock.nowMs() });
+      const changed = changedNames(current.settings, settings);
+      const params = { name, settings, changed, version, actor, nowMs: clock.nowMs() };
+      const changedBucket = await store.write(updateBucket, params);
       if (changedBucket === null) continue;
       remember(changedBucket);
       return changedBucket;
     }
     throw objectError('OperationAborted');
   }
+}
+
+/** The names of settings that are others, in the order of names; all of them are plain data. */
+function changedNames(before: BucketSettings, after: BucketSettings): readonly string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof BucketSettings>;
+  return [...names].filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).sort();
 }

@@ -2,6 +2,7 @@ import type { Clock, IdSource } from '../kernel/ids.ts';
 import type { Store } from '../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from './backends/registry.ts';
 import { createBuckets } from './buckets.ts';
+import type { ObjectEncryption } from './encryption/encryption.ts';
 import type { ObjectGateway } from './gateway.ts';
 import type { Copy } from './object.ts';
 import { createObjects } from './objects.ts';
@@ -16,6 +17,7 @@ import { ContentWriter } from './writing/content-writer.ts';
 export interface GatewayOptions {
   readonly store: Store;
   readonly registry: ObjectBackendRegistry;
+  readonly encryption: ObjectEncryption;
   readonly newId: IdSource;
   readonly clock: Clock;
   /** The replica under which intents of this process are known as those of somebody alive. */
@@ -40,18 +42,18 @@ export interface RunningGateway extends ObjectGateway {
 
 /** Puts the gateway together. */
 export function createObjectGateway(options: GatewayOptions): RunningGateway {
-  const { store, registry, newId, clock, owner, stallMs, retryWaitMs } = options;
+  const { store, registry, encryption, newId, clock, owner, stallMs, retryWaitMs } = options;
   const { onBadCopy, onError, hedging, cache } = options;
   const outage = new Outage();
-  const buckets = createBuckets(store, clock, outage);
+  const buckets = createBuckets(store, clock, outage, encryption);
   const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onError });
   const locator = new Locator(store, outage);
   const badCopies = new BadCopies({ store, registry, clock, retryWaitMs, onError });
   const noteBadCopy = (copy: Copy, reason: string) => {
     onBadCopy(copy, reason);
-    badCopies.report(copy, reason);
+    badCopies.report(copy);
   };
-  const reading = { hedging, cache, onBadCopy: noteBadCopy };
+  const reading = { encryption, hedging, cache, onBadCopy: noteBadCopy };
   const parts = { store, registry, buckets, writer, locator, newId, clock, ...reading };
   return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies };
 }

@@ -1,15 +1,18 @@
 import type { Bucket, BucketSettings } from './bucket.ts';
 import type { Conditions } from './conditions.ts';
 import type { ByteRange, Content } from './content/content.ts';
+import type { CustomerKey } from './encryption/data-key.ts';
+import type { EncryptionWish } from './encryption/encryption.ts';
 import type {
   ChecksumAlgorithm,
   ContentPart,
-  ObjectAttributes,
+  GivenAttributes,
   ObjectChecksum,
   ObjectLock,
   ObjectVersion,
   Tags,
   Upload,
+  VersionCause,
 } from './object.ts';
 
 /**
@@ -55,10 +58,14 @@ export interface IncomingContent {
 export interface PutRequest extends IncomingContent {
   readonly bucket: string;
   readonly key: string;
-  readonly attributes: Omit<ObjectAttributes, 'checksums'>;
+  readonly attributes: GivenAttributes;
+  /** Absent: what the bucket demands. */
+  readonly encryption?: EncryptionWish | undefined;
   readonly tags: Tags;
   readonly lock: ObjectLock | null;
   readonly conditions: Conditions;
+  /** What it is told to be in events; a write, unless it is said. */
+  readonly cause?: VersionCause;
   /** The user, for ownership and events. */
   readonly actor: string;
 }
@@ -77,6 +84,8 @@ export interface ReadRequest extends VersionRef {
   readonly needsParts?: boolean;
   /** Runs once the version is known and before any byte is read; throws to refuse (conditions). */
   readonly check?: (version: ObjectVersion) => void;
+  /** Needed for what was encrypted with it, refused for what was not. */
+  readonly customerKey?: CustomerKey | undefined;
 }
 
 /** An object opened for reading. Its first bytes have come, so that what breaks later breaks the stream. */
@@ -103,7 +112,11 @@ export interface CopyRequest {
   readonly bucket: string;
   readonly key: string;
   /** `null`: the source's. */
-  readonly attributes: Omit<ObjectAttributes, 'checksums'> | null;
+  readonly attributes: GivenAttributes | null;
+  /** Of the copy; absent: what its bucket demands, whatever the source's is. */
+  readonly encryption?: EncryptionWish | undefined;
+  /** For a source that was encrypted with it. */
+  readonly sourceKey?: CustomerKey | undefined;
   readonly tags: Tags | null;
   readonly lock: ObjectLock | null;
   readonly conditions: Conditions;
@@ -140,6 +153,8 @@ export interface ListRequest {
 }
 
 export interface Objects {
+  /** Throws what a write with this wish would throw, before its bytes are asked for. */
+  checkEncryption(wish: EncryptionWish | undefined): void;
   put(request: PutRequest): Promise<ObjectVersion>;
   /** The version asked for, delete markers included. Throws `NoSuchBucket`, `NoSuchKey`, `NoSuchVersion`. */
   stat(ref: VersionRef): Promise<ObjectVersion>;
@@ -185,20 +200,39 @@ export interface CompleteRequest extends UploadRef {
   readonly actor: string;
 }
 
+/** Each part of an upload that was begun with a customer's key comes with that key. */
+export interface IncomingPart extends IncomingContent {
+  readonly customerKey?: CustomerKey | undefined;
+}
+
+/** Bytes of an object that become a part. */
+export interface PartSource {
+  readonly ref: VersionRef;
+  readonly range: ByteRange | null;
+  readonly conditions: Conditions;
+  /** For a source that was encrypted with it. */
+  readonly sourceKey?: CustomerKey | undefined;
+}
+
 export interface Uploads {
   create(
     upload: Omit<Upload, 'uploadId' | 'state' | 'createdAtMs' | 'attributes'> & {
-      readonly attributes: Omit<ObjectAttributes, 'checksums'>;
+      readonly attributes: GivenAttributes;
+      readonly encryption?: EncryptionWish | undefined;
     },
   ): Promise<Upload>;
   /** Throws `NoSuchUpload` also for an upload of another bucket or key. */
   get(ref: UploadRef): Promise<Upload>;
-  putPart(ref: UploadRef, part: number, content: IncomingContent, actor: string): Promise<ContentPart>;
+  putPart(ref: UploadRef, part: number, content: IncomingPart, actor: string): Promise<ContentPart>;
   copyPart(
     ref: UploadRef,
     part: number,
-    source: { readonly ref: VersionRef; readonly range: ByteRange | null; readonly conditions: Conditions },
-    options: { readonly actor: string; readonly signal: AbortSignal },
+    source: PartSource,
+    options: {
+      readonly actor: string;
+      readonly signal: AbortSignal;
+      readonly customerKey?: CustomerKey | undefined;
+    },
   ): Promise<ContentPart>;
   /** Repeating it gives the same answer. */
   complete(request: CompleteRequest): Promise<ObjectVersion>;

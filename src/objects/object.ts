@@ -1,4 +1,6 @@
 import type { RetentionMode } from './bucket.ts';
+import type { StoredForm } from './content/form.ts';
+import type { CustomerKeyMark } from './encryption/data-key.ts';
 
 /** What a client says of an object beside its bytes; pure. */
 export interface ObjectAttributes {
@@ -9,7 +11,23 @@ export interface ObjectAttributes {
   readonly metadata: Readonly<Record<string, string>>;
   /** Checksums that the client gave or asked for and we verified, base64; composite ones carry `-N`. */
   readonly checksums: readonly ObjectChecksum[];
+  /** How its bytes are encrypted where they stand; absent when they are not. */
+  readonly encryption?: AppliedEncryption;
 }
+
+/** What made a version: a write, an upload by form, a copy, the completion of an upload in parts, or taking over what stood there. */
+export type VersionCause = 'put' | 'post' | 'copy' | 'complete' | 'import';
+
+/** What removed one: a request, or a rule of the bucket's lifecycle. */
+export type RemovalCause = 'delete' | 'lifecycle';
+/** What the description of an object says that its client decides. */
+export type GivenAttributes = Omit<ObjectAttributes, 'checksums' | 'encryption'>;
+
+/** Under whose keys an object's bytes stand: the gateway's, those of a root key that was named, or the customer's own. */
+export type AppliedEncryption =
+  | { readonly kind: 'aes256' }
+  | { readonly kind: 'kms'; readonly keyId: string }
+  | ({ readonly kind: 'customer' } & CustomerKeyMark);
 
 export interface ObjectChecksum {
   readonly algorithm: ChecksumAlgorithm;
@@ -56,8 +74,12 @@ export interface Copy {
   readonly storageKey: string;
   /** Of the object's own bytes, without the description that follows them. */
   readonly sizeBytes: number;
+  /** Of the whole blob, with what follows them. */
+  readonly storedBytes: number;
   /** Of the object's own bytes (ISO 3309), as an unsigned integer. */
   readonly crc32: number;
+  /** How they are laid down; `null`: as they are. */
+  readonly form: StoredForm | null;
 }
 
 /** A part of a content that was uploaded in parts. */
@@ -69,6 +91,12 @@ export interface ContentPart {
   readonly checksums: readonly ObjectChecksum[];
   readonly modifiedAtMs: number;
 }
+
+/**
+ * Who owns uploads that no client has begun: parts of a content that is written anew stand in one, until they take the place
+ * of the old ones. No client sees it, or may put a part into it.
+ */
+export const rewriteOwner = 'holdfast:rewrite';
 
 /** A multipart upload under way. Its id is also the id of the content that it will become. */
 export interface Upload {

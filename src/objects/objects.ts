@@ -3,6 +3,7 @@ import type { Store } from '../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from './backends/registry.ts';
 import { copyObject } from './writing/copy-object.ts';
 import type { Buckets, Objects, OpenObject, PutRequest, ReadRequest } from './gateway.ts';
+import { type ObjectEncryption, requireCustomerKey } from './encryption/encryption.ts';
 import { objectError, s3CodeOf } from './errors.ts';
 import { requireKey } from './keys.ts';
 import { changeObject } from './ledger/change-object.ts';
@@ -27,6 +28,7 @@ export interface ObjectsOptions {
   readonly registry: ObjectBackendRegistry;
   readonly buckets: Buckets;
   readonly writer: ContentWriter;
+  readonly encryption: ObjectEncryption;
   readonly locator: Locator;
   readonly newId: IdSource;
   readonly clock: Clock;
@@ -37,8 +39,9 @@ export interface ObjectsOptions {
 
 /** Objects: what is put, read, copied, listed and removed. */
 export function createObjects(options: ObjectsOptions): Objects {
-  const { store, buckets, locator, newId, clock } = options;
+  const { store, buckets, encryption, locator, newId, clock } = options;
   return {
+    checkEncryption: (wish) => void encryption.apply(wish, {}),
     async put(request: PutRequest) {
       requireKey(request.key);
       const version = await putObject(options, request);
@@ -119,10 +122,12 @@ async function openObject(options: ObjectsOptions, request: ReadRequest): Promis
 }
 
 async function openFound(options: ObjectsOptions, request: ReadRequest, found: Found): Promise<OpenObject> {
-  const { store, registry, hedging, cache, onBadCopy } = options;
+  const { store, registry, encryption, hedging, cache, onBadCopy } = options;
   const { version, copies, isStale } = found;
   if (version.isMarker) throw markerError(version, request.versionId !== undefined);
   request.check?.(version);
+  const { customerKey } = request;
+  requireCustomerKey(version.attributes.encryption, customerKey);
   const { contentId } = version;
   const isInParts = isMultipart(version);
   const parts = isInParts
@@ -133,7 +138,8 @@ async function openFound(options: ObjectsOptions, request: ReadRequest, found: F
     throw objectError('ServiceUnavailable', {}, 'The object is not there any more; try again.');
   }
   const range = request.range(version, parts);
-  const reading: ReadCopyOptions = { registry, hedging, cache, signal: request.signal, onBadCopy };
+  const { signal } = request;
+  const reading: ReadCopyOptions = { registry, encryption, customerKey, hedging, cache, signal, onBadCopy };
   const open = isInParts
     ? await readParts(store, contentId!, piecesOf(parts, range), reading)
     : await readCopy(copies, range, reading);

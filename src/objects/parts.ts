@@ -13,21 +13,32 @@ import { StoreAccess } from './access/store-access.ts';
 import { admittedRoute } from './admission/admitted-route.ts';
 import { backgroundRegistry } from './admission/background-registry.ts';
 import { bucketRoutes } from './api/bucket-routes.ts';
+import { encryptionRoutes } from './api/encryption-routes.ts';
 import { objectRoutes } from './api/object-routes.ts';
 import { createPresigner } from './api/presigner.ts';
 import type { ObjectBackend } from './backends/backend.ts';
 import { objectBackendKinds } from './backends/kinds.ts';
 import { BackendService } from './backends/management/service.ts';
-import type { ObjectBackendRegistry } from './backends/registry.ts';
 import { backendDetails, objectBackendRoutes } from './backends/routes.ts';
 import { type ManagedRegistry, openObjectBackendRegistry } from './backends/store-registry.ts';
 import { UsageBook } from './backends/usage.ts';
 import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
+import type { Kek } from './encryption/data-key.ts';
+import { ObjectEncryption } from './encryption/encryption.ts';
+import { keepKeyBlobs } from './encryption/key-blobs.ts';
+import { Keyring, refuseLostKeys } from './encryption/keyring.ts';
+import { loadRootKeys } from './encryption/load-root-keys.ts';
 import { cleanupKeeper } from './keepers/cleanup.ts';
+import { encryptionKeyKeeper } from './keepers/encryption-keys.ts';
 import { intentKeeper } from './keepers/intents.ts';
+import { lifecycleKeeper } from './keepers/lifecycle.ts';
+import { reconcileKeeper } from './keepers/reconcile.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
+import { rewriteKeeper } from './keepers/rewriter.ts';
+import { scrubKeeper } from './keepers/scrub.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
 import { type LoadParts, createLoadParts } from './load-parts.ts';
+import type { Copy } from './object.ts';
 import { createS3Server } from './s3/server.ts';
 import { migratorName, storageMigrator } from './storage-migration/migrator.ts';
 import { storageMigrationRoutes } from './storage-migration/routes.ts';
@@ -46,6 +57,8 @@ export interface ObjectPartsOptions {
   wake(keeper: string): void;
   /** The replica that this process is. */
   owner(): string;
+  /** Whether there is somebody of this name who can be told of what happens in buckets. */
+  hasNotificationTarget(name: string): Promise<boolean>;
   readonly wrapBackend?: (name: string, backend: ObjectBackend) => ObjectBackend;
 }
 
@@ -65,7 +78,11 @@ const stallMs = 10_000;
 const keeperPeriodMs = 15_000;
 const cleanupPeriodMs = 5_000;
 const uploadPeriodMs = 3_600_000;
+const lifecyclePeriodMs = 3_600_000;
+const scrubPeriodMs = 900_000;
 const leftoverPeriodMs = 5_000;
+const keyPeriodMs = 600_000;
+const keyBlobTimeoutMs = 10_000;
 
 /** Puts the object gateway together; nothing listens yet. */
 export async function createObjectParts(options: ObjectPartsOptions): Promise<ObjectParts> {
@@ -78,9 +95,11 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const wrap = wrapBackend === undefined ? {} : { wrapBackend };
   const observe = metrics.onBackendCall;
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, onError: warn, observe, ...wrap });
+  const keyring = await openKeyring(options, registry);
+  const encryption = new ObjectEncryption(keyring);
   const load = createLoadParts(values, metrics);
   const { admission } = load;
-  const gateway = createGateway(options, registry, load);
+  const gateway = createGateway(options, registry, encryption, load);
   const { writer } = gateway;
   const leftovers = setInterval(() => {
     writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
@@ -92,6 +111,7 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
     log,
     region: values.s3Region,
     baseDomains: values.s3Domains,
+    hasNotificationTarget: options.hasNotificationTarget,
     onKeyUse: (accessKey) => access.noteUse(accessKey),
     admission,
     // Those at work and those that wait; beyond them nobody is looked at.
@@ -109,13 +129,14 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const details = { store, sealer, registry, usage, healthTimeoutMs };
   const shown = backendDetails(details);
   return {
-    keepers: createKeepers(options, backgroundRegistry(registry, load.gate), gateway),
+    keepers: createKeepers(options, backgroundRegistry(registry, load.gate), gateway, { keyring, encryption }),
     routes: [
       ...accessRoutes({ store, sealer, newId, clock }),
       ...objectBackendRoutes({ service: backendService, store, shown }),
       ...storageMigrationRoutes({ service: migration, backends: backendService, registry, store, clock, shown }),
       ...bucketRoutes({ gateway, store, registry, clock }),
       ...objectRoutes(gateway, presign).map((one) => admittedRoute(one, admission)),
+      ...encryptionRoutes({ store, buckets: gateway.buckets, encryption, newId, clock, keyring }),
     ],
     checks: [],
     listen: async (host, port) => {
@@ -128,21 +149,39 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
       await s3.close();
       await writer.settle();
       await access.close();
+      keyring?.close();
       await registry.close();
       await usage.close();
     },
   };
 }
 
+/** The keys of this installation; `null` without root keys. What cannot be used stops the start. */
+async function openKeyring(options: ObjectPartsOptions, registry: ManagedRegistry): Promise<Keyring | null> {
+  const { values, store, newId, clock, log } = options;
+  const rootKeys = loadRootKeys(values);
+  if (rootKeys === null) {
+    await refuseLostKeys(store);
+    return null;
+  }
+  const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
+  const save = async (keks: readonly Kek[]) => {
+    await keepKeyBlobs(registry, keks, AbortSignal.timeout(keyBlobTimeoutMs), onError);
+  };
+  return Keyring.open({ store, rootKeys, newId, clock, save, onError });
+}
+
 function createGateway(
   options: ObjectPartsOptions,
   registry: ManagedRegistry,
+  encryption: ObjectEncryption,
   { hedging, cache }: LoadParts,
 ): RunningGateway {
   const { store, clock, newId, log, owner } = options;
   return createObjectGateway({
     store,
     registry,
+    encryption,
     newId,
     clock,
     owner,
@@ -157,17 +196,47 @@ function createGateway(
 
 function createKeepers(
   options: ObjectPartsOptions,
-  registry: ObjectBackendRegistry,
-  { writer }: RunningGateway,
+  registry: ManagedRegistry,
+  gateway: RunningGateway,
+  { keyring, encryption }: { readonly keyring: Keyring | null; readonly encryption: ObjectEncryption },
 ): Keeper[] {
-  const { store, clock, newId, owner } = options;
+  const { store, clock, newId, owner, log } = options;
+  const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
   const { objectSecondLookMs: secondLookMs, objectRetryWaitMs: retryWaitMs } = options.values;
+  const { writer, buckets, badCopies } = gateway;
   const { capacity, leftovers } = writer;
+  const onBadCopy = (copy: Copy) => badCopies.report(copy);
   return [
+    rewriteKeeper({ store, registry, buckets, encryption, writer, newId, clock, onBadCopy }, keeperPeriodMs),
     cleanupKeeper({ store, registry, clock, owner, periodMs: cleanupPeriodMs, secondLookMs, retryWaitMs }),
     intentKeeper(store, clock, keeperPeriodMs),
     replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, keeperPeriodMs),
-    uploadKeeper(store, clock, uploadPeriodMs),
     storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, keeperPeriodMs),
+    ...(keyring === null ? [] : [encryptionKeyKeeper({ keyring, registry, periodMs: keyPeriodMs, onError })]),
+    ...upkeepKeepers(options, registry, gateway),
+  ];
+}
+
+/** Keepers that go through what there is: by the rules of buckets, by the age of uploads, and byte by byte. */
+function upkeepKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, { locator }: RunningGateway): Keeper[] {
+  const { store, clock, newId, log, values } = options;
+  const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
+  const forget = locator.forget.bind(locator);
+  const idleMsMax = values.objectUploadRetentionMs === 0 ? null : values.objectUploadRetentionMs;
+  const rate = {
+    bytesPerSecond: values.objectScrubBytesPerSecond,
+    requestsPerSecond: values.objectScrubRequestsPerSecond,
+  };
+  const intervalMs = values.objectScrubIntervalMs;
+  const reconciling = {
+    periodMs: values.objectReconcileIntervalMs,
+    unknown: values.objectReconcileUnknown,
+    graceMs: values.objectReconcileGraceMs,
+  };
+  return [
+    uploadKeeper({ store, clock, periodMs: uploadPeriodMs, idleMsMax, onError }),
+    lifecycleKeeper({ store, newId, clock, forget, onError }, lifecyclePeriodMs),
+    scrubKeeper({ store, registry, clock, periodMs: scrubPeriodMs, intervalMs, rate, onError }),
+    reconcileKeeper({ store, registry, newId, clock, ...reconciling, onError }),
   ];
 }

@@ -1,5 +1,6 @@
 import type { Bucket, BucketSettings } from './bucket.ts';
 import { defaultBucketSettings } from './bucket.ts';
+import { formOfColumn } from './content/form.ts';
 import type {
   ContentPart,
   Copy,
@@ -37,8 +38,9 @@ export function toVersion(row: ObjectRow): ObjectVersion {
 }
 
 export function toCopy(row: CopyRow): Copy {
-  const { content_id: contentId, part, backend, storage_key: storageKey, size_bytes: sizeBytes, crc32 } = row;
-  return { contentId, part, backend, storageKey, sizeBytes, crc32 };
+  const { content_id: contentId, part, backend, storage_key: storageKey, crc32 } = row;
+  const sizes = { sizeBytes: row.size_bytes, storedBytes: row.stored_bytes };
+  return { contentId, part, backend, storageKey, ...sizes, crc32, form: formOfColumn(row.form) };
 }
 
 export function toPart(row: PartRow): ContentPart {

@@ -41,6 +41,8 @@ export interface ObjectRow {
   lock_state: string | null;
   owner: string;
   modified_at: number;
+  /** When a later version took its place; `null` for the latest. */
+  noncurrent_at: number | null;
 }
 
 export interface UploadRow {
@@ -67,6 +69,37 @@ export interface CopyRow {
   stored_bytes: number;
   crc32: number;
   created_at: number;
+  /** How the body is laid down, as JSON; null for plain bytes. */
+  form: string | null;
+  /** When its bytes were last read whole and found right. */
+  verified_at: number | null;
+  /** Since when it is known to be bad; it stays while there is no good one. */
+  damaged_at: number | null;
+}
+
+export interface KekRow {
+  id: string;
+  purpose: string;
+  root_key_id: string;
+  wrapped: string;
+  state: string;
+  created_at: number;
+}
+
+export interface RewriteRow {
+  id: string;
+  action: string;
+  bucket: string | null;
+  state: string;
+  reached: string;
+  seen: number;
+  rewritten: number;
+  rewritten_bytes: number;
+  failed: number;
+  last_error: string | null;
+  actor: string;
+  created_at: number;
+  finished_at: number | null;
 }
 
 export interface PartRow {
@@ -114,4 +147,6 @@ export interface ShortfallRow {
   claimed_by: string | null;
   claimed_until: number;
   created_at: number;
+  /** Since when a copy is owed because another was damaged; `null` when none was. */
+  damaged_at: number | null;
 }

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import { checksumOfParts } from './checksums/multipart.ts';
 import { objectError } from './errors.ts';
-import type { CompleteRequest, IncomingContent, UploadRef, Uploads } from './gateway.ts';
+import type { CompleteRequest, IncomingPart, UploadRef, Uploads } from './gateway.ts';
 import { requireKey } from './keys.ts';
 import { completeUpload } from './ledger/complete-upload.ts';
 import { abortUpload, commitPart, createUpload } from './ledger/uploads.ts';
-import type { ContentPart, ObjectChecksum, ObjectVersion, Upload } from './object.ts';
+import { type ContentPart, type ObjectChecksum, type ObjectVersion, type Upload, rewriteOwner } from './object.ts';
 import { type ObjectsOptions, partsMax } from './objects.ts';
 import { listUploads } from './queries/list-uploads.ts';
 import { findUpload, findVersionByContent, partOf, partsOf } from './queries/queries.ts';
 import { copyPart } from './writing/copy-part.ts';
+import { compressionOf } from './writing/put-object.ts';
 import { orFound } from './writing/unknown-commit.ts';
 
 /** The least size of a part that is not the last one, in bytes. */
@@ -17,28 +18,30 @@ const partBytesMin = 5 * 1024 ** 2;
 
 /** Multipart uploads. Each part is written once, where it stays: completing moves no bytes. */
 export function createUploads(options: ObjectsOptions): Uploads {
-  const { store, buckets, newId, clock, locator } = options;
+  const { store, buckets, encryption, newId, clock, locator } = options;
   const get = async (ref: UploadRef): Promise<Upload> => {
     const upload = await store.read((reader) => findUpload(reader, ref.uploadId));
     if (upload === null || upload.state !== 'open' || !isOf(upload, ref)) throw noSuchUpload(ref);
     return upload;
   };
-  const putPart = (ref: UploadRef, part: number, incoming: IncomingContent) =>
+  const putPart = (ref: UploadRef, part: number, incoming: IncomingPart) =>
     writePart(options, get, ref, part, incoming);
   return {
     get,
-    async create(request) {
+    async create({ encryption: wish, ...request }) {
       requireKey(request.key);
-      const attributes = { ...request.attributes, checksums: [] };
+      const { settings } = await buckets.get(request.bucket);
+      const applied = encryption.apply(wish, settings);
+      const attributes = { ...request.attributes, checksums: [], ...(applied === null ? {} : { encryption: applied }) };
       const rest = { uploadId: newId('u'), state: 'open' as const, createdAtMs: clock.nowMs() };
       const upload: Upload = { ...request, attributes, ...rest };
       await store.write(createUpload, upload);
       return upload;
     },
     putPart,
-    async copyPart(ref, part, source, { signal }) {
+    async copyPart(ref, part, source, { signal, customerKey }) {
       await get(ref);
-      return copyPart(options, source, signal, (incoming) => putPart(ref, part, incoming));
+      return copyPart(options, source, signal, (incoming) => putPart(ref, part, { ...incoming, customerKey }));
     },
     async complete(request) {
       const version = await complete(options, request);
@@ -60,9 +63,9 @@ export function createUploads(options: ObjectsOptions): Uploads {
   };
 }
 
-/** An upload is only found under its own bucket and key: its id alone gives no right to it. */
+/** An upload is only found under its own bucket and key: its id alone gives no right to it. That of a rewriting never is. */
 function isOf(upload: Upload, { bucket, key }: UploadRef): boolean {
-  return upload.bucket === bucket && upload.key === key;
+  return upload.bucket === bucket && upload.key === key && upload.owner !== rewriteOwner;
 }
 
 function noSuchUpload({ uploadId }: UploadRef) {
@@ -70,11 +73,11 @@ function noSuchUpload({ uploadId }: UploadRef) {
 }
 
 async function writePart(
-  { store, buckets, writer, clock }: ObjectsOptions,
+  { store, buckets, writer, encryption, clock }: ObjectsOptions,
   get: (ref: UploadRef) => Promise<Upload>,
   ref: UploadRef,
   part: number,
-  incoming: IncomingContent,
+  incoming: IncomingPart,
 ): Promise<ContentPart> {
   if (!Number.isInteger(part) || part < 1 || part > partsMax) {
     throw objectError('InvalidArgument', { part_number: part }, `Part numbers are 1 to ${partsMax}.`);
@@ -83,28 +86,39 @@ async function writePart(
   const { attributes, checksum } = await get(ref);
   const { settings } = await buckets.get(bucket);
   const { sizeBytes } = incoming;
-  const description = { bucket, key, contentId: uploadId, part, sizeBytes, attributes, createdAtMs: clock.nowMs() };
+  const { encryption: applied } = attributes;
+  const place = { bucket, key, contentId: uploadId, part, sizeBytes };
+  const encrypted = applied === undefined ? {} : { encryption: applied };
+  const description = { ...place, attributes, createdAtMs: clock.nowMs(), ...encrypted };
+  const encoding = {
+    key: await encryption.newKey(applied, incoming.customerKey, { contentId: uploadId, part }),
+    compression: compressionOf(settings),
+  };
   // The checksum of the whole is made of those of the parts, so each part needs it.
   const isAsked = checksum === null || incoming.checksums?.some(({ algorithm }) => algorithm === checksum.algorithm);
   const checksums =
     isAsked === true ? incoming.checksums : [...(incoming.checksums ?? []), { algorithm: checksum!.algorithm }];
   const content = checksums === undefined ? incoming : { ...incoming, checksums };
-  return writer.write(content, { description, settings }, async ({ write, written, digests, copiesWanted }) => {
-    const { md5: etag, crc32 } = digests;
-    const entered: ContentPart = {
-      part,
-      sizeBytes,
-      etag,
-      crc32,
-      checksums: digests.checksums,
-      modifiedAtMs: clock.nowMs(),
-    };
-    const commit = store.write(commitPart, { uploadId, bucket, written, write, copiesWanted, part: entered });
-    return orFound(
-      commit.then(() => entered),
-      async () => ((await store.read((reader) => partOf(reader, uploadId, part, write.writeId))) ? entered : null),
-    );
-  });
+  return writer.write(
+    content,
+    { description, settings, encoding },
+    async ({ write, written, digests, copiesWanted }) => {
+      const { md5: etag, crc32 } = digests;
+      const entered: ContentPart = {
+        part,
+        sizeBytes,
+        etag,
+        crc32,
+        checksums: digests.checksums,
+        modifiedAtMs: clock.nowMs(),
+      };
+      const commit = store.write(commitPart, { uploadId, bucket, written, write, copiesWanted, part: entered });
+      return orFound(
+        commit.then(() => entered),
+        async () => ((await store.read((reader) => partOf(reader, uploadId, part, write.writeId))) ? entered : null),
+      );
+    },
+  );
 }
 
 async function complete(options: ObjectsOptions, request: CompleteRequest): Promise<ObjectVersion> {

@@ -1,5 +1,5 @@
 import { transaction } from '../kernel/store/transaction.ts';
-import type { ImageDetails, ImageFacts } from './backends/backend.ts';
+import type { ImageDetails, SurveyedImage } from './backends/backend.ts';
 
 /** What a backend said of a volume's image, and when (`as_of`), as it is kept and shown. */
 export type BackendData = ImageDetails & { readonly as_of: string };
@@ -10,7 +10,7 @@ export interface SeenData {
 }
 
 /** The data of an image that was just read, as a part of a step's output; nothing where the backend tells no details. */
-export function seenData(facts: ImageFacts | null, nowMs: number): SeenData {
+export function seenData(facts: Pick<SurveyedImage, 'details'> | null, nowMs: number): SeenData {
   if (facts?.details === undefined) return {};
   return { backend_data: { as_of: new Date(nowMs).toISOString(), ...facts.details } };
 }

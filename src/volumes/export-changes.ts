@@ -2,6 +2,7 @@ import type { Tx } from '../kernel/store/store.ts';
 import { transaction } from '../kernel/store/transaction.ts';
 import type { AttachMode } from './backends/backend.ts';
 import type { ExportState, ExportWish } from './export.ts';
+import { findExport } from './export-queries.ts';
 import type { ExportConnection } from './exports/target.ts';
 import { type Cause, type TransitionParams, applyTransition, noteOnVolume } from './transition.ts';
 
@@ -46,8 +47,8 @@ export const changeExport = transaction(
   'changeExport',
   async (tx, change: ExportChange): Promise<void> => {
     const { volumeId, exportId, state, cause, transition, failure } = change;
+    const connection = change.connection === undefined ? {} : await addressDetail(tx, exportId, change.connection);
     await setExport(tx, change);
-    const connection = change.connection === undefined ? {} : { uri: change.connection.uri };
     const reason = change.reason == null ? {} : { reason: change.reason };
     const detail = { export_id: exportId, export_state: state, ...connection, ...reason };
     if (transition === undefined) {
@@ -59,6 +60,12 @@ export const changeExport = transaction(
     await applyTransition(tx, { volumeId, cause, ...parts });
   },
 );
+
+/** Where clients find it now, and where they found it before when that was elsewhere. */
+async function addressDetail(tx: Tx, exportId: string, { uri }: ExportConnection) {
+  const previous = (await findExport(tx, exportId))?.connection ?? null;
+  return previous === null || previous.uri === uri ? { uri } : { uri, previous_uri: previous.uri };
+}
 
 /** A volume whose state itself needs a reason keeps that one. */
 async function setReason(tx: Tx, volumeId: string, reason: string | null): Promise<void> {

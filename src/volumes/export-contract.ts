@@ -12,6 +12,11 @@ export const transportSchema = Type.Enum(['nbd', 'nvmeof'], {
 });
 export const exportOptions = {
   tls: Type.Optional(Type.Boolean({ description: 'Nobody connects without the key that the credentials tell (NBD).' })),
+  chap: Type.Optional(
+    Type.Boolean({
+      description: 'Hosts prove themselves with the key that the credentials tell (NVMe, DH-HMAC-CHAP).',
+    }),
+  ),
   allowed_hosts: Type.Optional(
     Type.Array(Type.String({ maxLength: 300 }), {
       maxItems: 64,
@@ -46,9 +51,22 @@ export const exportSchema = Type.Object({
   state: Type.Enum([...exportStates]),
   reason: nullable(Type.String()),
   is_tls: Type.Boolean(),
+  is_chap: Type.Boolean({ description: 'Whether hosts prove themselves by DH-HMAC-CHAP.' }),
   allowed_hosts: Type.Array(Type.String()),
   connection: nullable(connectionSchema),
   created_at: timeSchema,
+});
+
+const tlsCredentials = Type.Object({
+  identity: Type.String(),
+  key_hex: Type.String(),
+  psk_file: Type.String({ description: 'The line of the file that `tls-psk-file` of an NBD URI names.' }),
+});
+const chapCredentials = Type.Object({
+  dhchap_secret: Type.String({ description: 'By which the host proves itself: `--dhchap-secret` of nvme-cli.' }),
+  dhchap_ctrl_secret: nullable(
+    Type.String({ description: 'By which the target proves itself, where the host asks: `--dhchap-ctrl-secret`.' }),
+  ),
 });
 
 const tag = 'exports';
@@ -92,13 +110,9 @@ export const exportContract = {
     id: 'get_export_credentials',
     method: 'GET',
     path: '/api/v1/volumes/{volume}/exports/{export}/credentials',
-    summary: 'The key that clients of an export need',
+    summary: 'The key that clients of an export need: for TLS, or for DH-HMAC-CHAP',
     params: oneExport,
     status: 200,
-    reply: Type.Object({
-      identity: Type.String(),
-      key_hex: Type.String(),
-      psk_file: Type.String({ description: 'The line of the file that `tls-psk-file` of an NBD URI names.' }),
-    }),
+    reply: Type.Union([tlsCredentials, chapCredentials]),
   }),
 };

@@ -54,6 +54,16 @@ export async function wantedExports(reader: Reader, host: string): Promise<Wante
   }));
 }
 
+/** The exports of a host over one transport that are not removed. */
+export async function standingExports(
+  reader: Reader,
+  host: string,
+  transport: ExportKind,
+): Promise<readonly VolumeExport[]> {
+  const statement = `select * from exports where host = ? and transport = ? and state <> 'removed' order by id limit ?`;
+  return (await reader.rows<ExportRow>(statement, [host, transport, exportsMax])).map(toExport);
+}
+
 function toExport(row: ExportRow): VolumeExport {
   return {
     id: row.id,

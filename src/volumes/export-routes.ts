@@ -1,5 +1,6 @@
 import type { Static } from 'typebox';
 import { HoldfastError } from '../kernel/errors/errors.ts';
+import type { ReplyOf } from '../kernel/http/contract.ts';
 import { type Route, route } from '../kernel/http/server.ts';
 import { acceptedReply } from '../kernel/operations/routes.ts';
 import { isoTime } from '../kernel/operations/view.ts';
@@ -41,12 +42,15 @@ export function exportRoutes(options: {
       });
       if (found === null) throw new HoldfastError('not_found', `There is no export ${params.export}.`);
       if (found.sealedSecret === null) throw new HoldfastError('not_found', 'Clients of this export need no key.');
-      const { tls } = JSON.parse(sealer.open(found.sealedSecret, exportSecret(found.id))) as ExportSecret;
-      if (tls === null) throw new HoldfastError('not_found', 'Clients of this export need no key.');
-      const { identity, keyHex } = tls;
-      return { identity, key_hex: keyHex, psk_file: `${identity}:${keyHex}` };
+      return credentialsOf(JSON.parse(sealer.open(found.sealedSecret, exportSecret(found.id))) as ExportSecret);
     }),
   ];
+}
+
+function credentialsOf({ tls, dhchap }: ExportSecret): ReplyOf<typeof exportContract.getExportCredentials> {
+  if (dhchap !== undefined) return { dhchap_secret: dhchap.key, dhchap_ctrl_secret: dhchap.controllerKey ?? null };
+  const { identity, keyHex } = tls!;
+  return { identity, key_hex: keyHex, psk_file: `${identity}:${keyHex}` };
 }
 
 /** What a request says of an export, with the defaults of what it leaves open. */
@@ -54,12 +58,13 @@ export function wantedTransport(
   transport: ExportKind,
   body: {
     readonly tls?: boolean | undefined;
+    readonly chap?: boolean | undefined;
     readonly allowed_hosts?: readonly string[] | undefined;
     readonly export_host?: string | undefined;
   },
 ): WantedTransport {
-  const { tls = false, allowed_hosts: allowedHosts = [], export_host: host = null } = body;
-  return { transport, host, isTls: tls, allowedHosts };
+  const { tls = false, chap = false, allowed_hosts: allowedHosts = [], export_host: host = null } = body;
+  return { transport, host, isTls: tls, isChap: chap, allowedHosts };
 }
 
 function exportView(one: VolumeExport): Static<typeof exportSchema> {
@@ -73,7 +78,8 @@ function exportView(one: VolumeExport): Static<typeof exportSchema> {
     mode: one.mode,
     state: one.state,
     reason: one.reason,
-    is_tls: one.sealedSecret !== null,
+    is_tls: one.transport === 'nbd' && one.sealedSecret !== null,
+    is_chap: one.transport === 'nvmeof' && one.sealedSecret !== null,
     allowed_hosts: [...one.allowedHosts],
     connection:
       one.connection === null

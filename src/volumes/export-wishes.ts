@@ -1,9 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { HoldfastError } from '../kernel/errors/errors.ts';
 import type { IdSource } from '../kernel/ids.ts';
 import type { Sealer } from '../kernel/secrets/sealer.ts';
+import type { Store } from '../kernel/store/store.ts';
 import type { BackendRegistry } from './backends/registry.ts';
 import { type ExportSecret, type ExportWish, checkAllowedHosts, exportSecret } from './export.ts';
+import { dhchapSecret, newTlsSecret, requireNoKeys } from './export-keys.ts';
+import { standingExports } from './export-queries.ts';
 import type { ExportKind, ExportSource } from './exports/target.ts';
 import type { Hosts } from './hosts.ts';
 import type { Volume } from './volume.ts';
@@ -13,12 +15,15 @@ export interface WantedTransport {
   readonly transport: ExportKind;
   /** The name of the host that serves it; `null`: this server's own. */
   readonly host: string | null;
-  /** Whether clients need a key. */
+  /** Whether clients need a key (NBD). */
   readonly isTls: boolean;
+  /** Whether hosts prove themselves by DH-HMAC-CHAP (NVMe). */
+  readonly isChap: boolean;
   readonly allowedHosts: readonly string[];
 }
 
 export interface ExportWishesOptions {
+  readonly store: Store;
   readonly hosts: Hosts;
   readonly backends: BackendRegistry;
   readonly sealer: Sealer;
@@ -31,6 +36,8 @@ export interface ExportWishesOptions {
 /** What a host's agent says of each transport when it registers. */
 interface TransportCapabilities {
   readonly tls: boolean;
+  /** Whether exports are for hosts that are named, and may have keys. */
+  readonly hosts: boolean;
   readonly sources: readonly ExportSource['kind'][];
 }
 
@@ -42,25 +49,48 @@ export class ExportWishes {
     this.#options = options;
   }
 
-  /** Throws `not_found` for an unknown host, `unsupported` for what that host or the backend cannot do, `invalid` else. */
+  /**
+   * Throws `not_found` for an unknown host, `unsupported` for what that host or the backend cannot do, `conflict` for keys that the
+   * same machines cannot have beside those that they have, `invalid` else.
+   */
   async wishFor(volume: Volume, wanted: WantedTransport): Promise<ExportWish> {
-    const { newId, sealer, localHost } = this.#options;
-    const { transport, isTls, allowedHosts } = wanted;
+    const { newId, sealer } = this.#options;
+    const { transport, allowedHosts } = wanted;
     checkAllowedHosts(transport, allowedHosts);
-    const host = wanted.host ?? localHost;
-    await this.#check(volume, host, wanted);
+    const host = await this.#hostFor(volume, wanted);
     const id = newId('exp');
-    const secret: ExportSecret = { tls: { identity: id, keyHex: randomBytes(32).toString('hex') } };
-    const sealedSecret = isTls ? sealer.seal(JSON.stringify(secret), exportSecret(id)) : null;
+    const secret = await this.#secretFor(id, volume, host, wanted);
+    const sealedSecret = secret === null ? null : sealer.seal(JSON.stringify(secret), exportSecret(id));
     return { id, host, transport, allowedHosts, sealedSecret };
   }
 
-  async #check(volume: Volume, host: string, { transport, isTls }: WantedTransport): Promise<void> {
+  async #secretFor(
+    id: string,
+    volume: Volume,
+    host: string,
+    { transport, isTls, isChap, allowedHosts }: WantedTransport,
+  ): Promise<ExportSecret | null> {
+    if (isTls) return newTlsSecret(id);
+    if (transport !== 'nvmeof') return null;
+    const { store, sealer } = this.#options;
+    const standing = await store.read((reader) => standingExports(reader, host, transport));
+    // An earlier export of the volume itself goes before this one is made.
+    const others = standing.filter(({ volumeId }) => volumeId !== volume.id);
+    if (isChap) return dhchapSecret(others, sealer, allowedHosts);
+    requireNoKeys(others, allowedHosts);
+    return null;
+  }
+
+  /** The name of the host that serves it, whichever way it was named, and only if it can. */
+  async #hostFor(volume: Volume, { transport, isTls, isChap, ...wanted }: WantedTransport): Promise<string> {
     const { hosts, backends, localHost, lookTimeoutMs } = this.#options;
-    const found = await hosts.find(host);
+    const reference = wanted.host ?? localHost;
+    const found = await hosts.find(reference);
     if (found === null) {
-      throw new HoldfastError('not_found', `There is no host ${host}.`, { field: 'export_host', provided_value: host });
+      const details = { field: 'export_host', provided_value: reference };
+      throw new HoldfastError('not_found', `There is no host ${reference}.`, details);
     }
+    const host = found.name;
     if (found.state === 'dead') {
       const message = `Host ${host} is dead: its agent has not been heard for too long.`;
       throw new HoldfastError('unavailable', message, { host, host_state: found.state });
@@ -70,6 +100,9 @@ export class ExportWishes {
     ];
     if (can === undefined) throw cannot(`Host ${host} cannot export volumes over ${transport}.`, 'transport');
     if (isTls && !can.tls) throw cannot(`Exports over ${transport} at host ${host} take no TLS key.`, 'tls');
+    if (isChap && !can.hosts) {
+      throw cannot(`Exports over ${transport} at host ${host} know no DH-HMAC-CHAP; that is for NVMe.`, 'chap');
+    }
     const signal = AbortSignal.timeout(lookTimeoutMs);
     const source = await backends.get(volume.backend).exportSource({ signal }, volume.image);
     if (source === null) {
@@ -87,6 +120,7 @@ export class ExportWishes {
         'export_host',
       );
     }
+    return host;
   }
 }
 

@@ -58,7 +58,7 @@ export function createVolumeParts(options: VolumePartsOptions): VolumeParts {
     engine,
     newId,
     backends,
-    exports: new ExportWishes({ hosts, backends, sealer, newId, localHost, lookTimeoutMs: timeoutMs }),
+    exports: new ExportWishes({ store, hosts, backends, sealer, newId, localHost, lookTimeoutMs: timeoutMs }),
     trashRetentionMs: values.volumeTrashRetentionMs,
     lookTimeoutMs: timeoutMs,
   });

@@ -175,7 +175,7 @@ function placeOf(body: BodyOf<typeof volumeContract.attachVolume>): AttachPlace 
 
 function transportOf(body: BodyOf<typeof volumeContract.attachVolume>): WantedTransport | null {
   if (body.transport !== undefined) return wantedTransport(body.transport, body);
-  const field = (['tls', 'allowed_hosts', 'export_host'] as const).find((name) => body[name] !== undefined);
+  const field = (['tls', 'chap', 'allowed_hosts', 'export_host'] as const).find((name) => body[name] !== undefined);
   if (field === undefined) return null;
   throw new HoldfastError('invalid', `${field} is for exports: name a transport too.`, { field });
 }

@@ -143,7 +143,8 @@ describe('an agent beside its server', () => {
     const first = spawnAgent();
     await first.ready();
     await newVolume('again');
-    await qemuIo(uriOf(await completed(await attach('again'))), 'write -P 0x77 0 64k');
+    const before = uriOf(await completed(await attach('again')));
+    await qemuIo(before, 'write -P 0x77 0 64k');
     await first.kill();
     await spawnAgent().ready();
     const uri = await until('the export stands again', async () => {
@@ -152,6 +153,7 @@ describe('an agent beside its server', () => {
       const isRepaired = done.some(({ type, status }) => type === 'volume.export_repair' && status === 'completed');
       return isRepaired && items[0]?.state === 'active' ? items[0].connection!.uri : null;
     });
+    assert.equal(uri, before, 'clients find it where it was');
     await qemuIo(uri, 'read -P 0x77 0 64k');
     await detach('again');
   });

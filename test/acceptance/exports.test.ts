@@ -80,7 +80,9 @@ withQemu('volumes over NBD', () => {
     const { uri, exportId } = await attachExported(hand, volume, { tls: true });
     assert.match(uri, /^nbds:/);
     const params = { volume, export: exportId };
-    const { psk_file: line, key_hex: key } = await hand.client.call(contract.getExportCredentials, { params });
+    const credentials = await hand.client.call(contract.getExportCredentials, { params });
+    assert.ok('psk_file' in credentials);
+    const { psk_file: line, key_hex: key } = credentials;
     const withKey = async (name: string, text: string): Promise<string> => {
       const path = join(directory.path, name);
       await writeFile(path, `${text}\n`, { mode: 0o600 });

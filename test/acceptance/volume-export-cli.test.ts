@@ -62,7 +62,8 @@ describe('hosts and exports on the command line', { skip: missing !== null && !r
     const attached = await cli.ok('volume', 'attach', 'db-1', ...where);
     assert.match(attached, /^volume\.attach completed .*\nnbd:\/\/127\.0\.0\.1:\d+\/vol-\S+\.g1$/m);
     const commands = printed(attached);
-    assert.deepEqual([...commands.keys()], ['inspect', 'copy out', 'mount as a file', 'attach', 'detach']);
+    const purposes = ['inspect', 'copy out', 'mount as a file', 'attach', 'attach over restarts', 'detach'];
+    assert.deepEqual([...commands.keys()], purposes);
     assert.match(await shell(commands.get('inspect')!), /export-size: 8388608/);
     await shell(commands.get('copy out')!);
     assert.match(await cli.ok('volume', 'exports', 'db-1'), /^nbd +store-1 +active +rw +no +exp-\S+$/m);
@@ -89,6 +90,9 @@ describe('hosts and exports on the command line', { skip: missing !== null && !r
     assert.match(line, new RegExp(`^${one!.id}:[0-9a-f]{64}\\n$`));
     assert.match(await shell(commands.get('inspect')!), /export-size: 8388608/);
     assert.equal(await cli.ok('volume', 'export-key', 'db-1', one!.id), line);
+    // The same options, where there is no disk of the kernel to connect.
+    const bridge = commands.get('attach over restarts')!.replace(/^.*--connect=\S+/, 'qemu-img info');
+    assert.match(await shell(bridge), /virtual size: 8 MiB/);
     await writeFile(path, 'somebody else’s\n');
     await cli.fails(1, /keys\.psk cannot be written/, 'volume', 'export-key', 'db-1', '--output', 'keys.psk');
     assert.equal(await readFile(path, 'utf8'), 'somebody else’s\n');
@@ -123,7 +127,7 @@ describe('hosts and exports on the command line', { skip: missing !== null && !r
     const script = await cli.ok('completion', 'bash');
     for (const words of [
       /"host"\) words="list show"/,
-      /"volume attach"\) words="[^"]*--transport --tls --allow-host --export-host"/,
+      /"volume attach"\) words="[^"]*--transport --tls --chap --allow-host --export-host"/,
       /"volume unexport"\)/,
       /"volume export-key"\) words="--output"/,
       /"agent"\) words="--node-id --export-address --export-advertise --export-port-first --device-poll-interval/,

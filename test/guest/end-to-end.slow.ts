@@ -15,7 +15,7 @@ withGuest('volumes as their users have them, on a real kernel', () => {
   let packed: PackedCheckout;
   before(async () => {
     packed = await packCheckout();
-    guest = await bootGuest({ modules: ['nvmet-tcp', 'nvme-tcp', 'nbd'] });
+    guest = await bootGuest({ modules: ['nvmet-tcp', 'nvme-tcp', 'loop', 'nbd'] });
     await packed.unpackIn(guest);
   });
   after(async () => {

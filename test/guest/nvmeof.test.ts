@@ -1,21 +1,32 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { type CephBench, startBench, withCeph } from '../../src/volumes/backends/ceph/testkit.ts';
+import { cephAvailable } from '../support/ceph.ts';
 import { type Guest, bootGuest } from '../support/guest/guest.ts';
 import { testsInside, withGuest } from '../support/guest/with-guest.ts';
 import { until } from '../support/wait.ts';
 import { hostNqn, otherHostNqn } from './nvme-host.ts';
+import { rbdTests } from './nvmeof-rbd.ts';
 
 /** The tests themselves are in `nvmeof.inside.ts`, and those of the port in its conformance suite. */
-const TESTS_INSIDE = 24;
+const TESTS_INSIDE = 26;
+/** Beside other tests it takes several times as long as alone. */
+const insideTimeoutMs = 300_000;
 const image = '/scratch/owned.img';
+const cephMissing = cephAvailable();
 
 withGuest('NVMe/TCP exports on a real kernel', () => {
   let guest: Guest;
+  let bench: CephBench | undefined;
   before(async () => {
+    if (cephMissing === null) bench = await startBench();
     const disks = [{ sizeBytes: 16 * 1024 * 1024, serial: 'plain' }];
-    guest = await bootGuest({ modules: ['nvmet-tcp', 'nvme-tcp'], disks });
+    guest = await bootGuest({ modules: ['nvmet-tcp', 'nvme-tcp', 'loop', 'rbd'], disks });
   });
-  after(() => guest[Symbol.asyncDispose]());
+  after(async () => {
+    await bench?.stop();
+    await guest[Symbol.asyncDispose]();
+  });
 
   test('an export outlives the process that made it, killed while a host writes', async () => {
     await guest.run(['truncate', '-s', '64M', image]);
@@ -61,5 +72,7 @@ withGuest('NVMe/TCP exports on a real kernel', () => {
   });
 
   test('the laws of the port, and what is special about NVMe', () =>
-    testsInside(guest, 'test/guest/nvmeof.inside.ts', TESTS_INSIDE));
+    testsInside(guest, 'test/guest/nvmeof.inside.ts', TESTS_INSIDE, { timeoutMs: insideTimeoutMs }));
+
+  withCeph('of RBD images', () => rbdTests(() => ({ guest, bench: bench! })));
 });

@@ -11,20 +11,41 @@ import type { BucketSettings } from '../../src/objects/bucket.ts';
 import { checkGateway } from '../../src/objects/checking/check-gateway.ts';
 import type { CheckReport } from '../../src/objects/checking/report.ts';
 import { type GatewayOptions, type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
+import { ObjectEncryption } from '../../src/objects/encryption/encryption.ts';
+import type { Keyring } from '../../src/objects/encryption/keyring.ts';
+import type { RootKeys } from '../../src/objects/encryption/load-root-keys.ts';
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
+import { type UnknownPolicy, reconcileKeeper } from '../../src/objects/keepers/reconcile.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
+import { lifecycleKeeper } from '../../src/objects/keepers/lifecycle.ts';
+import { rewriteKeeper } from '../../src/objects/keepers/rewriter.ts';
+import { scrubKeeper } from '../../src/objects/keepers/scrub.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
 import { storageMigrator } from '../../src/objects/storage-migration/migrator.ts';
+import type { Rate } from '../../src/objects/keepers/budget.ts';
+import type { Copy } from '../../src/objects/object.ts';
 import type { StoreEngine } from '../support/stores.ts';
 import { type CallWatch, interceptedBackend, watchCalls } from './intercepted-backend.ts';
 import { type InterceptedStore, intercepted } from './intercepted-store.ts';
+import { openTestKeyring } from './test-keys.ts';
 import { type TestBackend, insertTestBackend } from './world.ts';
 
 /** A backend in memory whose faults the test decides, and how it stands in the ledger. */
 export interface LabBackend extends TestBackend {
   readonly backend: MemoryObjectBackend;
 }
+
+type LabKeeper =
+  | 'cleanup'
+  | 'intents'
+  | 'replicator'
+  | 'rewriter'
+  | 'uploads'
+  | 'migrator'
+  | 'lifecycle'
+  | 'scrubber'
+  | 'reconciler';
 
 /** A gateway process as a test sees it: it can be ended without a word and started again on the same store. */
 export interface Lab {
@@ -34,6 +55,8 @@ export interface Lab {
   readonly calls: CallWatch;
   readonly gateway: RunningGateway;
   readonly registry: ObjectBackendRegistry;
+  /** `null` in a lab without root keys. */
+  readonly keyring: Keyring | null;
   readonly backends: readonly LabBackend[];
   readonly replicaId: string;
   readonly clock: LabClock;
@@ -45,7 +68,9 @@ export interface Lab {
   setState(backend: string, state: 'active' | 'draining'): Promise<void>;
   keepers(options?: {
     readonly secondLookMs?: number;
-  }): Record<'cleanup' | 'intents' | 'replicator' | 'uploads' | 'migrator', Keeper>;
+    readonly scrubRate?: Rate;
+    readonly unknown?: UnknownPolicy;
+  }): Record<LabKeeper, Keeper>;
   /** Runs the keepers until nothing is left for them, or `roundsMax` is reached. */
   settle(roundsMax?: number): Promise<void>;
   check(): Promise<CheckReport>;
@@ -74,6 +99,7 @@ type State = 'active' | 'draining';
 const signal = new AbortController().signal;
 const dayMs = 86_400_000;
 const retryWaitMs = 5_000;
+const noLimit: Rate = { bytesPerSecond: 1e12, requestsPerSecond: 1e9 };
 
 export const setTestState = transaction(
   import.meta.url,
@@ -104,6 +130,7 @@ type Reading = Pick<GatewayOptions, 'hedging' | 'cache'>;
 export async function openLab(
   engine: StoreEngine,
   backends: readonly LabBackend[],
+  rootKeys: RootKeys | null = null,
   reading: () => Reading = () => ({}),
 ): Promise<Lab> {
   const settings = await engine.fresh(migrations);
@@ -113,7 +140,8 @@ export async function openLab(
     await store.write(insertTestBackend, { ...row, position });
   }
   const { databaseUrl } = settings;
-  return enter({ store, open, databaseUrl, backends, reading, clock: new LabClock(), isFirst: true });
+  const clock = new LabClock();
+  return enter({ store, open, databaseUrl, backends, rootKeys, reading, clock, isFirst: true });
 }
 
 interface Place {
@@ -121,6 +149,7 @@ interface Place {
   open(): Promise<Store>;
   readonly databaseUrl: string | undefined;
   readonly backends: readonly LabBackend[];
+  readonly rootKeys: RootKeys | null;
   /** Of each gateway its own. */
   reading(): Reading;
   readonly clock: LabClock;
@@ -140,31 +169,43 @@ async function enter(place: Place): Promise<Lab> {
   const { registry, setState } = labRegistry(backends, calls, rows, real);
   const problems: string[] = [];
   const owner = () => replicaId;
+  const noteKeys = (error: unknown) => void problems.push(String(error));
+  const keyring = place.rootKeys === null ? null : await openTestKeyring(real, place.rootKeys, registry, noteKeys);
+  const encryption = new ObjectEncryption(keyring);
+  const onBadCopy = (copy: Copy, reason: string) => void problems.push(`${copy.backend}: ${reason}`);
+  const onError = (error: unknown, about: string) => void problems.push(`${about}: ${String(error)}`);
   const gateway = createObjectGateway({
     store,
     registry,
+    encryption,
     newId,
     clock,
     owner,
     stallMs: 200,
     retryWaitMs,
     ...place.reading(),
-    onBadCopy: (copy, reason) => problems.push(`${copy.backend}: ${reason}`),
-    onError: (error, about) => problems.push(`${about}: ${String(error)}`),
+    onBadCopy,
+    onError,
   });
   const { capacity, leftovers } = gateway.writer;
-  const keepers: Lab['keepers'] = ({ secondLookMs = 0 } = {}) => ({
+  const forget = gateway.locator.forget.bind(gateway.locator);
+  const keepers: Lab['keepers'] = ({ secondLookMs = 0, scrubRate: rate = noLimit, unknown = 'report' } = {}) => ({
     cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
     intents: intentKeeper(store, clock, 1),
     replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, 1),
-    uploads: uploadKeeper(store, clock, 1),
+    rewriter: rewriteKeeper({ store, registry, ...gateway, encryption, newId, clock, onBadCopy }, 1),
     migrator: storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, 1),
+    uploads: uploadKeeper({ store, clock, periodMs: 1, idleMsMax: 7 * dayMs, onError }),
+    lifecycle: lifecycleKeeper({ store, newId, clock, forget, onError }, 1),
+    scrubber: scrubKeeper({ store, registry, clock, periodMs: 1, intervalMs: 30 * dayMs, rate, onError }),
+    reconciler: reconcileKeeper({ store, registry, newId, clock, periodMs: 0, unknown, graceMs: dayMs, onError }),
   });
   const lab: Lab = {
     store,
     calls,
     gateway,
     registry,
+    keyring,
     backends,
     replicaId,
     clock,
@@ -185,6 +226,7 @@ async function enter(place: Place): Promise<Lab> {
     },
     close: async () => {
       await gateway.writer.settle();
+      await gateway.badCopies.settle();
       if (place.isFirst || !real.exclusive) await real.close();
     },
   };

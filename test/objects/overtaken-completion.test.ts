@@ -6,6 +6,7 @@ import { migrations } from '../../src/migrations.ts';
 import { createIdSource, systemClock } from '../../src/kernel/ids.ts';
 import { temporaryDirectory } from '../support/temp.ts';
 import { createObjectGateway } from '../../src/objects/create-gateway.ts';
+import { ObjectEncryption } from '../../src/objects/encryption/encryption.ts';
 import type { ObjectGateway, UploadRef } from '../../src/objects/gateway.ts';
 
 const attributes = { contentType: 'text/plain', headers: {}, metadata: {} };
@@ -25,6 +26,7 @@ async function withInterceptedReads(
   const gateway = createObjectGateway({
     store,
     registry,
+    encryption: new ObjectEncryption(null),
     newId: createIdSource(),
     clock: systemClock,
     owner: () => replicaId,

@@ -11,9 +11,12 @@ import type { KnownBackend, ObjectBackendRegistry } from '../../src/objects/back
 import type { BucketSettings } from '../../src/objects/bucket.ts';
 import { type Content, chunksOf } from '../../src/objects/content/content.ts';
 import { type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
+import { ObjectEncryption } from '../../src/objects/encryption/encryption.ts';
+import type { RootKeys } from '../../src/objects/encryption/load-root-keys.ts';
 import type { PutRequest } from '../../src/objects/gateway.ts';
 import type { ObjectVersion } from '../../src/objects/object.ts';
 import type { StoreEngine } from '../support/stores.ts';
+import { openTestKeyring } from './test-keys.ts';
 
 /** A backend of a test, and how the gateway is to know it. */
 export interface TestBackend {
@@ -59,12 +62,16 @@ export { insertBackend as insertTestBackend };
 /** What a store is opened on. */
 export type FreshStore = Pick<StoreEngine, 'fresh'> & Partial<StoreEngine>;
 
-export async function openWorld(engine: FreshStore, backends: readonly TestBackend[]): Promise<GatewayWorld> {
+export async function openWorld(
+  engine: FreshStore,
+  backends: readonly TestBackend[],
+  rootKeys: RootKeys | null = null,
+): Promise<GatewayWorld> {
   const settings = await engine.fresh(migrations);
   const store = await openStore(settings, { owner: true });
   for (const [position, { backend: _, ...row }] of backends.entries())
     await store.write(insertBackend, { ...row, position });
-  return openOn(store, settings, backends, true);
+  return openOn({ store, settings, backends, rootKeys }, true);
 }
 
 /** One or more backends in memory, named `m1`, `m2`, … */
@@ -72,21 +79,26 @@ export function memoryBackends(count: number): (TestBackend & { readonly backend
   return Array.from({ length: count }, (_, index) => ({ name: `m${index + 1}`, backend: new MemoryObjectBackend() }));
 }
 
-async function openOn(
-  store: Store,
-  settings: StoreSettings,
-  backends: readonly TestBackend[],
-  isOwner: boolean,
-): Promise<GatewayWorld> {
+interface WorldPlace {
+  readonly store: Store;
+  readonly settings: StoreSettings;
+  readonly backends: readonly TestBackend[];
+  readonly rootKeys: RootKeys | null;
+}
+
+async function openOn(place: WorldPlace, isOwner: boolean): Promise<GatewayWorld> {
+  const { store, settings, backends, rootKeys } = place;
   const newId = createIdSource();
   const replicaId = newId('rep');
   const leaseMs = store.exclusive ? null : 600_000;
   await store.write(registerReplica, { id: replicaId, ttlMs: leaseMs, detail: 'test', nowMs: Date.now() });
   const registry = fixedRegistry(backends);
   const problems: string[] = [];
+  const keyring = rootKeys === null ? null : await openTestKeyring(store, rootKeys, registry);
   const gateway = createObjectGateway({
     store,
     registry,
+    encryption: new ObjectEncryption(keyring),
     newId,
     clock: systemClock,
     owner: () => replicaId,
@@ -105,7 +117,7 @@ async function openOn(
     bucket: async (name, wish = {}) => void (await gateway.buckets.create(name, 'tester', wish)),
     put: (bucket, key, content, more = {}) => gateway.objects.put(putRequest(bucket, key, content, more)),
     read: (bucket, key, versionId) => readAll(gateway, bucket, key, versionId),
-    another: async () => openOn(await openStore(settings, { owner: false }), settings, backends, false),
+    another: async () => openOn({ ...place, store: await openStore(settings, { owner: false }) }, false),
     close: async () => {
       await gateway.writer.settle();
       if (isOwner || !store.exclusive) await store.close();

@@ -5,6 +5,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { flushCompileCache } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '../../src/client.ts';
 import { loadConfig } from '../../src/kernel/config/config.ts';
@@ -35,9 +37,9 @@ export interface CrashingServer extends AsyncDisposable {
   arm(verb: Verb, moment: Moment): Promise<{ kill(): Promise<void> }>;
 }
 
-/** Forks such a process. What it has compiled is kept in `cacheDirectory` for those after it, which then load faster. */
-export async function startCrashingServer(cacheDirectory: string): Promise<CrashingServer> {
-  const env = { ...process.env, NODE_COMPILE_CACHE: cacheDirectory };
+/** Forks such a process. What it has compiled is kept for those after it, which then load faster. */
+export async function startCrashingServer(): Promise<CrashingServer> {
+  const env = { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'), ...process.env };
   // Flags of this process, such as those of the test runner, are not the child's.
   const child = fork(fileURLToPath(import.meta.url), ['serve'], { execArgv: ['--no-warnings'], env });
   const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;

@@ -26,7 +26,11 @@ export async function postgresMissing(): Promise<string | null> {
   return (await binaries()) === null ? 'PostgreSQL is not installed: apt-get install postgresql' : null;
 }
 
-export async function startPostgres(): Promise<PostgresServer> {
+/**
+ * Starts a server. Tests kill processes and never the machine, so what it has written is there without its waiting for the
+ * disk; `isDurable` has it wait, for who measures.
+ */
+export async function startPostgres({ isDurable = false } = {}): Promise<PostgresServer> {
   const bin = await binaries();
   if (bin === null) throw new Error('PostgreSQL is not installed');
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-pg-'));
@@ -34,12 +38,14 @@ export async function startPostgres(): Promise<PostgresServer> {
   if (identity !== null) await chown(directory, identity.uid, identity.gid);
   const data = join(directory, 'data');
   const options = { ...identity, timeout: initTimeoutMs };
-  await run(join(bin, 'initdb'), ['-D', data, '-U', 'holdfast', '-A', 'trust', '-E', 'UTF8', '--locale=C'], options);
+  const cluster = ['-U', 'holdfast', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
+  await run(join(bin, 'initdb'), ['-D', data, ...cluster], options);
+  const settings = ['-c', 'max_connections=200', '-c', `fsync=${isDurable ? 'on' : 'off'}`];
   const port = await freePort();
   let server = start();
 
   function start(): ChildProcess {
-    const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', directory, '-c', 'max_connections=200'];
+    const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', directory, ...settings];
     return spawn(join(bin!, 'postgres'), args, { ...identity, stdio: 'ignore' });
   }
   process.once('exit', () => {

@@ -1,6 +1,5 @@
 import { after, describe } from 'node:test';
-import { kernelMigration } from '../../src/kernel/store/migrations/0001_kernel.ts';
-import { keepersMigration } from '../../src/kernel/store/migrations/0009_keepers.ts';
+import { kernelMigrations } from '../../src/kernel/store/migrations/kernel-migrations.ts';
 import type { Migration } from '../../src/kernel/store/migrations/migration.ts';
 import { openStore, type StoreSettings } from '../../src/kernel/store/open.ts';
 import type { Store } from '../../src/kernel/store/store.ts';
@@ -22,9 +21,6 @@ const shared: { server: Promise<PostgresServer> | null } = { server: null };
 function sharedPostgres(): Promise<PostgresServer> {
   return (shared.server ??= startPostgres());
 }
-
-/** What the kernel itself needs of a store. */
-const kernelMigrations = [kernelMigration, keepersMigration];
 
 export const requireReal = process.env['HOLDFAST_REQUIRE_REAL'] === '1';
 

@@ -19,7 +19,7 @@ export interface Exported {
   readonly port: number;
 }
 
-/** Attaches with an export and waits for both. */
+/** Attaches with an export, over NBD unless `body` says otherwise, and waits for both. */
 export async function attachExported(
   hand: Hand,
   volume: string,
@@ -36,7 +36,7 @@ export async function exportedBy(hand: Hand, volume: string, operation: Operatio
   assert.ok(one !== undefined && others.length === 0, 'a volume has one export');
   assert.equal(one.state, 'active', one.reason ?? '');
   const { exports } = operation.output as { exports: readonly { readonly id: string; readonly connection: unknown }[] };
-  assert.deepEqual(exports, [{ id: one.id, transport: 'nbd', connection: one.connection }]);
+  assert.deepEqual(exports, [{ id: one.id, transport: one.transport, connection: one.connection }]);
   const { uri, port } = one.connection!;
   return { operation, attachmentId: one.attachment_id, exportId: one.id, uri, port };
 }

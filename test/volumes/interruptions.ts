@@ -20,7 +20,6 @@ export interface Interruptions {
 export class Kills implements Interruptions {
   readonly #flags: Readonly<Record<string, string>>;
   readonly #rig: Rig;
-  readonly #cache: string;
   /** The next process loads its code while this one works. */
   #next: Promise<CrashingServer>;
   #current: Promise<{ readonly child: CrashingServer; readonly hand: Hand }> | null = null;
@@ -29,8 +28,7 @@ export class Kills implements Interruptions {
     this.#rig = rig;
     // A store of its own: an embedded one belongs to one process, and the other tests have theirs.
     this.#flags = { ...rig.flags, 'data-dir': `${rig.flags['data-dir']}/killed` };
-    this.#cache = `${rig.flags['data-dir']}/compiled`;
-    this.#next = startCrashingServer(this.#cache);
+    this.#next = startCrashingServer();
   }
 
   async hand(): Promise<Hand> {
@@ -61,7 +59,7 @@ export class Kills implements Interruptions {
 
   async #start(): Promise<{ readonly child: CrashingServer; readonly hand: Hand }> {
     const child = await this.#next;
-    this.#next = startCrashingServer(this.#cache);
+    this.#next = startCrashingServer();
     return { child, hand: this.#rig.hand(await child.start(this.#flags)) };
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { HoldfastError } from '../../src/kernel/errors/errors.ts';
 import { contract } from '../../src/contract.ts';
 import { createMemoryBackend } from '../../src/volumes/backends/memory/memory.ts';
 import { BackendFaults } from '../support/faulty-backend.ts';
@@ -59,6 +60,23 @@ describe('volumes whose image is gone', () => {
       const id = await hand.create('lost');
       rig.disk!.live.delete(id);
       await hand.inState(id, 'error');
+    }));
+
+  test('an image that cannot be read is told, and keeps no other volume from being judged', () =>
+    withServer({}, async (hand, rig) => {
+      const ids = [];
+      for (const name of ['one', 'two', 'three']) ids.push(await hand.create(name));
+      const [damaged, lost, kept] = ids.sort() as [string, string, string];
+      const unreadable = () => {
+        throw new HoldfastError('backend', 'The header of the image is damaged.');
+      };
+      const { live } = rig.disk!;
+      live.set(damaged, new Proxy(live.get(damaged)!, { get: unreadable }));
+      live.delete(lost);
+      const { last_error: problem } = await hand.runReconciler();
+      assert.equal((await hand.volume(lost)).state, 'error');
+      for (const id of [damaged, kept]) assert.equal((await hand.volume(id)).state, 'available');
+      assert.match(problem!, /1 images .* cannot be read/);
     }));
 
   test('an image in the trash behind a living volume counts as gone, and a reconcile brings it back', () =>

@@ -9,6 +9,7 @@ import { startServer } from '../../src/server.ts';
 import type { VolumeBackend } from '../../src/volumes/backends/backend.ts';
 import { createCephBackend } from '../../src/volumes/backends/ceph/backend.ts';
 import { createFileBackend } from '../../src/volumes/backends/file/file.ts';
+import type { ExportTarget } from '../../src/volumes/exports/target.ts';
 import { MemoryDisk } from '../../src/volumes/backends/memory/disk.ts';
 import { createMemoryBackend } from '../../src/volumes/backends/memory/memory.ts';
 import { type CephCluster, cephAvailable, startCeph } from '../support/ceph.ts';
@@ -36,18 +37,18 @@ export interface RigServer extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Starts a server on the rig's data directory, with faults in between. */
+/** Starts a server on the rig's data directory, with faults in between, or what exports replaced. */
 export async function serve(
   rig: Rig,
   faults: BackendFaults,
   flags: Readonly<Record<string, string>> = {},
+  wrapExportTarget: (target: ExportTarget) => ExportTarget = faults.wrapTarget,
 ): Promise<RigServer> {
   const config = loadConfig({ flags: { ...rig.flags, ...flags }, env: {} });
   const { disk } = rig;
   const swap = (made: VolumeBackend) =>
     disk !== null && made.name === 'memory' ? createMemoryBackend({ disk }) : made;
   const wrapBackend = (made: VolumeBackend) => faults.wrap(swap(made));
-  const wrapExportTarget = faults.wrapTarget;
   const server = await startServer(config, { log: createLog({ level: 'silent' }), wrapBackend, wrapExportTarget });
   return {
     hand: rig.hand(new Client({ url: server.url })),

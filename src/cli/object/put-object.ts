@@ -17,6 +17,8 @@ export interface PutWish {
   readonly address: ObjectAddress;
   readonly contentType: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What else is said of it, such as `cache-control`. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Only when there is no such object yet. Such a write is sent once: a second one would meet the first. */
   readonly isNew: boolean;
   readonly signal: AbortSignal;
@@ -60,7 +62,7 @@ async function send(
   client: ByteClient,
   sizeBytes: number,
   chunks: AsyncIterable<Buffer>,
-  { address, contentType, metadata, isNew, signal, onBytes }: PutWish,
+  { address, contentType, metadata, headers: more = {}, isNew, signal, onBytes }: PutWish,
 ): Promise<ObjectReply> {
   const md5 = createHash('md5');
   let sentBytes = 0;
@@ -76,6 +78,7 @@ async function send(
     }
   }
   const headers: Record<string, string> = { 'content-type': headerText(contentType) };
+  for (const [name, value] of Object.entries(more)) headers[name] = headerText(value);
   for (const [name, value] of Object.entries(metadata)) headers[`x-meta-${name}`] = headerText(value);
   if (isNew) headers['if-none-match'] = '*';
   try {

@@ -112,6 +112,126 @@ export const settings = {
     0,
     1_000_000,
   ),
+  objectUploadRetentionMs: retention(
+    {
+      env: 'OBJECT_UPLOAD_RETENTION',
+      flag: 'object-upload-retention',
+      description: 'How long a multipart upload may be without a new part before it is given up; 0 is for ever.',
+    },
+    '7d',
+  ),
+  objectScrubIntervalMs: retention(
+    {
+      env: 'OBJECT_SCRUB_INTERVAL',
+      flag: 'object-scrub-interval',
+      description: 'How often each copy is read whole; 0 is never.',
+    },
+    '30d',
+  ),
+  objectScrubBytesPerSecond: integer(
+    {
+      env: 'OBJECT_SCRUB_BYTES_PER_SECOND',
+      flag: 'object-scrub-bytes-per-second',
+      description: 'How fast copies are read for that, of each backend.',
+    },
+    8_388_608,
+    1_024,
+    1_000_000_000_000,
+  ),
+  objectScrubRequestsPerSecond: integer(
+    {
+      env: 'OBJECT_SCRUB_REQUESTS_PER_SECOND',
+      flag: 'object-scrub-requests-per-second',
+      description: 'How many copies are read in a second at most, of each backend.',
+    },
+    20,
+    1,
+    100_000,
+  ),
+  objectReconcileIntervalMs: duration(
+    {
+      env: 'OBJECT_RECONCILE_INTERVAL',
+      flag: 'object-reconcile-interval',
+      description: 'How often what backends hold is compared with the ledger.',
+    },
+    '24h',
+  ),
+  objectReconcileUnknown: choice(
+    {
+      env: 'OBJECT_RECONCILE_UNKNOWN',
+      flag: 'object-reconcile-unknown',
+      description: 'What becomes of what a backend holds and the ledger does not know.',
+    },
+    ['ignore', 'report', 'import', 'delete-after'],
+    'report',
+  ),
+  objectReconcileGraceMs: retention(
+    {
+      env: 'OBJECT_RECONCILE_GRACE',
+      flag: 'object-reconcile-grace',
+      description: 'How old that must be before anything becomes of it.',
+    },
+    '7d',
+  ),
+
+  notificationRetryWaitMs: duration(
+    {
+      env: 'NOTIFICATION_RETRY_WAIT',
+      flag: 'notification-retry-wait',
+      description: 'Wait before a notification that failed is tried again; it doubles each time, up to an hour.',
+    },
+    '5s',
+  ),
+  notificationAttemptsMax: integer(
+    {
+      env: 'NOTIFICATION_MAX_ATTEMPTS',
+      flag: 'notification-max-attempts',
+      description: 'Attempts before a notification is a dead letter.',
+    },
+    16,
+    1,
+    1_000,
+  ),
+  encryptionKeys: list({
+    env: 'ENCRYPTION_KEYS',
+    flag: 'encryption-keys',
+    isSecret: true,
+    description: 'Root keys of objects, each as id=32 bytes as base64.',
+  }),
+  encryptionKeyFiles: list({
+    env: 'ENCRYPTION_KEY_FILES',
+    flag: 'encryption-key-files',
+    description: 'Root keys of objects in files with such a key, each as id=path.',
+  }),
+  encryptionVaultKeys: list({
+    env: 'ENCRYPTION_VAULT_KEYS',
+    flag: 'encryption-vault-keys',
+    description: "Root keys of objects in Vault's Transit engine, each as id=name of the key there.",
+  }),
+  encryptionCurrentKey: optional({
+    env: 'ENCRYPTION_CURRENT_KEY',
+    flag: 'encryption-current-key',
+    description: 'The id of the root key under which keys are made; needed when there are several.',
+  }),
+  vaultAddr: optional({
+    env: 'VAULT_ADDR',
+    flag: 'vault-addr',
+    description: 'Where Vault is, such as https://vault:8200.',
+  }),
+  vaultTokenFile: optional({
+    env: 'VAULT_TOKEN_FILE',
+    flag: 'vault-token-file',
+    description: 'A file with a token for Vault; read anew for each call, so that it may be replaced.',
+  }),
+  vaultCaFile: optional({
+    env: 'VAULT_CACERT',
+    flag: 'vault-ca-file',
+    description: "The certificate authority of Vault's certificate, as PEM.",
+  }),
+  vaultTransitMount: string(
+    { env: 'VAULT_TRANSIT_MOUNT', flag: 'vault-transit-mount', description: 'Where the Transit engine is mounted.' },
+    'transit',
+  ),
 
   storageBackend: choice(
     { env: 'STORAGE_BACKEND', flag: 'storage-backend', description: 'Where volumes are made by default.' },

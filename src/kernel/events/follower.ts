@@ -1,6 +1,7 @@
-import type { GapWatch, Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import type { Event } from './event.ts';
-import { eventsAfter, lastEventId } from './queries.ts';
+import { OutboxReader, type OutboxRest } from './outbox.ts';
+import { lastEventId } from './queries.ts';
 
 export const eventsTopic = 'events';
 const pageSize = 500;
@@ -15,19 +16,15 @@ type Listener = (event: Event) => void;
  * Reads the outbox once for the whole process and hands each event to those who wait for it, in order of id and none left
  * out. Just after it wakes it may tell of events from before: listeners pass over what they know by `seq` or `id`. It
  * rests while nobody listens.
- *
- * On an engine with several writers ids are taken before they are committed, so a gap may still be filled: delivery stops
- * at a gap until everybody who was in flight when it was first seen has ended (`Store.gapsAreFinal`).
  */
 export class EventFollower {
   readonly #store: Store;
+  readonly #outbox: OutboxReader;
   readonly #onError: (error: unknown) => void;
   readonly #byResource = new Map<string, Set<Listener>>();
   readonly #all = new Set<Listener>();
   readonly #unsubscribe: () => void;
   #lastId: Promise<number> | null = null;
-  /** All gaps below `throughId` are judged together: who could fill one of them was in flight when it was first seen. */
-  #gap: { readonly throughId: number; readonly watch: GapWatch; readonly isFinal: boolean } | null = null;
   #isReading = false;
   #isWanted = false;
   #timer: NodeJS.Timeout | null = null;
@@ -35,6 +32,7 @@ export class EventFollower {
 
   constructor(store: Store, onError: (error: unknown) => void) {
     this.#store = store;
+    this.#outbox = new OutboxReader(store);
     this.#onError = onError;
     this.#unsubscribe = store.subscribe(eventsTopic, () => this.wake());
   }
@@ -105,28 +103,13 @@ export class EventFollower {
     }
   }
 
-  async #readPage(): Promise<'more' | 'gap' | 'done'> {
-    let lastId = await this.#lastId!;
-    const events = await this.#store.read((reader) => eventsAfter(reader, lastId, pageSize));
+  async #readPage(): Promise<OutboxRest> {
+    const { events, rest } = await this.#outbox.after(await this.#lastId!, pageSize);
     for (const event of events) {
-      if (event.id !== lastId + 1) {
-        const gap = await this.#inspectGap(event.id, events.at(-1)!.id);
-        if (gap !== 'passable') return gap;
-      }
-      lastId = event.id;
-      this.#lastId = Promise.resolve(lastId);
+      this.#lastId = Promise.resolve(event.id);
       this.#deliver(event);
     }
-    return events.length === pageSize ? 'more' : 'done';
-  }
-
-  /** A gap may be passed only by a page that was read after nobody could fill it any more. */
-  async #inspectGap(nextId: number, newestId: number): Promise<'passable' | 'more' | 'gap'> {
-    const known = this.#gap !== null && nextId <= this.#gap.throughId ? this.#gap : null;
-    if (known?.isFinal === true) return 'passable';
-    const { final: isFinal, watch } = await this.#store.gapsAreFinal(known?.watch ?? null);
-    this.#gap = { throughId: known?.throughId ?? newestId, watch, isFinal };
-    return isFinal ? 'more' : 'gap';
+    return rest;
   }
 
   #deliver(event: Event): void {
@@ -145,7 +128,7 @@ export class EventFollower {
 
   #rest(): void {
     this.#lastId = null;
-    this.#gap = null;
+    this.#outbox.forget();
   }
 
   #schedule(afterMs: number): void {

@@ -20,27 +20,42 @@ export const pruneOperations = transaction(import.meta.url, 'pruneOperations', (
   ),
 );
 
-/** Removes old events, but never a resource's newest one: the next number follows from it. */
-export const pruneEvents = transaction(import.meta.url, 'pruneEvents', (tx, { beforeMs, limit }: Batch) =>
-  tx.run(
-    `delete from events where id in
-       (select e.id from events e where e.created_at < ?
-          and exists (select 1 from events later where later.resource = e.resource and later.seq > e.seq)
-        order by e.created_at limit ?)`,
-    [beforeMs, limit],
-  ),
+/**
+ * Removes old events, but never a resource's newest one, since the next number follows from it, and none that somebody who
+ * reads the outbox has not passed.
+ */
+export const pruneEvents = transaction(
+  import.meta.url,
+  'pruneEvents',
+  (tx, { beforeMs, limit, passedId }: Batch & { readonly passedId: number }) =>
+    tx.run(
+      `delete from events where id in
+         (select e.id from events e where e.created_at < ? and e.id <= ?
+            and exists (select 1 from events later where later.resource = e.resource and later.seq > e.seq)
+          order by e.created_at limit ?)`,
+      [beforeMs, passedId, limit],
+    ),
 );
 
 /** Keeps history bounded. */
 export function retentionKeeper(
   store: Store,
   clock: Clock,
-  settings: { readonly operationsMs: number; readonly eventsMs: number },
+  settings: {
+    readonly operationsMs: number;
+    readonly eventsMs: number;
+    /** The id of the last event that nobody who reads the outbox needs any more. */
+    passedEventId(): Promise<number>;
+  },
 ): Keeper {
-  async function prune(target: typeof pruneOperations, keptMs: number, signal: AbortSignal): Promise<number> {
+  async function prune(
+    keptMs: number,
+    signal: AbortSignal,
+    removeBatch: (batch: Batch) => Promise<number>,
+  ): Promise<number> {
     let removed = 0;
     for (let batch = 0; batch < batchesMax && !signal.aborted; batch++) {
-      const count = await store.write(target, { beforeMs: clock.nowMs() - keptMs, limit: batchSize });
+      const count = await removeBatch({ beforeMs: clock.nowMs() - keptMs, limit: batchSize });
       removed += count;
       if (count < batchSize) break;
     }
@@ -51,8 +66,10 @@ export function retentionKeeper(
     summary: 'Removes finished operations and events that are older than they have to be kept.',
     periodMs: 60 * 60_000,
     run: async (signal) => {
-      const operations = await prune(pruneOperations, settings.operationsMs, signal);
-      const events = await prune(pruneEvents, settings.eventsMs, signal);
+      const { operationsMs, eventsMs } = settings;
+      const operations = await prune(operationsMs, signal, (batch) => store.write(pruneOperations, batch));
+      const passedId = await settings.passedEventId();
+      const events = await prune(eventsMs, signal, (batch) => store.write(pruneEvents, { ...batch, passedId }));
       return `${operations} operations and ${events} events removed`;
     },
   };

@@ -4,13 +4,21 @@ import { chunksOf } from '../content/content.ts';
 import type { BackgroundGate } from './background-gate.ts';
 import type { Release } from './fair-queue.ts';
 
+interface RegistryOf<K extends KnownBackend> extends ObjectBackendRegistry {
+  readonly all: readonly K[];
+  get(name: string): K | null;
+}
+
 /**
  * The registry as keepers see it: their calls of backends go through the gate. A read holds its place until its bytes have
  * been read. A put has none of its own, since what keepers write is what they read at the same time.
  */
-export function backgroundRegistry(registry: ObjectBackendRegistry, gate: BackgroundGate): ObjectBackendRegistry {
-  const known = new WeakMap<KnownBackend, KnownBackend>();
-  const gated = (one: KnownBackend): KnownBackend => {
+export function backgroundRegistry<K extends KnownBackend>(
+  registry: RegistryOf<K>,
+  gate: BackgroundGate,
+): RegistryOf<K> {
+  const known = new WeakMap<K, K>();
+  const gated = (one: K): K => {
     let found = known.get(one);
     if (found === undefined) known.set(one, (found = gatedBackend(one, gate)));
     return found;
@@ -29,7 +37,7 @@ export function backgroundRegistry(registry: ObjectBackendRegistry, gate: Backgr
 }
 
 /** What a backend is may change at any time, so that all of it is asked for anew. */
-function gatedBackend(known: KnownBackend, gate: BackgroundGate): KnownBackend {
+function gatedBackend<K extends KnownBackend>(known: K, gate: BackgroundGate): K {
   const backend = gatedCalls(() => known.backend, gate);
   return new Proxy(known, {
     get: (target, name) => {

@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { endpoint } from '../../kernel/http/contract.ts';
 import { bytesOutput, nullable, pageOf, pageQuery, timeSchema } from '../../kernel/http/schemas.ts';
-import { durabilities, placements } from '../bucket.ts';
+import { compressions, durabilities, placements } from '../bucket.ts';
 
 const tag = 'objects';
 const closed = { additionalProperties: false };
@@ -22,6 +22,20 @@ const bucketWishes = {
   required_labels: Type.Optional(labels),
   failure_domain: Type.Optional(nullable(Type.String({ maxLength: 100, description: 'A label of backends.' }))),
   versioning: Type.Optional(Type.Enum(['enabled', 'suspended'])),
+  encryption: Type.Optional(
+    nullable(
+      Type.Object(
+        {
+          algorithm: Type.Enum(['AES256', 'aws:kms']),
+          key_id: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'A root key, for aws:kms.' })),
+        },
+        { ...closed, description: 'How objects are encrypted for which nothing else is asked.' },
+      ),
+    ),
+  ),
+  compression: Type.Optional(
+    Type.Enum([...compressions], { description: 'Whether objects that shrink are compressed.' }),
+  ),
 };
 
 export const bucketSchema = Type.Object({
@@ -34,6 +48,8 @@ export const bucketSchema = Type.Object({
   failure_domain: nullable(Type.String()),
   versioning: Type.Enum(['off', 'enabled', 'suspended']),
   object_lock: Type.Boolean(),
+  encryption: nullable(Type.Object({ algorithm: Type.Enum(['AES256', 'aws:kms']), key_id: nullable(Type.String()) })),
+  compression: Type.Enum([...compressions]),
   version: Type.Integer(),
   created_at: timeSchema,
 });
@@ -134,7 +150,7 @@ export const objectContract = {
     method: 'PUT',
     path: objectPath,
     summary:
-      'Writes an object; `Content-Type` and `X-Meta-…` headers are kept, `If-Match` and `If-None-Match` decided atomically',
+      'Writes an object; `Content-Type`, `X-Meta-…` and `X-Tags` headers are kept, `If-Match` and `If-None-Match` decided atomically',
     params: objectParams,
     query: Type.Object({}, closed),
     status: 201,

@@ -13,6 +13,7 @@ import { defaultLimits } from '../s3/limits.ts';
 import { lockFor } from '../s3/lock-rules.ts';
 import { addAttributeHeaders, parseAttributes } from '../s3/metadata.ts';
 import { formatContentRange, isRangeCurrent, parseRange, resolveRange } from '../s3/range.ts';
+import { parseTagHeader } from '../s3/tags.ts';
 import { sendReply } from '../s3/send.ts';
 import { keyOf } from './address.ts';
 import { objectContract } from './contract.ts';
@@ -20,6 +21,8 @@ import { decodePosition, encodePosition } from './position.ts';
 import { objectView } from './view.ts';
 
 const metadataPrefix = 'x-meta-';
+/** Tags as a URL-encoded query, both ways. */
+const tagsHeader = 'x-tags';
 const defaultLimit = 100;
 const defaultExpirySeconds = 3_600;
 
@@ -52,7 +55,7 @@ export function objectRoutes({ buckets, objects }: ObjectGateway, presign: Presi
         bucket: params.bucket,
         key: keyOf(raw),
         attributes: parseAttributes(headerReader(raw), (prefix) => headersFrom(raw, prefix), metadataPrefix),
-        tags: {},
+        tags: parseTagHeader(headerReader(raw)(tagsHeader)),
         // No header of this face asks for a lock, but what the bucket gives to every version holds here too.
         lock: lockFor(() => undefined, settings, Date.now()),
         conditions: parseConditions(headerReader(raw)),
@@ -185,6 +188,7 @@ function headersOf(version: ObjectVersion, range: ByteRange | null, isStale = fa
   if (range !== null) headers['content-range'] = formatContentRange(range, version.sizeBytes);
   // The store could not be asked whether there is something newer.
   if (isStale) headers['x-holdfast-stale'] = 'true';
+  if (Object.keys(version.tags).length > 0) headers[tagsHeader] = new URLSearchParams(version.tags).toString();
   addAttributeHeaders(version.attributes, headers, metadataPrefix);
   return headers;
 }

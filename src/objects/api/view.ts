@@ -1,5 +1,6 @@
-import type { Bucket, BucketSettings } from '../bucket.ts';
+import type { Bucket, BucketEncryption, BucketSettings } from '../bucket.ts';
 import type { CheckReport } from '../checking/report.ts';
+import { objectError } from '../errors.ts';
 import type { ObjectVersion } from '../object.ts';
 
 /** Values of the domain as the API shows them. */
@@ -14,10 +15,27 @@ export function bucketView({ name, owner, settings, version, createdAtMs }: Buck
     failure_domain: settings.failureDomain,
     versioning: settings.versioning,
     object_lock: settings.isLockEnabled,
+    encryption: encryptionView(settings.encryption ?? null),
+    compression: settings.compression ?? 'none',
     version,
     created_at: new Date(createdAtMs).toISOString(),
   };
 }
+
+function encryptionView(encryption: BucketEncryption | null) {
+  if (encryption === null) return null;
+  if (encryption.kind === 'aes256') return { algorithm: 'AES256' as const, key_id: null };
+  return { algorithm: 'aws:kms' as const, key_id: encryption.keyId };
+}
+
+function encryptionFrom(wish: EncryptionBody): BucketEncryption | null {
+  if (wish === null) return null;
+  if (wish.algorithm === 'aws:kms') return { kind: 'kms', keyId: wish.key_id ?? null };
+  if (wish.key_id === undefined) return { kind: 'aes256' };
+  throw objectError('InvalidArgument', { field: 'encryption' }, 'A key_id is for aws:kms only.');
+}
+
+type EncryptionBody = { readonly algorithm: string; readonly key_id?: string | undefined } | null;
 
 export function objectView(version: ObjectVersion) {
   return {
@@ -53,6 +71,8 @@ export function settingsFrom(wish: {
   readonly required_labels?: Record<string, string> | undefined;
   readonly failure_domain?: string | null | undefined;
   readonly versioning?: string | undefined;
+  readonly encryption?: EncryptionBody | undefined;
+  readonly compression?: string | undefined;
 }): Partial<BucketSettings> {
   const {
     copies,
@@ -61,8 +81,10 @@ export function settingsFrom(wish: {
     required_labels: requiredLabels,
     failure_domain: failureDomain,
     versioning,
+    compression,
   } = wish;
-  const given = { copies, durability, placement, requiredLabels, failureDomain, versioning };
+  const encryption = wish.encryption === undefined ? undefined : encryptionFrom(wish.encryption);
+  const given = { copies, durability, placement, requiredLabels, failureDomain, versioning, compression, encryption };
   return Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),
   ) as Partial<BucketSettings>;

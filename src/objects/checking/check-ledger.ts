@@ -23,6 +23,13 @@ const laws: readonly {
     say: (row) => `the latest version of ${row['bucket']}/${row['object_key']} is not the newest`,
   },
   {
+    kind: 'misplaced_latest',
+    sql: `select bucket, object_key, version_id from objects where (is_latest = 1 and noncurrent_at is not null)
+      or (is_latest = 0 and noncurrent_at is null) limit ${told}`,
+    say: (row) =>
+      `version ${row['version_id']} of ${row['bucket']}/${row['object_key']} is not current since the right time`,
+  },
+  {
     kind: 'lost',
     sql: `select o.bucket, o.object_key, o.version_id from objects o where o.is_marker = 0 and not exists
       (select 1 from copies c where c.content_id = o.content_id) limit ${told}`,

@@ -3,14 +3,12 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { ObjectBackend } from '../backends/backend.ts';
 import type { Copy } from '../object.ts';
 import { chunksOf } from './content.ts';
-
-/** A copy with the bytes that it takes on a backend. */
-export type StoredCopy = Copy & { readonly storedBytes: number };
+import { bodyOf } from './form.ts';
 
 export interface CarryBlob {
   readonly from: ObjectBackend;
   readonly to: ObjectBackend;
-  readonly source: StoredCopy;
+  readonly source: Copy;
   /** Under which it will stand. */
   readonly storageKey: string;
   /** Whether it is read back from where it was written. */
@@ -34,7 +32,7 @@ export async function carryBlob({ from, to, source, storageKey, isReadBack, sign
 
 async function withVerified(
   backend: ObjectBackend,
-  source: StoredCopy,
+  source: Copy,
   storageKey: string,
   signal: AbortSignal,
   use: (content: AsyncIterable<Buffer>) => Promise<void>,
@@ -48,15 +46,16 @@ async function withVerified(
   }
 }
 
-/** Passes a blob on and breaks it off when the object's own bytes in it are not what the ledger says. */
-async function* verified(chunks: AsyncIterable<Buffer>, source: StoredCopy): AsyncGenerator<Buffer> {
+/** Passes a blob on and breaks it off when the body in it is not what the ledger says; that takes no key. */
+async function* verified(chunks: AsyncIterable<Buffer>, source: Copy): AsyncGenerator<Buffer> {
+  const body = bodyOf(source);
   let countBytes = 0;
   let sum = 0;
   for await (const chunk of chunks) {
-    const own = chunk.subarray(0, Math.max(0, source.sizeBytes - countBytes));
+    const own = chunk.subarray(0, Math.max(0, body.bytes - countBytes));
     if (own.length > 0) sum = crc32(own, sum);
     countBytes += chunk.length;
-    if (countBytes >= source.sizeBytes && sum !== source.crc32) {
+    if (countBytes >= body.bytes && sum !== body.crc32) {
       throw new HoldfastError('backend', `The copy ${source.storageKey} is damaged: its checksum is wrong.`);
     }
     yield chunk;

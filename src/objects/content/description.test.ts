@@ -7,7 +7,10 @@ import {
   descriptionBytes,
   descriptionBytesMax,
   encodeDescription,
+  openDescription,
 } from './description.ts';
+import { newDataKey } from '../encryption/data-key.ts';
+import type { StoredForm } from './form.ts';
 
 const text = fc.string({ unit: 'binary' }).filter((one) => one.isWellFormed());
 const names = fc.dictionary(text, text, { maxKeys: 4, noNullPrototype: true });
@@ -77,5 +80,52 @@ describe('the description at the end of a blob', () => {
         assert.equal(decodeDescription(changed), null);
       }),
     );
+  });
+});
+
+describe('the description of an encrypted blob', () => {
+  const owner = { contentId: 'c-1', part: 1 };
+  const kek = { id: 'kek-1', rootKeyId: 'a', wrapped: 'wrapped', bytes: Buffer.alloc(32, 1) };
+  const key = newDataKey(kek, owner);
+  const form: StoredForm = {
+    bodyBytes: 1_040,
+    crc32: 77,
+    zstd: { frameBytes: 1_048_576, frames: [1_024] },
+    sealed: { chunkBytes: 65_536, key: key.wrapped },
+  };
+
+  test('is as long as was claimed before anything of the body was known, and opens with its data key', () => {
+    fc.assert(
+      fc.property(descriptions, digests, (plain, sums) => {
+        const description = { ...plain, encryption: { kind: 'aes256' as const } };
+        const blob = encodeDescription(description, sums, { form, key });
+        const { crc32: _, ...draft } = form;
+        assert.equal(blob.length, descriptionBytes(description, { form: draft, key }));
+        const { id, rootKeyId, wrapped } = kek;
+        const told = { ...description, form, kek: { id, rootKeyId, wrapped } };
+        assert.deepEqual(decodeDescription(blob), { ...told, md5: null, crc32: null });
+        assert.deepEqual(openDescription(blob, key.bytes), { ...told, ...sums });
+        assert.ok(!blob.includes(sums.md5), 'digests tell what the content is to who can guess it');
+      }),
+    );
+  });
+
+  test('does not open with another key, nor when a bit of it was changed', () => {
+    const description = {
+      bucket: 'b',
+      key: 'k\ufffd',
+      ...owner,
+      sizeBytes: 2_000,
+      attributes: { contentType: 'text/plain', headers: {}, metadata: { a: 'b' } },
+      createdAtMs: 0,
+    };
+    const blob = encodeDescription(description, { md5: '0'.repeat(32), crc32: 1 }, { form, key });
+    assert.notEqual(openDescription(blob, key.bytes), null);
+    assert.equal(openDescription(blob, Buffer.alloc(32)), null);
+    for (let bit = 0; bit < blob.length * 8; bit++) {
+      const changed = Buffer.from(blob);
+      changed[bit >> 3]! ^= 1 << (bit & 7);
+      assert.equal(openDescription(changed, key.bytes), null, `bit ${bit}`);
+    }
   });
 });

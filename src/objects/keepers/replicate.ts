@@ -3,7 +3,8 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import type { BucketSettings } from '../bucket.ts';
-import { type StoredCopy, carryBlob } from '../content/carry-blob.ts';
+import { carryBlob } from '../content/carry-blob.ts';
+import type { Copy } from '../object.ts';
 import { claimRoom } from '../ledger/claim.ts';
 import { joinCopy } from '../ledger/copies.ts';
 import type { CapacityView } from '../writing/capacity.ts';
@@ -33,7 +34,7 @@ export interface ReplicateTarget {
  */
 export async function replicate(
   options: ReplicateOptions,
-  copies: readonly StoredCopy[],
+  copies: readonly Copy[],
   target: ReplicateTarget,
   signal: AbortSignal,
 ): Promise<void> {
@@ -63,7 +64,7 @@ export async function replicate(
   try {
     const from = registry.get(source.backend)!.backend;
     await carryBlob({ from, to: registry.get(backend)!.backend, source, storageKey, isReadBack: false, signal });
-    const written = { contentId, part, sizeBytes, crc32: source.crc32 };
+    const written = { contentId, part, sizeBytes, crc32: source.crc32, form: source.form };
     const copiesWanted = target.settings.copies;
     const joining = { written, writeId, backend, copiesWanted, nowMs: clock.nowMs() };
     if (!(await store.write(joinCopy, joining))) await leftovers.abandon(write);

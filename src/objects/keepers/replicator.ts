@@ -1,6 +1,6 @@
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
 import { defaultBucketSettings } from '../bucket.ts';
-import type { StoredCopy } from '../content/carry-blob.ts';
+import type { Copy } from '../object.ts';
 import { claimShortfalls, dropCopy, queueDraining, settleShortfall } from '../ledger/shortfalls.ts';
 import { findBucket } from '../queries/queries.ts';
 import { toCopy } from '../rows.ts';
@@ -44,7 +44,7 @@ export function replicatorKeeper(options: ReplicatorOptions, periodMs: number): 
               dueAtMs: clock.nowMs() + backoffMs(row.attempts, retryWaitMs, lastWaitMs),
             }),
           );
-          await store.write(settleShortfall, { contentId, part, owner: claim.owner, retry });
+          await store.write(settleShortfall, { contentId, part, owner: claim.owner, retry, nowMs: clock.nowMs() });
           if (retry === null) settled++;
           else failed++;
         });
@@ -61,7 +61,7 @@ async function fill(options: ReplicateOptions, row: ShortfallRow, signal: AbortS
   const { content_id: contentId, part } = row;
   const target = await targetOf(options, row);
   if (target === null) return;
-  const isActive = (copy: StoredCopy) => registry.get(copy.backend)?.state === 'active';
+  const isActive = (copy: Copy) => registry.get(copy.backend)?.state === 'active';
   const wanted = target.settings.copies;
   for (let made = 0; ; made++) {
     const copies = await storedCopies(options, contentId, part);
@@ -102,8 +102,8 @@ async function targetOf(
   });
 }
 
-async function storedCopies({ store }: ReplicateOptions, contentId: string, part: number): Promise<StoredCopy[]> {
+async function storedCopies({ store }: ReplicateOptions, contentId: string, part: number): Promise<Copy[]> {
   const statement = 'select * from copies where content_id = ? and part = ? order by backend';
   const rows = await store.read((reader) => reader.rows<CopyRow>(statement, [contentId, part]));
-  return rows.map((row) => ({ ...toCopy(row), storedBytes: row.stored_bytes }));
+  return rows.map(toCopy);
 }

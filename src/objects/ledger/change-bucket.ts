@@ -47,6 +47,8 @@ export const createBucket = transaction(
 export interface UpdateBucket extends Cause {
   readonly name: string;
   readonly settings: BucketSettings;
+  /** The names of settings that are others now, for the event. */
+  readonly changed: readonly string[];
   /** The version that was read. */
   readonly version: number;
 }
@@ -55,7 +57,7 @@ export interface UpdateBucket extends Cause {
 export const updateBucket = transaction(
   import.meta.url,
   'updateBucket',
-  async (tx, { name, settings, version, actor, nowMs }: UpdateBucket): Promise<Bucket | null> => {
+  async (tx, { name, settings, changed, version, actor, nowMs }: UpdateBucket): Promise<Bucket | null> => {
     const text = JSON.stringify(settings);
     const statement =
       'update buckets set settings = ?, version = version + 1 where name = ? and version = ? returning *';
@@ -64,7 +66,7 @@ export const updateBucket = transaction(
       if ((await findBucketRow(tx, name)) === null) throw objectError('NoSuchBucket', { bucket: name });
       return null;
     }
-    await note(tx, name, 'bucket.changed', { actor, nowMs }, { version: row.version });
+    await note(tx, name, 'bucket.changed', { actor, nowMs }, { version: row.version, changed });
     return toBucket(row);
   },
 );

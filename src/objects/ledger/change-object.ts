@@ -42,7 +42,10 @@ export const changeObject = transaction(
       row.version_id,
     ]);
     const version = toVersion(changed);
-    await noteObject(tx, { type: tags === undefined ? 'object.lock_changed' : 'object.tagged', version, actor, nowMs });
+    const type = tags === undefined ? 'object.lock_changed' : 'object.tagged';
+    // An empty set is none.
+    const detail = tags === undefined ? {} : { cause: Object.keys(tags).length === 0 ? 'delete' : 'put' };
+    await noteObject(tx, { type, version, actor, nowMs, detail });
     return version;
   },
 );

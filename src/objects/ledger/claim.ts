@@ -1,6 +1,6 @@
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { Tx } from '../../kernel/store/store.ts';
-import { bookBytes, stripeCount, stripeOf } from './stripes.ts';
+import { type ByteDelta, bookBytes, stripeCount, stripeOf } from './stripes.ts';
 
 export interface Claim {
   readonly writeId: string;
@@ -54,6 +54,37 @@ export const claimRoom = transaction(import.meta.url, 'claimRoom', async (tx, cl
   return claimed;
 });
 
+/** What is claimed of one backend in one commit. */
+export interface ClaimMany {
+  readonly backend: string;
+  readonly writes: readonly Pick<Claim, 'writeId' | 'storageKey' | 'storedBytes' | 'sizeBytes'>[];
+  readonly owner: string;
+  readonly nowMs: number;
+}
+
+/** Claims room for many writes on one backend, as far as it has some; gives the ids of those that were admitted. */
+export async function claimMany(tx: Tx, { backend, writes, owner, nowMs }: ClaimMany): Promise<string[]> {
+  const [limited] = await tx.rows('select 1 from object_backends where name = ? and quota_bytes is not null', [
+    backend,
+  ]);
+  if (limited !== undefined) for (const turn of turnsOf(backend)) await tx.lock(turn);
+  const admitted: string[] = [];
+  const deltas: ByteDelta[] = [];
+  let claimedBytes = 0;
+  for (const write of writes) {
+    const { writeId, storageKey, sizeBytes } = write;
+    // What was admitted before it is not on the books yet.
+    const neededBytes = claimedBytes + write.storedBytes;
+    const values = [writeId, storageKey, write.storedBytes, owner, nowMs, backend, sizeBytes, neededBytes];
+    if ((await tx.run(admit, values)) !== 1) continue;
+    admitted.push(writeId);
+    deltas.push({ backend, storageKey, bytes: write.storedBytes });
+    claimedBytes = neededBytes;
+  }
+  await bookBytes(tx, deltas);
+  return admitted;
+}
+
 /** Claims of more than this on their own backend are large, in bytes. */
 const smallBytesMax = 64 * 1024 ** 2;
 
@@ -78,10 +109,15 @@ async function takeTurns(
     else if (storedBytes <= smallBytes && freeBytes >= 2 * reserveBytes) {
       reserves.set(row.name, reserveBytes);
       turns.push(turnOf(row.name, stripeOf(storageKey)));
-    } else for (let stripe = 0; stripe < stripeCount; stripe++) turns.push(turnOf(row.name, stripe));
+    } else turns.push(...turnsOf(row.name));
   }
   for (const turn of turns.sort()) await tx.lock(turn);
   return reserves;
+}
+
+/** All of a backend: whoever has them claims alone. */
+function turnsOf(backend: string): string[] {
+  return Array.from({ length: stripeCount }, (_, stripe) => turnOf(backend, stripe));
 }
 
 function turnOf(backend: string, stripe: number): string {

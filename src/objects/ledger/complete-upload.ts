@@ -50,6 +50,7 @@ export const completeUpload = transaction(
       attributes,
       tags,
       lock,
+      cause: 'complete' as const,
       actor,
       nowMs,
     };

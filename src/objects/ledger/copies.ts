@@ -1,6 +1,7 @@
 import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
-import type { IntentRow } from '../tables.ts';
+import { type StoredForm, formColumn } from '../content/form.ts';
+import type { CopyRow, IntentRow } from '../tables.ts';
 import { type WriteEnd, disposeIntents, settleIntents } from './intents.ts';
 
 /** What a write has written: the bytes of one part of a content. */
@@ -9,10 +10,11 @@ export interface WrittenPart {
   readonly part: number;
   readonly sizeBytes: number;
   readonly crc32: number;
+  readonly form: StoredForm | null;
 }
 
-const insert = `insert into copies (content_id, part, backend, storage_key, size_bytes, stored_bytes, crc32, created_at)
-  values (?, ?, ?, ?, ?, ?, ?, ?)`;
+const insert = `insert into copies (content_id, part, backend, storage_key, size_bytes, stored_bytes, crc32, form,
+  created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 /**
  * When a copy is owed already, somebody may be working on it who has not seen what is owed now: taking the claim away has
@@ -35,8 +37,11 @@ export async function enterCopies(
   if (rows.length < wish.copiesWanted) await noteShortfall(tx, written, wish.bucket, wish.nowMs);
 }
 
-function insertCopy(tx: Tx, { contentId, part, sizeBytes, crc32 }: WrittenPart, row: IntentRow, nowMs: number) {
-  return tx.run(insert, [contentId, part, row.backend, row.storage_key, sizeBytes, row.stored_bytes, crc32, nowMs]);
+function insertCopy(tx: Tx, written: WrittenPart, row: IntentRow, nowMs: number) {
+  const { contentId, part, sizeBytes, crc32, form } = written;
+  const { backend, storage_key: storageKey, stored_bytes: storedBytes } = row;
+  const values = [contentId, part, backend, storageKey, sizeBytes, storedBytes, crc32, formColumn(form), nowMs];
+  return tx.run(insert, values);
 }
 
 /** Says that a part of a content may have fewer copies than its bucket wants. */
@@ -58,8 +63,10 @@ export interface JoiningCopy {
   readonly nowMs: number;
 }
 
-const standing = `select c.backend, c.crc32, b.state from copies c join object_backends b on b.name = c.backend
+const standing = `select c.backend, c.crc32, c.form, b.state from copies c join object_backends b on b.name = c.backend
   where c.content_id = ? and c.part = ?`;
+
+type Standing = Pick<CopyRow, 'backend' | 'crc32' | 'form'> & { readonly state: string };
 
 /**
  * Enters a copy that was finished after its write was acknowledged, or that was made from another copy. It counts only
@@ -77,11 +84,11 @@ export const joinCopy = transaction(
     ]);
     const [row] = rows;
     if (row === undefined) return false;
-    const copies = await tx.rows<{ backend: string; crc32: number; state: string }>(standing, [
-      written.contentId,
-      written.part,
-    ]);
-    const hasSibling = copies.some((copy) => copy.crc32 === written.crc32 && copy.backend !== backend);
+    const copies = await tx.rows<Standing>(standing, [written.contentId, written.part]);
+    // A part that was uploaded again with the same bytes has another data key: a late copy of the first is of no use.
+    const form = formColumn(written.form);
+    const isSame = (copy: Standing) => copy.crc32 === written.crc32 && copy.form === form;
+    const hasSibling = copies.some((copy) => isSame(copy) && copy.backend !== backend);
     const hasTwin = copies.some((copy) => copy.backend === backend);
     const isEnough = copies.filter(({ state }) => state === 'active').length >= copiesWanted;
     if (!hasSibling || hasTwin || isEnough) {

@@ -9,7 +9,8 @@ export type DisposalReason =
   | 'abandoned write'
   | 'aborted upload'
   | 'moved'
-  | 'damaged';
+  | 'damaged'
+  | 'rewritten';
 
 const enqueue = `insert into cleanup (backend, storage_key, stored_bytes, reason, state, due_at, attempts, is_uncertain,
   claimed_until, created_at) values (?, ?, ?, ?, 'waiting', ?, 0, ?, 0, ?) on conflict (backend, storage_key) do nothing`;

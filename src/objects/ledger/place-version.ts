@@ -2,7 +2,7 @@ import type { Tx } from '../../kernel/store/store.ts';
 import type { BucketSettings } from '../bucket.ts';
 import { type Conditions, requireWritable } from '../conditions.ts';
 import { objectError } from '../errors.ts';
-import type { ObjectAttributes, ObjectLock, ObjectVersion, Tags } from '../object.ts';
+import type { ObjectAttributes, ObjectLock, ObjectVersion, RemovalCause, Tags, VersionCause } from '../object.ts';
 import { lockColumn, tagsColumn } from '../rows.ts';
 import type { ObjectRow } from '../tables.ts';
 import { releaseContent } from './dispose.ts';
@@ -23,12 +23,17 @@ export interface NewVersion {
   readonly attributes: ObjectAttributes;
   readonly tags: Tags;
   readonly lock: ObjectLock | null;
+  /** Told in the event: what made it, or who ended what stood there before. */
+  readonly cause: VersionCause | RemovalCause;
   readonly actor: string;
   readonly nowMs: number;
+  /** What its event tells besides. */
+  readonly detail?: Readonly<Record<string, unknown>> | undefined;
 }
 
 const latest = `select * from objects where bucket = ? and object_key = ? and is_latest = 1`;
 const newest = `select coalesce(max(seq), 0) as seq from objects where bucket = ? and object_key = ?`;
+const succeed = `update objects set is_latest = 0, noncurrent_at = ? where bucket = ? and object_key = ? and is_latest = 1`;
 const insert = `insert into objects (bucket, object_key, version_id, seq, is_latest, is_marker, content_id, size_bytes, etag,
   attributes, tags, lock_state, owner, modified_at) values (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
@@ -54,6 +59,7 @@ export async function placeVersion(tx: Tx, version: NewVersion, conditions: Cond
     version: placed,
     actor: version.actor,
     nowMs,
+    detail: { cause: version.cause, ...version.detail },
   });
   return placed;
 }
@@ -69,10 +75,7 @@ async function insertLatest(
   const displaced = versionId === 'null' ? await displaceNullVersion(tx, bucket, key, current) : null;
   const [last] = current === undefined ? [{ seq: 0 }] : await tx.rows<{ seq: number }>(newest, [bucket, key]);
   if (current !== undefined) {
-    await tx.run('update objects set is_latest = 0 where bucket = ? and object_key = ? and is_latest = 1', [
-      bucket,
-      key,
-    ]);
+    await tx.run(succeed, [nowMs, bucket, key]);
   }
   const isMarker = contentId === null;
   const values = [

@@ -4,7 +4,7 @@ import type { BucketSettings } from '../bucket.ts';
 import { type Conditions, requireWritable } from '../conditions.ts';
 import { objectError } from '../errors.ts';
 import type { Removal } from '../gateway.ts';
-import type { ObjectLock } from '../object.ts';
+import type { ObjectLock, RemovalCause } from '../object.ts';
 import { toVersion } from '../rows.ts';
 import type { ObjectRow } from '../tables.ts';
 import { releaseContent } from './dispose.ts';
@@ -20,8 +20,12 @@ export interface RemoveObject {
   readonly markerId: string;
   readonly conditions: Conditions;
   readonly bypassGovernance: boolean;
+  /** A request, unless it is said. */
+  readonly cause?: RemovalCause;
   readonly actor: string;
   readonly nowMs: number;
+  /** What the event tells besides, such as the rule that asked for it. */
+  readonly detail?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -59,15 +63,15 @@ async function removeRow(tx: Tx, row: ObjectRow, nowMs: number): Promise<void> {
 }
 
 async function placeMarker(tx: Tx, request: RemoveObject, settings: BucketSettings): Promise<Removal> {
-  const { bucket, key, markerId, actor, nowMs, conditions } = request;
+  const { bucket, key, markerId, cause = 'delete', detail, actor, nowMs, conditions } = request;
   const attributes = { contentType: '', headers: {}, metadata: {}, checksums: [] };
   const content = { contentId: null, sizeBytes: 0, etag: '', attributes, tags: {}, lock: null };
-  const marker = { bucket, key, versionId: markerId, ...content, actor, nowMs };
+  const marker = { bucket, key, versionId: markerId, ...content, cause, detail, actor, nowMs };
   const placed = await placeVersion(tx, marker, conditions);
   return { versionId: settings.versioning === 'enabled' ? placed.versionId : 'null', isMarker: true };
 }
 
-const promote = `update objects set is_latest = 1 where bucket = ? and object_key = ? and seq =
+const promote = `update objects set is_latest = 1, noncurrent_at = null where bucket = ? and object_key = ? and seq =
   (select max(seq) from objects where bucket = ? and object_key = ?)`;
 
 /** When the latest version is deleted, the one before it is what stands. */
@@ -87,6 +91,7 @@ function requireUnlocked(row: ObjectRow, request: RemoveObject): void {
   throw objectError('AccessDenied', { retain_until: until }, `The version is kept until ${until}.`);
 }
 
-async function note(tx: Tx, row: ObjectRow, { actor, nowMs }: RemoveObject): Promise<void> {
-  await noteObject(tx, { type: 'object.deleted', version: toVersion(row), actor, nowMs });
+async function note(tx: Tx, row: ObjectRow, { cause = 'delete', detail, actor, nowMs }: RemoveObject): Promise<void> {
+  const version = toVersion(row);
+  await noteObject(tx, { type: 'object.deleted', version, actor, nowMs, detail: { cause, ...detail } });
 }

@@ -1,9 +1,9 @@
 import { transaction } from '../../kernel/store/transaction.ts';
-import { appendEvent } from '../../kernel/events/event.ts';
 import type { Copy } from '../object.ts';
-import type { CopyRow, ObjectRow } from '../tables.ts';
+import type { CopyRow } from '../tables.ts';
 import { dispose, disposalOf } from './dispose.ts';
 import { noteShortfall } from './copies.ts';
+import { noteIntegrity, objectOf } from './note-integrity.ts';
 
 export interface BadCopy {
   readonly contentId: string;
@@ -15,6 +15,8 @@ export interface BadCopy {
   readonly reason: string;
   readonly nowMs: number;
 }
+
+const owedForDamage = 'update shortfalls set damaged_at = ? where content_id = ? and part = ? and damaged_at is null';
 
 /**
  * Lets go of a copy that is not what was written, and asks for a new one, as long as the one that was found good is still
@@ -35,17 +37,13 @@ export const replaceBadCopy = transaction(
     const [row] = rows;
     if (row === undefined) return false;
     await dispose(tx, [disposalOf(row, 'damaged')], nowMs);
-    const [object] = await tx.rows<ObjectRow>('select * from objects where content_id = ? limit 1', [contentId]);
-    await noteShortfall(tx, { contentId, part }, object?.bucket ?? '', nowMs);
-    await tx.lock(`event:content:${contentId}`);
-    await appendEvent(tx, {
-      resource: `content:${contentId}`,
-      type: 'object.copy_damaged',
-      data: { bucket: object?.bucket ?? null, key: object?.object_key ?? null, backend, part, reason },
-      operationId: null,
-      actor: 'gateway',
-      createdAtMs: nowMs,
-    });
+    const ref = { contentId, part };
+    await noteShortfall(tx, ref, (await objectOf(tx, contentId))?.bucket ?? '', nowMs);
+    await tx.run(owedForDamage, [nowMs, contentId, part]);
+    // A bad copy that was kept so far was told when it was found.
+    if (row.damaged_at !== null) return true;
+    const detail = { backend, storage_key: storageKey, reason, kept: false };
+    await noteIntegrity(tx, 'integrity.corruption_detected', ref, detail, nowMs);
     return true;
   },
 );

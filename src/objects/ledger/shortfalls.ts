@@ -1,6 +1,8 @@
+import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { CopyRow, ShortfallRow } from '../tables.ts';
 import { dispose, disposalOf } from './dispose.ts';
+import { noteIntegrity } from './note-integrity.ts';
 
 export interface ClaimShortfalls {
   readonly owner: string;
@@ -33,9 +35,11 @@ export interface SettleShortfall {
   readonly owner: string;
   /** `null`: there are enough copies. */
   readonly retry: { readonly error: string; readonly dueAtMs: number } | null;
+  readonly nowMs: number;
 }
 
-const settled = 'delete from shortfalls where content_id = ? and part = ? and claimed_by = ?';
+const settled = 'delete from shortfalls where content_id = ? and part = ? and claimed_by = ? returning *';
+const whyOwed = 'select damaged_at from shortfalls where content_id = ? and part = ?';
 const putBack = `update shortfalls set attempts = attempts + 1, last_error = ?, due_at = ?, claimed_by = null,
   claimed_until = 0 where content_id = ? and part = ? and claimed_by = ?`;
 const letGo = `update shortfalls set claimed_until = 0 where content_id = ? and part = ? and claimed_by is null`;
@@ -47,14 +51,31 @@ const letGo = `update shortfalls set claimed_until = 0 where content_id = ? and 
 export const settleShortfall = transaction(
   import.meta.url,
   'settleShortfall',
-  async (tx, { contentId, part, owner, retry }: SettleShortfall): Promise<void> => {
-    const changed =
-      retry === null
-        ? await tx.run(settled, [contentId, part, owner])
-        : await tx.run(putBack, [retry.error, retry.dueAtMs, contentId, part, owner]);
+  async (tx, { contentId, part, owner, retry, nowMs }: SettleShortfall): Promise<void> => {
+    if (retry === null) {
+      // Contents are locked before rows. What is noted as owed in between takes the claim away, and nothing is deleted here.
+      const [owed] = await tx.rows<Pick<ShortfallRow, 'damaged_at'>>(whyOwed, [contentId, part]);
+      if ((owed?.damaged_at ?? null) !== null) await tx.lock(`content:${contentId}`);
+      const [row] = await tx.rows<ShortfallRow>(settled, [contentId, part, owner]);
+      if (row === undefined) await tx.run(letGo, [contentId, part]);
+      else if (row.damaged_at !== null) await noteHealed(tx, row, nowMs);
+      return;
+    }
+    const changed = await tx.run(putBack, [retry.error, retry.dueAtMs, contentId, part, owner]);
     if (changed === 0) await tx.run(letGo, [contentId, part]);
   },
 );
+
+/** Tells that what was damaged has its copies again, unless its object has gone meanwhile. */
+async function noteHealed(tx: Tx, row: ShortfallRow, nowMs: number): Promise<void> {
+  const { content_id: contentId, part } = row;
+  const [copies] = await tx.rows<{ n: number | string }>(
+    'select count(*) as n from copies where content_id = ? and part = ?',
+    [contentId, part],
+  );
+  const count = Number(copies!.n);
+  if (count > 0) await noteIntegrity(tx, 'integrity.healed', { contentId, part }, { copies: count }, nowMs);
+}
 
 export interface DropCopy {
   readonly contentId: string;

@@ -82,12 +82,23 @@ async function displacePart(tx: Tx, contentId: string, part: number, nowMs: numb
   );
 }
 
-/** Gives an upload up with all its parts. Throws `NoSuchUpload`, also when it was completed. */
+export interface AbortUpload {
+  readonly uploadId: string;
+  /** Only when no part of it came at this time or later. */
+  readonly idleSinceMs?: number;
+  readonly nowMs: number;
+}
+
+/** Gives an upload up with all its parts. Gives whether it did. Throws `NoSuchUpload`, also when it was completed. */
 export const abortUpload = transaction(
   import.meta.url,
   'abortUpload',
-  async (tx, { uploadId, nowMs }: { readonly uploadId: string; readonly nowMs: number }): Promise<void> => {
+  async (tx, { uploadId, idleSinceMs, nowMs }: AbortUpload): Promise<boolean> => {
     await requireOpenUpload(tx, uploadId);
+    if (idleSinceMs !== undefined) {
+      const recent = 'select 1 from object_parts where content_id = ? and modified_at >= ? limit 1';
+      if ((await tx.rows(recent, [uploadId, idleSinceMs])).length > 0) return false;
+    }
     const rows = await tx.rows<CopyRow>('delete from copies where content_id = ? returning *', [uploadId]);
     await tx.run('delete from object_parts where content_id = ?', [uploadId]);
     await tx.run('delete from shortfalls where content_id = ?', [uploadId]);
@@ -97,6 +108,7 @@ export const abortUpload = transaction(
       rows.map((row) => disposalOf(row, 'aborted upload')),
       nowMs,
     );
+    return true;
   },
 );
 

@@ -1,6 +1,7 @@
 import type { Reader, SqlValue } from '../../kernel/store/store.ts';
 import type { UploadPage, Uploads } from '../gateway.ts';
 import { commonPrefix, successor } from '../keys.ts';
+import { rewriteOwner } from '../object.ts';
 import { toUpload } from '../rows.ts';
 import type { UploadRow } from '../tables.ts';
 
@@ -73,7 +74,7 @@ function scan(
   range: { readonly bucket: string; readonly prefix: string; readonly below: string | null; readonly from: From },
 ): Promise<UploadRow[]> {
   const { bucket, prefix, below, from } = range;
-  const values: SqlValue[] = [bucket, prefix];
+  const values: SqlValue[] = [bucket, rewriteOwner, prefix];
   let where = 'object_key >= ?';
   if (below !== null) {
     where += ' and object_key < ?';
@@ -87,7 +88,7 @@ function scan(
     values.push(from.key, from.key, from.uploadId);
   }
   return reader.rows<UploadRow>(
-    `select * from uploads where bucket = ? and state = 'open' and ${where} order by object_key, upload_id limit ?`,
+    `select * from uploads where bucket = ? and state = 'open' and owner <> ? and ${where} order by object_key, upload_id limit ?`,
     [...values, batchSize],
   );
 }

@@ -1,5 +1,6 @@
 import type { Reader } from '../../kernel/store/store.ts';
 import type { Bucket } from '../bucket.ts';
+import { formOfColumn } from '../content/form.ts';
 import type { ContentPart, Copy, ObjectVersion, Upload } from '../object.ts';
 import { toBucket, toCopy, toPart, toUpload, toVersion } from '../rows.ts';
 import type { BucketRow, CopyRow, ObjectRow, PartRow, UploadRow } from '../tables.ts';
@@ -10,11 +11,14 @@ export interface LocatedVersion {
   readonly copies: readonly Copy[];
 }
 
-type JoinedRow = ObjectRow & { copy_backend: string | null } & Pick<CopyRow, 'storage_key' | 'crc32'> & {
+type JoinedRow = ObjectRow & { copy_backend: string | null } & Pick<
+    CopyRow,
+    'storage_key' | 'stored_bytes' | 'crc32' | 'form'
+  > & {
     copy_bytes: number;
   };
 
-const located = `select o.*, c.backend as copy_backend, c.storage_key, c.crc32, c.size_bytes as copy_bytes
+const located = `select o.*, c.backend as copy_backend, c.storage_key, c.stored_bytes, c.crc32, c.form, c.size_bytes as copy_bytes
   from objects o left join copies c on c.content_id = o.content_id and c.part = 1 where o.bucket = ? and o.object_key = ?`;
 const locatedLatest = `${located} and o.is_latest = 1`;
 const locatedVersion = `${located} and o.version_id = ?`;
@@ -41,7 +45,9 @@ export async function locate(
       backend: row.copy_backend!,
       storageKey: row.storage_key,
       sizeBytes: row.copy_bytes,
+      storedBytes: row.stored_bytes,
       crc32: row.crc32,
+      form: formOfColumn(row.form),
     }));
   return { version, copies };
 }
@@ -58,6 +64,14 @@ export async function findVersionByContent(
     [contentId, bucket, key],
   );
   return row === undefined ? null : toVersion(row);
+}
+
+/** Copies of all parts of a content. */
+export async function allCopiesOf(reader: Reader, contentId: string): Promise<Copy[]> {
+  const rows = await reader.rows<CopyRow>('select * from copies where content_id = ? order by part, backend', [
+    contentId,
+  ]);
+  return rows.map(toCopy);
 }
 
 /** Copies of one part of a content. */

@@ -1,11 +1,8 @@
 import type { Clock } from '../../kernel/ids.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
-import { chunksOf } from '../content/content.ts';
-import { replaceBadCopy } from '../ledger/replace-bad-copy.ts';
+import { settleBadCopy } from '../checking/settle-bad-copy.ts';
 import type { Copy } from '../object.ts';
-import { copiesOf } from '../queries/queries.ts';
-import { readCopy } from './read-copy.ts';
 
 export interface BadCopiesOptions {
   readonly store: Store;
@@ -20,20 +17,16 @@ export interface BadCopiesOptions {
 const suspectsMax = 1_000;
 const attemptsMax = 20;
 const lastWaitMs = 600_000;
-const lookTimeoutMs = 60_000;
-/** A copy that comes more slowly than this is not waited for. */
-const bytesPerMs = 1_000;
 
 interface Suspicion {
   readonly id: string;
   readonly copy: Copy;
-  readonly reason: string;
   readonly attempt: number;
 }
 
 /**
- * Copies that a read found not to be what was written. One bad answer is no proof, and the ledger's word that there is
- * another copy is no bytes: each is looked at once more, and is only let go once another one was read whole and is right.
+ * Copies that a read found not to be what was written. Each is looked at once more, and is only let go once another one was
+ * read whole and is right.
  */
 export class BadCopies {
   readonly #options: BadCopiesOptions;
@@ -45,11 +38,11 @@ export class BadCopies {
   }
 
   /** Notes a bad copy; it is looked at when those before it have been, and later again while the others are away. */
-  report(copy: Copy, reason: string): void {
+  report(copy: Copy): void {
     const id = `${copy.backend}/${copy.storageKey}`;
     if (this.#suspects.has(id) || this.#suspects.size >= suspectsMax) return;
     this.#suspects.add(id);
-    this.#enqueue({ id, copy, reason, attempt: 1 });
+    this.#enqueue({ id, copy, attempt: 1 });
   }
 
   /** Waits for what was reported so far. */
@@ -63,46 +56,16 @@ export class BadCopies {
 
   async #lookAfter(before: Promise<void>, suspicion: Suspicion): Promise<void> {
     await before;
-    const { id, attempt } = suspicion;
-    const isSettled = await this.#settleOne(suspicion).catch((error: unknown) => {
+    const { id, copy, attempt } = suspicion;
+    const settlement = await settleBadCopy(this.#options, copy).catch((error: unknown) => {
       this.#options.onError(error, 'a bad copy was not replaced');
-      return false;
+      return 'open' as const;
     });
-    if (isSettled || attempt === attemptsMax) {
+    if (!['open', 'kept'].includes(settlement) || attempt === attemptsMax) {
       this.#suspects.delete(id);
       return;
     }
     const waitMs = Math.min(this.#options.retryWaitMs * 2 ** (attempt - 1), lastWaitMs);
     setTimeout(() => this.#enqueue({ ...suspicion, attempt: attempt + 1 }), waitMs).unref();
-  }
-
-  /** Gives whether the copy was found good, or let go. */
-  async #settleOne({ copy, reason }: Suspicion): Promise<boolean> {
-    const { store, clock } = this.#options;
-    const found = await this.#look(copy);
-    if (found !== 'bad') return found === 'good';
-    const { contentId, part, backend, storageKey } = copy;
-    const copies = await store.read((reader) => copiesOf(reader, contentId, part));
-    if (!copies.some((one) => one.backend === backend && one.storageKey === storageKey)) return true;
-    for (const other of copies) {
-      if (other.backend === backend || (await this.#look(other)) !== 'good') continue;
-      const bad = { contentId, part, backend, storageKey, good: other, reason, nowMs: clock.nowMs() };
-      return store.write(replaceBadCopy, bad);
-    }
-    return false;
-  }
-
-  /** Reads a copy whole. A backend that cannot be reached tells nothing of it. */
-  async #look(copy: Copy): Promise<'good' | 'bad' | 'unknown'> {
-    const { registry } = this.#options;
-    const signal = AbortSignal.timeout(lookTimeoutMs + Math.ceil(copy.sizeBytes / bytesPerMs));
-    let isBad = false;
-    try {
-      const open = await readCopy([copy], null, { registry, signal, onBadCopy: () => (isBad = true) });
-      for await (const chunk of chunksOf(open.content)) void chunk;
-      return 'good';
-    } catch {
-      return isBad ? 'bad' : 'unknown';
-    }
   }
 }

@@ -8,7 +8,7 @@ import { ContentCache } from './cache.ts';
 
 function copyOf(contentId: string, bytes: Buffer): Copy {
   const rest = { part: 1, backend: 'b', storageKey: 'k', sizeBytes: bytes.length, crc32: crc32(bytes) };
-  return { contentId, ...rest };
+  return { contentId, storedBytes: bytes.length, form: null, ...rest };
 }
 
 /** A read of all of a content, as the gateway does it; gives whether it was told from memory. */

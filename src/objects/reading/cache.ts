@@ -2,9 +2,6 @@ import { type ByteRange, type Content, chunksOf } from '../content/content.ts';
 import type { Copy } from '../object.ts';
 import type { OpenCopy } from './read-copy.ts';
 
-/** A copy whose stored form may be another than the object's own bytes. */
-type FormedCopy = Copy & { readonly form?: { readonly sealed: unknown } | null };
-
 export interface ContentCacheOptions {
   /** What is kept at most, bookkeeping included. */
   readonly bytesMax: number;
@@ -78,8 +75,8 @@ export class ContentCache {
     this.#add(copy, chunks);
   }
 
-  #mayKeep({ sizeBytes, form }: FormedCopy): boolean {
-    return sizeBytes <= this.#contentBytesMax && (form?.sealed ?? null) === null;
+  #mayKeep({ sizeBytes, form }: Copy): boolean {
+    return sizeBytes <= this.#contentBytesMax && (form === null || form.sealed === null);
   }
 
   #isSeenAgain(id: string): boolean {

@@ -3,12 +3,14 @@ import { describe, test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { ReadHealth } from '../backends/latency.ts';
 import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
+import { ObjectEncryption } from '../encryption/encryption.ts';
 import type { Copy } from '../object.ts';
 import { Hedging } from './hedge.ts';
 import { readCopy } from './read-copy.ts';
 
 const signal = new AbortController().signal;
 const bytes = Buffer.from('bytes');
+const encryption = new ObjectEncryption(null);
 
 /** Backends that answer at once and say that they took as long as the test wishes, on a clock of the test's own. */
 class Sim {
@@ -26,7 +28,15 @@ class Sim {
     const all = latencyMs.map((_, index) => this.#backend(index));
     const get = (name: string) => all.find((one) => one.name === name) ?? null;
     this.#registry = { all, get, refresh: async () => {}, close: async () => {} };
-    const rest = { contentId: 'c', part: 1, storageKey: 'k', sizeBytes: bytes.length, crc32: crc32(bytes) };
+    const rest = {
+      contentId: 'c',
+      part: 1,
+      storageKey: 'k',
+      sizeBytes: bytes.length,
+      storedBytes: bytes.length,
+      crc32: crc32(bytes),
+      form: null,
+    };
     this.#copies = all.map(({ name }) => ({ ...rest, backend: name }));
   }
 
@@ -55,7 +65,13 @@ class Sim {
     this.#read = [];
     for (let read = 0; read < seconds * 50; read++) {
       this.#nowMs += 20;
-      await readCopy(this.#copies, null, { registry: this.#registry, signal, hedging: this.#hedging, onBadCopy() {} });
+      await readCopy(this.#copies, null, {
+        registry: this.#registry,
+        encryption,
+        signal,
+        hedging: this.#hedging,
+        onBadCopy() {},
+      });
     }
     return this.#read;
   }

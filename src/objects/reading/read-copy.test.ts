@@ -6,10 +6,12 @@ import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.t
 import type { ObjectFault } from '../backends/memory/faults.ts';
 import { MemoryObjectBackend } from '../backends/memory/memory.ts';
 import { type ByteRange, chunksOf } from '../content/content.ts';
+import { ObjectEncryption } from '../encryption/encryption.ts';
 import type { Copy } from '../object.ts';
 import { readCopy } from './read-copy.ts';
 
 const signal = new AbortController().signal;
+const encryption = new ObjectEncryption(null);
 
 /** One content with a copy on each of several backends, quickest first. */
 class Copies {
@@ -22,7 +24,8 @@ class Copies {
     this.backends = Array.from({ length: count }, () => new MemoryObjectBackend());
     const blob = { bytes: Buffer.concat([bytes, Buffer.from('description')]), modifiedAtMs: 0 };
     for (const backend of this.backends) backend.blobs.set('key', blob);
-    const rest = { contentId: 'c', part: 1, storageKey: 'key', sizeBytes: bytes.length, crc32: crc32(bytes) };
+    const sizes = { sizeBytes: bytes.length, storedBytes: blob.bytes.length };
+    const rest = { contentId: 'c', part: 1, storageKey: 'key', ...sizes, crc32: crc32(bytes), form: null };
     this.copies = this.backends.map((_, index) => ({ ...rest, backend: `b${index}` }));
     const all = this.backends.map((backend, index) => known(`b${index}`, index, backend));
     const get = (name: string) => all.find((one) => one.name === name) ?? null;
@@ -37,7 +40,7 @@ class Copies {
 
   open(range: ByteRange | null = null) {
     const onBadCopy = ({ backend }: Copy, reason: string) => void this.bad.push(`${backend}: ${reason}`);
-    return readCopy(this.copies, range, { registry: this.#registry, signal, onBadCopy });
+    return readCopy(this.copies, range, { registry: this.#registry, signal, encryption, onBadCopy });
   }
 }
 

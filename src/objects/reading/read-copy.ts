@@ -3,6 +3,10 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
 import { type ByteRange, type Content, chunksOf } from '../content/content.ts';
 import { objectError } from '../errors.ts';
+import { planReading } from '../content/decode-body.ts';
+import { bodyOf } from '../content/form.ts';
+import type { CustomerKey } from '../encryption/data-key.ts';
+import type { ObjectEncryption } from '../encryption/encryption.ts';
 import type { Copy } from '../object.ts';
 import type { ContentCache } from './cache.ts';
 import { Hedging } from './hedge.ts';
@@ -16,6 +20,9 @@ export interface OpenCopy {
 export interface ReadCopyOptions {
   readonly registry: ObjectBackendRegistry;
   readonly signal: AbortSignal;
+  readonly encryption: ObjectEncryption;
+  /** For what was encrypted with it. */
+  readonly customerKey?: CustomerKey | undefined;
   /** Shared by all reads, so that it can bound the share that is hedged. */
   readonly hedging?: Hedging | undefined;
   /** Absent: every read asks a backend. */
@@ -26,8 +33,8 @@ export interface ReadCopyOptions {
 
 /**
  * Opens the best of several copies for reading `range` of their bytes (`null`: all). Goes on to the next one as long as no
- * byte was given out. The whole is verified by its checksum before its last bytes are given out; a range by its length.
- * Throws `ServiceUnavailable` when none can be read.
+ * byte was given out. The whole is verified by its checksum before its last bytes are given out; a range by its length; what
+ * is encrypted chunk by chunk. Throws `ServiceUnavailable` when none can be read, and what {@link ObjectEncryption.open} throws.
  */
 export async function readCopy(
   copies: readonly Copy[],
@@ -38,15 +45,26 @@ export async function readCopy(
   const kept = cache?.find(copies, range) ?? null;
   if (kept !== null) return { content: kept, cancel: () => {} };
   let lastError: unknown = null;
+  const key = await dataKeyOf(copies, options);
   const opened = await hedging.open(
     bestFirst(copies, registry),
-    ({ copy, known }, inside) => openCopy(copy, known, range, { ...options, signal: inside }),
+    ({ copy, known }, inside) => openCopy(copy, known, range, { ...options, key, signal: inside }),
     signal,
     (error) => (lastError = error),
   );
   if (opened !== null) return range === null && cache !== undefined ? cache.keep(copies[0]!, opened) : opened;
   const message = lastError instanceof Error ? ` ${lastError.message}` : '';
   throw objectError('ServiceUnavailable', {}, `No copy of the object can be read now; try again.${message}`);
+}
+
+/** All copies of a part have the same form, and so the same data key. */
+async function dataKeyOf(
+  copies: readonly Copy[],
+  { encryption, customerKey }: ReadCopyOptions,
+): Promise<Buffer | null> {
+  const [copy] = copies;
+  const sealed = copy?.form?.sealed ?? null;
+  return sealed === null ? null : encryption.open(sealed, copy!, customerKey);
 }
 
 /** Copies whose backend is let through, quick ones first; the others last, since the alternative is an error. */
@@ -70,7 +88,7 @@ async function openCopy(
   copy: Copy,
   known: KnownBackend,
   range: ByteRange | null,
-  options: ReadCopyOptions,
+  options: ReadCopyOptions & { readonly key: Buffer | null },
 ): Promise<OpenCopy> {
   const wanted = range ?? { offset: 0, length: copy.sizeBytes };
   if (wanted.length === 0) return { content: Buffer.alloc(0), cancel: () => {} };
@@ -78,21 +96,27 @@ async function openCopy(
     options.onBadCopy(copy, reason);
     return new HoldfastError('backend', `The copy on ${copy.backend} is not what was written: ${reason}.`);
   };
-  const blob = await known.backend.get(copy.storageKey, wanted, options.signal);
+  const reading = copy.form === null ? null : planReading(copy.form, copy, options.key, wanted);
+  const bodyRange = reading?.range ?? wanted;
+  const body = bodyOf(copy);
+  const blob = await known.backend.get(copy.storageKey, bodyRange, options.signal);
   if (blob === null) throw bad('it is not there');
-  // What stands behind the object's own bytes is its description.
-  if (blob.sizeBytes <= copy.sizeBytes) {
+  if (blob.sizeBytes !== copy.storedBytes) {
     blob.cancel();
-    throw bad('it is too short');
+    throw bad(blob.sizeBytes < copy.storedBytes ? 'it is too short' : 'it is too long');
   }
-  const isWhole = wanted.length === copy.sizeBytes;
+  // Chunks of an encrypted body prove themselves.
+  const isProven = copy.form !== null && copy.form.sealed !== null;
+  const checksum = bodyRange.length === body.bytes && !isProven ? body.crc32 : null;
   if (Buffer.isBuffer(blob.content)) {
-    if (blob.content.length !== wanted.length) throw bad('too few bytes came');
-    if (isWhole && crc32(blob.content) !== copy.crc32) throw bad('its checksum is wrong');
-    return { content: blob.content, cancel: () => {} };
+    if (blob.content.length !== bodyRange.length) throw bad('too few bytes came');
+    if (checksum !== null && crc32(blob.content) !== checksum) throw bad('its checksum is wrong');
+    const content = reading === null ? blob.content : reading.decode(blob.content, bad);
+    return { content, cancel: () => {} };
   }
-  const verified = verify(blob.content, wanted.length, isWhole ? copy.crc32 : null, bad);
-  return startReading(verified, () => blob.cancel());
+  const verified = verify(blob.content, bodyRange.length, checksum, bad);
+  const own = reading === null ? verified : chunksOf(reading.decode(verified, bad));
+  return startReading(own, () => blob.cancel());
 }
 
 /** Waits for the first bytes, so that a copy that breaks at once can be left for another. */

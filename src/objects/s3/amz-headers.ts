@@ -2,7 +2,7 @@ import { objectError } from '../errors.ts';
 
 /**
  * The `x-amz-` headers that are understood somewhere. A write with another one is refused: to ignore
- * `x-amz-server-side-encryption` would be to store in the clear what was to be encrypted.
+ * `x-amz-server-side-encryption-context` would be to encrypt otherwise than was asked.
  */
 const known: ReadonlySet<string> = new Set(
   [
@@ -16,6 +16,9 @@ const known: ReadonlySet<string> = new Set(
     'copy-source-if-none-match',
     'copy-source-if-unmodified-since',
     'copy-source-range',
+    'copy-source-server-side-encryption-customer-algorithm',
+    'copy-source-server-side-encryption-customer-key',
+    'copy-source-server-side-encryption-customer-key-md5',
     'date',
     'decoded-content-length',
     'expected-bucket-owner',
@@ -35,6 +38,12 @@ const known: ReadonlySet<string> = new Set(
     'request-payer',
     'sdk-checksum-algorithm',
     'security-token',
+    'server-side-encryption',
+    'server-side-encryption-aws-kms-key-id',
+    'server-side-encryption-bucket-key-enabled',
+    'server-side-encryption-customer-algorithm',
+    'server-side-encryption-customer-key',
+    'server-side-encryption-customer-key-md5',
     'source-expected-bucket-owner',
     'storage-class',
     'tagging',

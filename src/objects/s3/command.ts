@@ -53,6 +53,8 @@ export interface S3Context {
   headersFrom(prefix: string): Iterable<readonly [string, string]>;
   /** Throws `AccessDenied` unless the caller may do this as well, by default on the bucket and key of the request. */
   require(action: S3Action, on?: Partial<Pick<AccessRequest, 'bucket' | 'key' | 'context'>>): Promise<void>;
+  /** Whether there is somebody of this name who can be told of what happens in the bucket. */
+  hasNotificationTarget(name: string): Promise<boolean>;
   /** The time of the request, in ms since 1970. */
   readonly nowMs: number;
   /** Where this server says that it is, such as `us-east-1`. */

@@ -19,6 +19,7 @@ export interface RequestParts {
   readonly gateway: ObjectGateway;
   readonly access: Access;
   readonly region: string;
+  readonly hasNotificationTarget: (name: string) => Promise<boolean>;
   readonly nowMs: number;
   readonly request: IncomingMessage;
   readonly requestId: string;
@@ -104,6 +105,10 @@ export class RequestContext implements S3Context {
     const key = on.key === undefined ? this.key || null : on.key;
     const context = on.context ?? this.#contextFor(bucket);
     await this.access.authorize({ user: this.user, action, bucket, key, context });
+  }
+
+  hasNotificationTarget(name: string): Promise<boolean> {
+    return this.#parts.hasNotificationTarget(name);
   }
 
   incoming(): Promise<IncomingContent> {

@@ -28,6 +28,8 @@ export interface HandleOptions {
   readonly limits: Limits;
   /** Absent: nobody waits for a turn. */
   readonly admission?: Admission;
+  /** Whether there is somebody of this name who can be told of what happens in buckets; without, there is nobody. */
+  readonly hasNotificationTarget?: (name: string) => Promise<boolean>;
   /** Told of each access key that signed a request rightly. */
   readonly onKeyUse?: (accessKey: string) => void;
 }
@@ -108,6 +110,7 @@ async function answerAdmitted(
     gateway,
     access,
     region,
+    hasNotificationTarget: face.hasNotificationTarget ?? noTarget,
     nowMs: face.clock.nowMs(),
     request,
     requestId,
@@ -122,6 +125,8 @@ async function answerAdmitted(
   if (action !== null) await context.require(typeof action === 'function' ? action(context) : action);
   await reply(face, exchange, await command.handle(context));
 }
+
+const noTarget = () => Promise.resolve(false);
 
 async function admit(face: Face, exchange: Exchange, target: Target, route: Route): Promise<Authenticated> {
   const { rawPath, rawQuery, hostBucket } = target;

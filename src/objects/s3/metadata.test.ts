@@ -114,8 +114,7 @@ describe('x-amz- headers', () => {
 
   test('that ask for what is not there are refused and not ignored', () => {
     for (const name of [
-      'server-side-encryption',
-      'server-side-encryption-customer-key',
+      'server-side-encryption-context',
       'website-redirect-location',
       'write-offset-bytes',
       'rename-source',
@@ -124,7 +123,7 @@ describe('x-amz- headers', () => {
     ]) {
       assert.equal(check(`x-amz-${name}`, 'AES256'), 'NotImplemented', name);
     }
-    assert.equal(check('x-amz-server-side-encryption-customer-key', 'k', false), 'NotImplemented');
+    assert.equal(check('x-amz-server-side-encryption-context', 'k', false), 'NotImplemented');
     assert.equal(check('x-amz-anything', 'v', false), 'fine');
   });
 

@@ -1,5 +1,5 @@
 import { objectError } from '../errors.ts';
-import type { ObjectAttributes } from '../object.ts';
+import type { GivenAttributes, ObjectAttributes } from '../object.ts';
 import { withoutAwsChunked } from './chunked/content-encoding.ts';
 import { fromHeaderText, toHeaderText } from './header-text.ts';
 
@@ -17,7 +17,7 @@ export function parseAttributes(
   header: (name: string) => string | undefined,
   headersFrom: (prefix: string) => Iterable<readonly [string, string]>,
   prefix = amazonPrefix,
-): Omit<ObjectAttributes, 'checksums'> {
+): GivenAttributes {
   const headers: Record<string, string> = {};
   for (const name of systemHeaders) {
     const raw = header(name);

@@ -1,10 +1,12 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { type Conditions, checkRead } from '../conditions.ts';
 import type { ByteRange } from '../content/content.ts';
+import type { CustomerKey } from '../encryption/data-key.ts';
 import { objectError } from '../errors.ts';
 import type { ContentPart, ObjectVersion } from '../object.ts';
 import type { S3Context, S3Reply } from './command.ts';
 import { parseConditions } from './conditions.ts';
+import { addEncryptionHeaders, parseCustomerKey } from './encryption-headers.ts';
 import { toHeaderText } from './header-text.ts';
 import { type Headers, addChecksumHeaders, validatorHeaders, versionFacts } from './object-headers.ts';
 import { responseKeys } from './query-keys.ts';
@@ -21,6 +23,7 @@ export interface Reading {
   /** Headers of the answer that replace those of the object. */
   readonly overrides: Headers | null;
   readonly wantsChecksums: boolean;
+  readonly customerKey: CustomerKey | undefined;
 }
 
 /** Throws `InvalidRequest` and `InvalidArgument`. */
@@ -39,6 +42,7 @@ export function parseReading(context: S3Context): Reading {
     partNumber,
     overrides: query.size === 0 ? null : overridesIn(context),
     wantsChecksums: header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED',
+    customerKey: parseCustomerKey(header),
   };
 }
 
@@ -116,6 +120,7 @@ export function headOf(
     if (reading.partNumber !== null && part !== undefined) addChecksumHeaders(part.checksums, headers);
     else if (range === null || reading.partNumber !== null) addChecksumHeaders(version.attributes.checksums, headers);
   }
+  addEncryptionHeaders(version.attributes.encryption, reading.customerKey, headers);
   if (reading.overrides !== null) Object.assign(headers, reading.overrides);
   return { status: isPartial || reading.partNumber !== null ? 206 : 200, headers };
 }

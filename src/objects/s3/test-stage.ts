@@ -11,6 +11,7 @@ import { createLog } from '../../kernel/telemetry/log.ts';
 import { AccessService } from '../access/service.ts';
 import { StoreAccess } from '../access/store-access.ts';
 import type { MemoryObjectBackend } from '../backends/memory/memory.ts';
+import type { RootKeys } from '../encryption/load-root-keys.ts';
 import { createS3Server, type S3ServerOptions } from './server.ts';
 import { type SigningCredentials, presign, signRequest } from './signature/sign.ts';
 
@@ -53,10 +54,14 @@ export interface S3Stage {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function openStage(options: Partial<S3ServerOptions> = {}, engine?: FreshStore): Promise<S3Stage> {
+export async function openStage(
+  options: Partial<S3ServerOptions> = {},
+  engine?: FreshStore,
+  rootKeys: RootKeys | null = null,
+): Promise<S3Stage> {
   const directory = await temporaryDirectory();
   const backends = memoryBackends(1);
-  const world = await openWorld(engine ?? fileIn(directory.path), backends);
+  const world = await openWorld(engine ?? fileIn(directory.path), backends, rootKeys);
   const { store, gateway } = world;
   const sealer = createSealer(toSecretKey(Buffer.alloc(32, 1), 'test'));
   const storeAccess = new StoreAccess({ store, sealer });

@@ -1,5 +1,7 @@
-import type { ObjectAttributes, ObjectLock, ObjectVersion, Tags } from '../object.ts';
+import { type EncryptionWish, customerKeyOf } from '../encryption/encryption.ts';
+import type { GivenAttributes, ObjectLock, ObjectVersion, Tags } from '../object.ts';
 import type { S3Context } from './command.ts';
+import { addEncryptionHeaders, parseEncryption } from './encryption-headers.ts';
 import { lockActions, lockFor } from './lock-rules.ts';
 import { parseAttributes } from './metadata.ts';
 import { type Headers, addChecksumHeaders } from './object-headers.ts';
@@ -7,7 +9,8 @@ import { parseTagHeader } from './tags.ts';
 
 /** What the headers of a write say of the object. */
 export interface Described {
-  readonly attributes: Omit<ObjectAttributes, 'checksums'>;
+  readonly attributes: GivenAttributes;
+  readonly encryption: EncryptionWish | undefined;
   readonly tags: Tags;
   readonly lock: ObjectLock | null;
 }
@@ -19,7 +22,10 @@ export interface Described {
 export async function readDescription(context: S3Context): Promise<Described> {
   const header = (name: string) => context.header(name);
   const attributes = parseAttributes(header, (prefix) => context.headersFrom(prefix));
-  return { attributes, tags: await readTags(context), lock: await readLock(context) };
+  const encryption = parseEncryption(header);
+  // Before the client is told to send its bytes.
+  context.gateway.objects.checkEncryption(encryption);
+  return { attributes, encryption, tags: await readTags(context), lock: await readLock(context) };
 }
 
 export async function readTags(context: S3Context): Promise<Tags> {
@@ -36,9 +42,14 @@ export async function readLock(context: S3Context): Promise<ObjectLock | null> {
 }
 
 /** What the answer to a write says of the version that it made. */
-export function writtenHeaders({ bucket }: S3Context, version: ObjectVersion): Headers {
+export function writtenHeaders(
+  { bucket }: Pick<S3Context, 'bucket'>,
+  version: ObjectVersion,
+  wish: EncryptionWish | undefined,
+): Headers {
   const headers: Headers = { etag: `"${version.etag}"` };
   if (bucket.settings.versioning !== 'off') headers['x-amz-version-id'] = version.versionId;
   addChecksumHeaders(version.attributes.checksums, headers);
+  addEncryptionHeaders(version.attributes.encryption, customerKeyOf(wish), headers);
   return headers;
 }

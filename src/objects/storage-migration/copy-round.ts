@@ -1,5 +1,6 @@
 import { inParallel } from '../keepers/batches.ts';
-import { type StoredCopy, carryBlob } from '../content/carry-blob.ts';
+import { carryBlob } from '../content/carry-blob.ts';
+import type { Copy } from '../object.ts';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { MigratorOptions } from './migrator.ts';
 import { type Move, claimMoves, failMoves, joinMoves } from './moves.ts';
@@ -27,7 +28,7 @@ export async function copyRound(
   let after: string | null = '';
   let last: Promise<unknown> = Promise.resolve();
   /** One reader at a time, so that no two lanes get the same. */
-  const nextBatch = (): Promise<StoredCopy[]> => {
+  const nextBatch = (): Promise<Copy[]> => {
     const next = last.then(async () => {
       if (after === null || signal.aborted) return [];
       const page = { after, nowMs: clock.nowMs(), limit: batchCopiesMax };
@@ -48,7 +49,7 @@ export async function copyRound(
 }
 
 /** As many as are not too many bytes for one batch, but one at least. */
-function withinBytes(copies: readonly StoredCopy[]): StoredCopy[] {
+function withinBytes(copies: readonly Copy[]): Copy[] {
   let bytes = 0;
   const end = copies.findIndex(({ storedBytes }, index) => (bytes += storedBytes) > batchBytesMax && index > 0);
   return end === -1 ? [...copies] : copies.slice(0, end);
@@ -61,7 +62,7 @@ function withinBytes(copies: readonly StoredCopy[]): StoredCopy[] {
 async function moveBatch(
   options: MigratorOptions,
   migration: StorageMigration,
-  copies: readonly StoredCopy[],
+  copies: readonly Copy[],
   signal: AbortSignal,
 ): Promise<number> {
   const { store, clock, newId, leftovers } = options;
@@ -87,7 +88,7 @@ async function moveBatch(
 }
 
 interface Failure {
-  readonly copy: StoredCopy;
+  readonly copy: Copy;
   readonly error: string;
 }
 
@@ -133,7 +134,7 @@ async function enter(
 /** Carries a copy from the source, or, when that one cannot be read, from wherever else the same bytes stand. */
 async function carryOne(
   { store, registry }: MigratorOptions,
-  copy: StoredCopy,
+  copy: Copy,
   to: {
     readonly target: string;
     readonly storageKey: string;
@@ -143,7 +144,7 @@ async function carryOne(
 ): Promise<void> {
   const target = registry.get(to.target);
   if (target === null) throw new HoldfastError('unavailable', `The backend ${to.target} is not open here.`);
-  const carry = async (source: StoredCopy) => {
+  const carry = async (source: Copy) => {
     const from = registry.get(source.backend);
     if (from === null) throw new HoldfastError('unavailable', `The backend ${source.backend} is not open here.`);
     await carryBlob({ ...to, from: from.backend, to: target.backend, source });
@@ -160,6 +161,6 @@ async function carryOne(
 }
 
 /** What a storage key begins with: its bucket, up to the last slash. */
-function placeOf({ storageKey }: StoredCopy): string {
+function placeOf({ storageKey }: Copy): string {
   return storageKey.slice(0, storageKey.lastIndexOf('/') + 1);
 }

@@ -1,14 +1,13 @@
 import { transaction } from '../../kernel/store/transaction.ts';
-import type { StoredCopy } from '../content/carry-blob.ts';
-import { claimRoom } from '../ledger/claim.ts';
+import type { Copy } from '../object.ts';
+import { claimMany } from '../ledger/claim.ts';
 import { joinCopy } from '../ledger/copies.ts';
-import { stripeOf } from '../ledger/stripes.ts';
 
 /** A copy on its way to the target. */
 export interface Move {
   readonly writeId: string;
   readonly storageKey: string;
-  readonly copy: StoredCopy;
+  readonly copy: Copy;
 }
 
 export interface ClaimMoves {
@@ -23,16 +22,10 @@ export const claimMoves = transaction(
   import.meta.url,
   'claimMoves',
   async (tx, { moves, target, owner, nowMs }: ClaimMoves): Promise<string[]> => {
-    const admitted: string[] = [];
-    // In the order in which claims exclude each other, so that no two of them wait in a ring.
-    for (const { writeId, storageKey, copy } of moves.toSorted(
-      (a, b) => stripeOf(a.storageKey) - stripeOf(b.storageKey),
-    )) {
-      const { storedBytes, sizeBytes } = copy;
-      const wish = { writeId, storageKey, storedBytes, sizeBytes, candidates: [target], count: 1, owner, nowMs };
-      if ((await claimRoom.body(tx, wish)).length === 1) admitted.push(writeId);
-    }
-    return admitted;
+    const writes = moves.map(({ writeId, storageKey, copy: { storedBytes, sizeBytes } }) => {
+      return { writeId, storageKey, storedBytes, sizeBytes };
+    });
+    return claimMany(tx, { backend: target, writes, owner, nowMs });
   },
 );
 
@@ -43,6 +36,7 @@ export interface JoinMoves {
   readonly nowMs: number;
 }
 
+const settle = 'delete from storage_migration_failures where content_id = ? and part = ?';
 const progress = `update storage_migrations set moved_copies = moved_copies + ?, moved_bytes = moved_bytes + ?, last_error = null
   where id = ? and state = 'copying'`;
 
@@ -52,14 +46,15 @@ export const joinMoves = transaction(
   'joinMoves',
   async (tx, { id, moves, target, nowMs }: JoinMoves): Promise<void> => {
     let bytes = 0;
+    const [failed] = await tx.rows('select 1 from storage_migration_failures limit 1', []);
     const inOrder = moves.toSorted((a, b) => (a.copy.contentId < b.copy.contentId ? -1 : 1));
     for (const { writeId, copy } of inOrder) {
-      const { contentId, part, sizeBytes, crc32, storedBytes } = copy;
-      const written = { contentId, part, sizeBytes, crc32 };
+      const { contentId, part, sizeBytes, crc32, form, storedBytes } = copy;
+      const written = { contentId, part, sizeBytes, crc32, form };
       // The source takes no writes, so that its copy does not count among those that the bucket wants.
       const copiesWanted = Number.MAX_SAFE_INTEGER;
       await joinCopy.body(tx, { written, writeId, backend: target, copiesWanted, nowMs });
-      await tx.run('delete from storage_migration_failures where content_id = ? and part = ?', [contentId, part]);
+      if (failed !== undefined) await tx.run(settle, [contentId, part]);
       bytes += storedBytes;
     }
     await tx.run(progress, [moves.length, bytes, id]);
@@ -68,7 +63,7 @@ export const joinMoves = transaction(
 
 export interface FailMoves {
   readonly id: string;
-  readonly failures: readonly { readonly copy: StoredCopy; readonly error: string }[];
+  readonly failures: readonly { readonly copy: Copy; readonly error: string }[];
   readonly firstWaitMs: number;
   readonly lastWaitMs: number;
   readonly nowMs: number;

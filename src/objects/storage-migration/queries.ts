@@ -1,5 +1,5 @@
 import type { Reader } from '../../kernel/store/store.ts';
-import type { StoredCopy } from '../content/carry-blob.ts';
+import type { Copy } from '../object.ts';
 import { toCopy } from '../rows.ts';
 import type { CopyRow } from '../tables.ts';
 import type { StorageMigration, StorageMigrationFailure, StorageMigrationState } from './storage-migration.ts';
@@ -106,14 +106,14 @@ export async function unmovedCopies(
   reader: Reader,
   { source, target }: Pick<StorageMigration, 'source' | 'target'>,
   page: { readonly after: string; readonly nowMs: number; readonly limit: number },
-): Promise<StoredCopy[]> {
+): Promise<Copy[]> {
   const rows = await reader.rows<CopyRow>(unmoved, [source, page.after, target, page.nowMs, page.limit]);
-  return rows.map((row) => ({ ...toCopy(row), storedBytes: row.stored_bytes }));
+  return rows.map(toCopy);
 }
 
 /** Copies of the same bytes elsewhere, for when the one on the source cannot be read. */
-export async function siblingsOf(reader: Reader, { contentId, part, backend }: StoredCopy): Promise<StoredCopy[]> {
+export async function siblingsOf(reader: Reader, { contentId, part, backend }: Copy): Promise<Copy[]> {
   const statement = 'select * from copies where content_id = ? and part = ? and backend <> ? order by backend';
   const rows = await reader.rows<CopyRow>(statement, [contentId, part, backend]);
-  return rows.map((row) => ({ ...toCopy(row), storedBytes: row.stored_bytes }));
+  return rows.map(toCopy);
 }

@@ -3,6 +3,7 @@ import { type Store, isStoreTrouble } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import { type BucketSettings, copiesBeforeAck } from '../bucket.ts';
 import { type BlobDescription, descriptionBytes } from '../content/description.ts';
+import { type Encoding, draftForm, encodeBuffer } from '../content/encode-body.ts';
 import { type ContentDigests, hashBuffer } from '../content/hasher.ts';
 import { objectError } from '../errors.ts';
 import type { IncomingContent } from '../gateway.ts';
@@ -10,7 +11,7 @@ import { claimRoom } from '../ledger/claim.ts';
 import { type WrittenPart, joinCopy } from '../ledger/copies.ts';
 import type { AbandonedWrite, WriteEnd } from '../ledger/intents.ts';
 import { CapacityView } from './capacity.ts';
-import { type Delivery, deliver } from './deliver.ts';
+import { type Delivery, type WholeBody, deliver } from './deliver.ts';
 import { Leftovers } from './leftovers.ts';
 
 export interface ContentWriterOptions {
@@ -29,6 +30,7 @@ export interface ContentWriterOptions {
 export interface WriteTarget {
   readonly description: BlobDescription;
   readonly settings: BucketSettings;
+  readonly encoding: Encoding;
 }
 
 /** What stands on backends and is not committed yet. */
@@ -75,10 +77,10 @@ export class ContentWriter {
     const { content, sizeBytes } = incoming;
     if (Buffer.isBuffer(content) && content.length !== sizeBytes) throw objectError('IncompleteBody');
     // What is in one buffer is hashed before anything is claimed, so that a wrong content costs nothing.
-    const digests = Buffer.isBuffer(content) ? hashBuffer(content, incoming) : null;
+    const whole = Buffer.isBuffer(content) ? await layDown(content, incoming, target) : null;
     const failed: string[] = [];
     for (let attempt = 1; ; attempt++) {
-      const result = await this.#attempt({ incoming, digests }, target, commit, failed);
+      const result = await this.#attempt({ incoming, whole }, target, commit, failed);
       if (result.isDone) return result.value;
       // What is in one buffer can be sent again; a stream is gone.
       failed.push(...result.failed);
@@ -92,21 +94,21 @@ export class ContentWriter {
   }
 
   async #attempt<R>(
-    given: { readonly incoming: IncomingContent; readonly digests: ContentDigests | null },
+    given: { readonly incoming: IncomingContent; readonly whole: WholeBody | null },
     target: WriteTarget,
     commit: (written: Written) => Promise<R>,
     avoid: readonly string[],
   ): Promise<{ isDone: true; value: R } | { isDone: false; error: unknown; failed: string[]; isRepeatable: boolean }> {
-    const { description, settings } = target;
+    const { description, settings, encoding } = target;
     const writeId = this.#options.newId('w');
     const storageKey = `${description.bucket}/${writeId}`;
-    const storedBytes = description.sizeBytes + descriptionBytes(description);
+    const storedBytes = storedBytesOf(target, given.whole);
     const bytes = { writeId, storageKey, storedBytes };
     const needed = copiesBeforeAck(settings);
     this.#underWay.add(writeId);
     try {
       const backends = await this.#claim(bytes, target, needed, avoid);
-      const delivery = deliver({ ...given, description, storageKey, needed, ...this.#ways(backends) });
+      const delivery = deliver({ ...given, ...bytes, description, encoding, needed, ...this.#ways(backends) });
       let outcome;
       try {
         outcome = await delivery.enough;
@@ -116,7 +118,7 @@ export class ContentWriter {
         return { isDone: false, error, failed: delivery.failed(), isRepeatable };
       }
       const { contentId, part, sizeBytes } = description;
-      const written = { contentId, part, sizeBytes, crc32: outcome.crc32 };
+      const written = { contentId, part, sizeBytes, crc32: outcome.crc32, form: outcome.form };
       const write = { writeId, kept: delivery.kept(), failed: delivery.failed() };
       const value = await this.#commit(bytes, delivery, () =>
         commit({ write, written, digests: outcome, copiesWanted: settings.copies }),
@@ -202,4 +204,18 @@ export class ContentWriter {
       });
     this.#late.add(joining);
   }
+}
+
+/** Hashes and lays down what is in one buffer: once, so that all copies are the same wherever they end up. */
+async function layDown(content: Buffer, incoming: IncomingContent, target: WriteTarget): Promise<WholeBody> {
+  const digests = hashBuffer(content, incoming);
+  const { body, form } = await encodeBuffer(content, target.encoding, target.description);
+  return { body, delivered: { ...digests, form } };
+}
+
+/** How many bytes a write takes on each backend; all of it is known before the first byte of a stream came. */
+function storedBytesOf({ description, encoding }: WriteTarget, whole: WholeBody | null): number {
+  const form = whole === null ? draftForm(encoding, description) : whole.delivered.form;
+  const bodyBytes = form === null ? description.sizeBytes : form.bodyBytes;
+  return bodyBytes + descriptionBytes(description, { form, key: encoding.key });
 }

@@ -2,14 +2,15 @@ import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import { copiesBeforeAck } from '../bucket.ts';
 import { checkRead } from '../conditions.ts';
 import type { ByteRange } from '../content/content.ts';
+import { requireCustomerKey } from '../encryption/encryption.ts';
 import { objectError } from '../errors.ts';
 import type { CopyRequest } from '../gateway.ts';
 import { shareContent } from '../ledger/share-content.ts';
-import type { Copy, ObjectAttributes, ObjectVersion } from '../object.ts';
+import type { AppliedEncryption, Copy, ObjectAttributes, ObjectVersion } from '../object.ts';
 import { copiesOf, findVersionByContent, leastCopies, partsOf } from '../queries/queries.ts';
 import type { Hedging } from '../reading/hedge.ts';
 import type { Locator } from '../reading/locator.ts';
-import { type OpenCopy, readCopy } from '../reading/read-copy.ts';
+import { type OpenCopy, type ReadCopyOptions, readCopy } from '../reading/read-copy.ts';
 import { piecesOf, readParts } from '../reading/read-parts.ts';
 import { type PutObjectOptions, putObject } from './put-object.ts';
 import { orFound } from './unknown-commit.ts';
@@ -54,6 +55,7 @@ async function findSource({ locator }: CopyObjectOptions, request: CopyRequest):
   }
   // A copy has no "not modified": whatever does not hold is a failed condition.
   if (checkRead(request.sourceConditions, source) !== 'ok') throw objectError('PreconditionFailed');
+  requireCustomerKey(source.attributes.encryption, request.sourceKey);
   return source;
 }
 
@@ -63,9 +65,11 @@ async function share(
   request: CopyRequest,
   source: ObjectVersion,
 ): Promise<ObjectVersion | 'changed' | null> {
-  const { store, buckets, newId, clock } = options;
+  const { store, buckets, encryption, newId, clock } = options;
   const { bucket, key, tags, lock, actor, conditions, checksum } = request;
   const { settings } = await buckets.get(bucket);
+  const applied = encryption.apply(request.encryption, settings);
+  if (!isSameEncryption(applied, source.attributes.encryption ?? null)) return null;
   const contentId = source.contentId!;
   const hasChecksum =
     checksum === undefined || source.attributes.checksums.some(({ algorithm }) => algorithm === checksum);
@@ -84,6 +88,7 @@ async function share(
     attributes: attributesOf(request, source),
     tags: tags ?? source.tags,
     lock,
+    cause: 'copy' as const,
     actor,
     nowMs: clock.nowMs(),
   };
@@ -98,8 +103,16 @@ async function share(
   return made ?? 'changed';
 }
 
+/** Attributes of a copy that shares the content, and so is encrypted as its source is. */
 function attributesOf({ attributes }: CopyRequest, source: ObjectVersion): ObjectAttributes {
-  return { ...(attributes ?? source.attributes), checksums: source.attributes.checksums };
+  const { contentType, headers, metadata } = attributes ?? source.attributes;
+  return { ...source.attributes, contentType, headers, metadata };
+}
+
+/** What stands may be shared when it is what was wished; what is under a customer's key never is. */
+function isSameEncryption(wished: AppliedEncryption | null, standing: AppliedEncryption | null): boolean {
+  if (wished?.kind === 'kms' && standing?.kind === 'kms') return wished.keyId === standing.keyId;
+  return wished?.kind === standing?.kind && wished?.kind !== 'customer';
 }
 
 async function rewrite(
@@ -111,7 +124,7 @@ async function rewrite(
   if (sizeBytes > copyBytesMax) throw objectError('EntityTooLarge', { maximum_bytes: copyBytesMax });
   const { bucket, key, tags, lock, actor, conditions, signal, checksum } = request;
   const { contentType, headers, metadata } = attributesOf(request, source);
-  const open = await openSource(options, source, null, signal);
+  const open = await openSource(options, source, null, { signal, customerKey: request.sourceKey });
   if (open === null) return 'changed';
   try {
     return await putObject(options, {
@@ -120,9 +133,11 @@ async function rewrite(
       sizeBytes,
       content: open.content,
       attributes: { contentType, headers, metadata },
+      encryption: request.encryption,
       tags: tags ?? source.tags,
       lock,
       conditions,
+      cause: 'copy',
       actor,
       signal,
       ...(checksum === undefined ? {} : { checksums: [{ algorithm: checksum }] }),
@@ -132,14 +147,16 @@ async function rewrite(
   }
 }
 
+export type SourceOptions = Pick<CopyObjectOptions, 'store' | 'registry' | 'encryption' | 'hedging' | 'onBadCopy'>;
+
 /** Opens the content of a version, or a range of it, for reading; `null` when it has been released since. */
 export async function openSource(
-  { store, registry, hedging, onBadCopy }: Pick<CopyObjectOptions, 'store' | 'registry' | 'hedging' | 'onBadCopy'>,
+  { store, registry, encryption, hedging, onBadCopy }: SourceOptions,
   source: ObjectVersion,
   range: ByteRange | null,
-  signal: AbortSignal,
+  given: Pick<ReadCopyOptions, 'signal' | 'customerKey'>,
 ): Promise<OpenCopy | null> {
-  const reading = { registry, hedging, signal, onBadCopy };
+  const reading = { registry, encryption, hedging, onBadCopy, ...given };
   const contentId = source.contentId!;
   const parts = await store.read((reader) => partsOf(reader, contentId, { after: 0, limit: 10_000 }));
   if (parts.length > 0) return readParts(store, contentId, piecesOf(parts, range), reading);

@@ -1,15 +1,23 @@
+import { crc32 } from 'node:zlib';
 import type { ObjectBackend } from '../backends/backend.ts';
 import { type Content, chunksOf } from '../content/content.ts';
-import { type BlobDescription, descriptionBytes, encodeDescription } from '../content/description.ts';
+import { type BlobDescription, encodeDescription } from '../content/description.ts';
+import { type Encoding, draftForm, encodeStream } from '../content/encode-body.ts';
 import { Fanout } from '../content/fanout.ts';
+import type { StoredForm } from '../content/form.ts';
 import { type ContentDigests, ContentHasher } from '../content/hasher.ts';
 import { objectError } from '../errors.ts';
 import type { IncomingContent } from '../gateway.ts';
 
+/** What was learned of a content and of its body. */
+export interface Delivered extends ContentDigests {
+  readonly form: StoredForm | null;
+}
+
 /** The bytes of one write on their way to its backends. */
 export interface Delivery {
   /** Resolves when as many copies stand as are needed; rejects when that cannot be any more, or the content is wrong. */
-  readonly enough: Promise<ContentDigests>;
+  readonly enough: Promise<Delivered>;
   /** Whether the content can be sent once more. */
   isRepeatable(): boolean;
   all(): string[];
@@ -21,11 +29,20 @@ export interface Delivery {
   abort(): void;
 }
 
+/** A content in one buffer, ready to be sent to any backend, again and again. */
+export interface WholeBody {
+  readonly body: Buffer;
+  readonly delivered: Delivered;
+}
+
 export interface DeliveryOptions {
   readonly incoming: IncomingContent;
-  /** Of a content in one buffer, which was hashed before room was claimed for it; `null` for a stream. */
-  readonly digests: ContentDigests | null;
+  /** Of a content in one buffer, which was hashed and laid down before room was claimed for it; `null` for a stream. */
+  readonly whole: WholeBody | null;
   readonly description: BlobDescription;
+  readonly encoding: Encoding;
+  /** How long body and description are together. */
+  readonly storedBytes: number;
   readonly storageKey: string;
   readonly needed: number;
   readonly stallMs: number;
@@ -34,8 +51,7 @@ export interface DeliveryOptions {
 
 /** Sends a content, followed by its description, to all backends at once while it is hashed. */
 export function deliver(options: DeliveryOptions): Delivery {
-  const { incoming, description, storageKey, backends, needed } = options;
-  const sizeBytes = description.sizeBytes + descriptionBytes(description);
+  const { incoming, storageKey, backends, needed, storedBytes: sizeBytes } = options;
   // Ends with the client while the client's bytes come; after the acknowledgement only by `abort`.
   const control = new AbortController();
   const onClientGone = () => control.abort(incoming.signal.reason);
@@ -45,13 +61,13 @@ export function deliver(options: DeliveryOptions): Delivery {
   const source = prepare(options);
   const state = new Map<string, 'kept' | 'failed'>();
   const puts = new Map<string, Promise<boolean>>();
-  const enough = new Promise<ContentDigests>((resolve, reject) => {
+  const enough = new Promise<Delivered>((resolve, reject) => {
     let firstError: unknown = null;
     const settle = async () => {
       const count = (wanted: string) => [...state.values()].filter((one) => one === wanted).length;
       if (count('kept') >= needed) {
         incoming.signal.removeEventListener('abort', onClientGone);
-        source.digests.then(resolve, reject);
+        source.delivered.then(resolve, reject);
       } else if (backends.length - count('failed') < needed) {
         control.abort(firstError);
         // When the content itself is at fault, that is what the client must hear.
@@ -76,7 +92,7 @@ export function deliver(options: DeliveryOptions): Delivery {
   const named = (wanted: string) => [...state].filter(([, one]) => one === wanted).map(([name]) => name);
   return {
     enough,
-    isRepeatable: () => options.digests !== null,
+    isRepeatable: () => options.whole !== null,
     all: () => backends.map(({ name }) => name),
     kept: () => named('kept'),
     failed: () => named('failed'),
@@ -89,50 +105,54 @@ export function deliver(options: DeliveryOptions): Delivery {
 interface Source {
   content(index: number): Content;
   giveUp(index: number): void;
-  readonly digests: Promise<ContentDigests>;
+  readonly delivered: Promise<Delivered>;
   /** The content's own error if it has one, else the given one. */
   fault(other: unknown): Promise<unknown>;
 }
 
 function prepare(options: DeliveryOptions): Source {
-  const { incoming, description, digests } = options;
-  if (digests === null) return prepareStream(chunksOf(incoming.content), options);
-  const blob = Buffer.concat([incoming.content as Buffer, encodeDescription(description, digests)]);
+  const { incoming, description, encoding, whole } = options;
+  if (whole === null) return prepareStream(chunksOf(incoming.content), options);
+  const { body, delivered } = whole;
+  const blob = Buffer.concat([body, encodeDescription(description, delivered, { form: delivered.form, ...encoding })]);
   return {
     content: () => blob,
     giveUp: () => {},
-    digests: Promise.resolve(digests),
+    delivered: Promise.resolve(delivered),
     fault: async (other) => other,
   };
 }
 
 /**
- * A stream is hashed as it passes. Its description follows only when its digests are what the client announced: a wrong
- * content breaks the stream before its end, and no backend takes a stream that breaks.
+ * A stream is hashed as it passes, and laid down afterwards. Its description follows only when its digests are what the
+ * client announced: a wrong content breaks the stream before its end, and no backend takes a stream that breaks.
  */
-function prepareStream(
-  content: AsyncIterable<Buffer>,
-  { incoming, description, backends, needed, stallMs }: DeliveryOptions,
-): Source {
-  let settle: { resolve(digests: ContentDigests): void; reject(error: unknown): void };
-  const digests = new Promise<ContentDigests>((resolve, reject) => (settle = { resolve, reject }));
-  digests.catch(() => {});
+function prepareStream(content: AsyncIterable<Buffer>, options: DeliveryOptions): Source {
+  const { incoming, description, encoding, backends, needed, stallMs } = options;
+  let settle: { resolve(delivered: Delivered): void; reject(error: unknown): void };
+  const delivered = new Promise<Delivered>((resolve, reject) => (settle = { resolve, reject }));
+  delivered.catch(() => {});
   let ownFault: { readonly error: unknown } | null = null;
+  const hasher = new ContentHasher(incoming);
+  let digests: ContentDigests | null = null;
   async function* hashed(): AsyncGenerator<Buffer> {
-    const hasher = new ContentHasher(incoming);
     let countBytes = 0;
+    for await (const chunk of content) {
+      countBytes += chunk.length;
+      if (countBytes > incoming.sizeBytes)
+        throw objectError('IncompleteBody', {}, 'More bytes came than were announced.');
+      hasher.update(chunk);
+      yield chunk;
+    }
+    if (countBytes !== incoming.sizeBytes) throw objectError('IncompleteBody');
+    digests = hasher.finish();
+  }
+  async function* described(): AsyncGenerator<Buffer> {
     try {
-      for await (const chunk of content) {
-        countBytes += chunk.length;
-        if (countBytes > incoming.sizeBytes)
-          throw objectError('IncompleteBody', {}, 'More bytes came than were announced.');
-        hasher.update(chunk);
-        yield chunk;
-      }
-      if (countBytes !== incoming.sizeBytes) throw objectError('IncompleteBody');
-      const found = hasher.finish();
+      const form = yield* laidDown(hashed(), options);
+      const found = { ...digests!, form };
       settle.resolve(found);
-      yield encodeDescription(description, found);
+      yield encodeDescription(description, found, { form, ...encoding });
     } catch (error) {
       ownFault = { error };
       settle.reject(error);
@@ -140,10 +160,28 @@ function prepareStream(
     }
   }
   const fault = async (other: unknown) => (ownFault === null ? other : ownFault.error);
-  if (backends.length === 1) return { content: hashed, giveUp: () => {}, digests, fault };
+  if (backends.length === 1) return { content: described, giveUp: () => {}, delivered, fault };
   const fanout = new Fanout({ readers: backends.length, needed, stallMs });
-  fanout.pump(hashed()).catch(() => {});
-  return { content: (index) => fanout.reader(index), giveUp: (index) => fanout.giveUp(index), digests, fault };
+  fanout.pump(described()).catch(() => {});
+  return { content: (index) => fanout.reader(index), giveUp: (index) => fanout.giveUp(index), delivered, fault };
+}
+
+/** Passes the body of a stream on; gives its form when it came to its end. */
+async function* laidDown(
+  own: AsyncIterable<Buffer>,
+  { encoding, description }: DeliveryOptions,
+): AsyncGenerator<Buffer, StoredForm | null> {
+  const draft = draftForm(encoding, description);
+  if (draft === null) {
+    yield* own;
+    return null;
+  }
+  let sum = 0;
+  for await (const chunk of encodeStream(own, encoding, draft, description)) {
+    sum = crc32(chunk, sum);
+    yield chunk;
+  }
+  return { ...draft, crc32: sum };
 }
 
 /** A backend's refusal is not the client's fault: it may try again. */

@@ -1,6 +1,8 @@
 import type { Clock, IdSource } from '../../kernel/ids.ts';
 import type { Store } from '../../kernel/store/store.ts';
+import type { BucketSettings } from '../bucket.ts';
 import { requireWritable } from '../conditions.ts';
+import { type ObjectEncryption, customerKeyOf } from '../encryption/encryption.ts';
 import type { Buckets, PutRequest } from '../gateway.ts';
 import { commitObject } from '../ledger/commit-object.ts';
 import type { ObjectVersion } from '../object.ts';
@@ -12,31 +14,47 @@ export interface PutObjectOptions {
   readonly store: Store;
   readonly buckets: Buckets;
   readonly writer: ContentWriter;
+  readonly encryption: ObjectEncryption;
   readonly newId: IdSource;
   readonly clock: Clock;
 }
 
 /** Writes an object whole. */
 export async function putObject(options: PutObjectOptions, request: PutRequest): Promise<ObjectVersion> {
-  const { store, buckets, writer, newId, clock } = options;
-  const { bucket, key, attributes, tags, lock, actor, sizeBytes, conditions } = request;
+  const { store, buckets, writer, encryption, newId, clock } = options;
+  const { bucket, key, attributes: given, tags, lock, cause = 'put', actor, sizeBytes, conditions } = request;
   const { settings } = await buckets.get(bucket);
+  const applied = encryption.apply(request.encryption, settings);
   await checkEarly(options, request);
   const contentId = newId('c');
-  const description = { bucket, key, contentId, part: 1, sizeBytes, attributes, createdAtMs: clock.nowMs() };
-  return writer.write(request, { description, settings }, async ({ write, written, digests, copiesWanted }) => {
-    const { md5: etag, checksums } = digests;
-    const nowMs = clock.nowMs();
-    const content = { contentId, sizeBytes, etag, attributes: { ...attributes, checksums } };
-    const version = { bucket, key, versionId: newId('v'), ...content, tags, lock, actor, nowMs };
-    const versionId = await orFound(
-      store.write(commitObject, { version, written, write, copiesWanted, conditions }),
-      async () =>
-        (await store.read((reader) => findVersionByContent(reader, bucket, key, contentId)))?.versionId ?? null,
-    );
-    const identity = { bucket, key, versionId, isLatest: true, isMarker: false };
-    return { ...identity, ...content, tags, lock, owner: actor, modifiedAtMs: nowMs };
-  });
+  const dataKey = await encryption.newKey(applied, customerKeyOf(request.encryption), { contentId, part: 1 });
+  const encoding = { key: dataKey, compression: compressionOf(settings) };
+  const encrypted = applied === null ? {} : { encryption: applied };
+  const attributes = { ...given, ...encrypted };
+  const place = { bucket, key, contentId, part: 1, sizeBytes };
+  const description = { ...place, attributes: given, createdAtMs: clock.nowMs(), ...encrypted };
+  return writer.write(
+    request,
+    { description, settings, encoding },
+    async ({ write, written, digests, copiesWanted }) => {
+      const { md5: etag, checksums } = digests;
+      const nowMs = clock.nowMs();
+      const content = { contentId, sizeBytes, etag, attributes: { ...attributes, checksums } };
+      const version = { bucket, key, versionId: newId('v'), ...content, tags, lock, cause, actor, nowMs };
+      const versionId = await orFound(
+        store.write(commitObject, { version, written, write, copiesWanted, conditions }),
+        async () =>
+          (await store.read((reader) => findVersionByContent(reader, bucket, key, contentId)))?.versionId ?? null,
+      );
+      const identity = { bucket, key, versionId, isLatest: true, isMarker: false };
+      return { ...identity, ...content, tags, lock, owner: actor, modifiedAtMs: nowMs };
+    },
+  );
+}
+
+/** What is small is compressed at once; what is not, later. */
+export function compressionOf({ compression }: Pick<BucketSettings, 'compression'>): 'none' | 'when-small' {
+  return compression === 'zstd' ? 'when-small' : 'none';
 }
 
 /**

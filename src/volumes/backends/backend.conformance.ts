@@ -1,6 +1,7 @@
 import { after, before, describe } from 'node:test';
 import { attachmentTests } from './conformance/attachments.ts';
 import { createTests } from './conformance/create.ts';
+import { fenceTests } from './conformance/fence.ts';
 import type { BackendHarness } from './conformance/harness.ts';
 import { lawTests } from './conformance/laws.ts';
 import { readTests } from './conformance/read.ts';
@@ -24,6 +25,7 @@ export function backendConformance(name: string, setup: () => Promise<BackendHar
     describe('health, inspect, list', () => readTests(suite));
     describe('snapshots and clones', () => snapshotTests(suite));
     describe('attachments', () => attachmentTests(suite));
+    describe('clients that are cut off', () => fenceTests(suite));
     describe('trash and purge', () => trashTests(suite));
     describe('every verb', () => lawTests(suite));
   });

@@ -34,6 +34,21 @@ describe('the export of an NBD device', () => {
     }
   });
 
+  test('is in the command line of a qemu-nbd that is a client itself, and in no other', async () => {
+    const image = `driver=nbd,host=h,port=1,export=${exportName},reconnect-delay=300`;
+    const bridge = ['qemu-nbd', '--fork', '--connect=/dev/nbd0', '--image-opts', image];
+    assert.equal(await nameSeen(bridge), exportName);
+    for (const argv of [
+      ['qemu-nbd', '--fork', '--connect=/dev/nbd1', '--image-opts', image],
+      ['qemu-nbd', '--fork', '--connect=/dev/nbd0', image],
+      ['qemu-nbd', '--connect=/dev/nbd0', '--image-opts', `driver=raw,${image}`],
+      ['qemu-nbd', '--connect=/dev/nbd0', '--image-opts', `${image},export=vol-b.g1`],
+      ['qemu-nbd', '--connect=/dev/nbd0', '--image-opts', 'driver=nbd,export='],
+    ]) {
+      assert.equal(await nameSeen(argv), null, argv.join(' '));
+    }
+  });
+
   test('is what the kernel was given, when it was', async () => {
     assert.equal(await nameSeen(['other'], { backend: `${exportName}\n` }), exportName);
   });

@@ -35,7 +35,7 @@ interface NbdPlace {
  * Reads to what an NBD device is connected. The protocol has no serial, so this is asked of who connected it:
  * - the `backend` attribute is what a client gave the kernel for good (Linux 5.14, `NBD_ATTR_BACKEND_IDENTIFIER`; the kernel
  *   refuses a reconnect under another one);
- * - without it, the command line of the process in `pid`, when that is an `nbd-client` that names this very device. It is there
+ * - without it, the command line of the process in `pid`, when that is an `nbd-client` or `qemu-nbd` that names this very device. It is there
  *   as long as the connection is when the client was started with `-nonetlink`; otherwise it ends at once, and
  *   its number may be that of any process by now, which is why the device has to be named.
  *
@@ -60,6 +60,7 @@ async function nameFromProcess(place: NbdPlace, pid: string, signal: AbortSignal
 /** The name in the arguments of an `nbd-client` for that device (nbd-client(8)); `null` when in doubt. */
 function exportNameOf(argv: readonly string[], device: string): string | null {
   const [program = '', ...args] = argv;
+  if (basename(program) === 'qemu-nbd') return exportOfBridge(args, device);
   if (basename(program) !== 'nbd-client' || !args.includes(device)) return null;
   const names = args.flatMap((arg, at) => {
     const joined = /^--?name=(.+)$/.exec(arg)?.[1];
@@ -68,4 +69,14 @@ function exportNameOf(argv: readonly string[], device: string): string | null {
   });
   const [name] = names;
   return names.length === 1 && name !== undefined && name !== '' ? name : null;
+}
+
+/** The same of a `qemu-nbd` that is itself a client: `--connect=/dev/nbd0 --image-opts driver=nbd,…,export=name,…`. */
+function exportOfBridge(args: readonly string[], device: string): string | null {
+  const at = args.indexOf('--image-opts');
+  if (at === -1 || !args.includes(`--connect=${device}`)) return null;
+  // A comma is doubled where it is part of a value, so what has one there is no name of ours.
+  const options = (args[at + 1] ?? '').split(',');
+  const names = options.filter((option) => option.startsWith('export='));
+  return options[0] === 'driver=nbd' && names.length === 1 ? names[0]!.slice('export='.length) || null : null;
 }

@@ -112,6 +112,7 @@ export class ExportRunner {
       readOnly: wanted.mode === 'ro',
       qos: volume.qos satisfies ExportQos,
       allowedHosts: wanted.allowedHosts,
+      ...(wanted.connection === null ? {} : { preferredPort: wanted.connection.port }),
     };
   }
 

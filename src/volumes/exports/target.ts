@@ -124,6 +124,11 @@ export interface ExportSpec {
   readonly allowedHosts: readonly string[];
   /** Asked of every allowed host. Absent for none; `unsupported` where the target or its kernel lacks it. */
   readonly dhchap?: ExportDhchap;
+  /**
+   * Where it listened before, and clients look for it again. A target that chooses ports takes this one when it can; the export
+   * is made elsewhere when not.
+   */
+  readonly preferredPort?: number;
 }
 
 /** Limits a second; an absent field is no limit. */

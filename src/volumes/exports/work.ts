@@ -12,6 +12,8 @@ export interface AddExportWork {
   readonly readOnly: boolean;
   readonly qos: ExportQos;
   readonly allowedHosts: readonly string[];
+  /** Where it listened before. */
+  readonly preferredPort?: number;
 }
 
 /** `export.remove` */

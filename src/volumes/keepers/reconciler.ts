@@ -3,7 +3,8 @@ import type { Clock } from '../../kernel/ids.ts';
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { keepBackendData, seenData } from '../backend-data.ts';
-import type { BackendContext, ImageFacts, VolumeBackend } from '../backends/backend.ts';
+import { mapAtOnce } from '../backends/at-once.ts';
+import type { BackendContext, SurveyedImage, VolumeBackend } from '../backends/backend.ts';
 import type { BackendRegistry } from '../backends/registry.ts';
 import { isTransitional } from '../fsm.ts';
 import { toVolume } from '../rows.ts';
@@ -15,7 +16,7 @@ import { type Doubt, loseVolume, reasons } from './lose-volume.ts';
 
 const pageSize = 200;
 const pagesMax = 10_000;
-/** Looks at one backend that are under way at a time. */
+/** Images that are inspected, and volumes that are judged, at a time. */
 const atOnce = 12;
 
 export interface ReconcilerOptions {
@@ -86,32 +87,69 @@ async function checkBackend(
 ): Promise<void> {
   const context = () => ({ signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]) });
   await backend.health(context().signal);
+  const unread: string[] = [];
   let afterId = '';
   for (let page = 0; page < pagesMax && !signal.aborted; page++) {
     const volumes = await volumesOn(options.store, backend.name, afterId);
-    await checkAll(volumes, signal, (volume) => checkVolume(options, backend, volume, context(), tally));
+    const images = volumes.map(({ image }) => image);
+    const looks = await look(backend, images, context);
+    await mapAtOnce([...volumes.entries()], atOnce, async ([index, volume]) => {
+      const found = looks[index]!;
+      if ('error' in found) unread.push(`${volume.id}: ${found.error.message}`);
+      else await checkVolume(options, volume, found.facts, tally);
+    });
     if (volumes.length < pageSize) break;
     afterId = volumes.at(-1)!.id;
   }
   if (options.backendOnly === 'import') await importUnknown(options, backend, signal, tally);
+  if (unread.length > 0) throw unreadable(backend.name, unread);
 }
 
-/** Some at a time; the first failure ends it, after what was under way. */
-async function checkAll(
-  volumes: readonly Checked[],
-  signal: AbortSignal,
-  check: (volume: Checked) => Promise<void>,
-): Promise<void> {
-  const left = volumes.values();
-  const failures: unknown[] = [];
-  const worker = async (): Promise<void> => {
-    for (const volume of left) {
-      if (signal.aborted || failures.length > 0) return;
-      await check(volume).catch((error: unknown) => failures.push(error));
+function unreadable(backend: string, unread: readonly string[]): HoldfastError {
+  const sentence = `${unread.length} images on ${backend} cannot be read: ${unread.slice(0, 5).join(' ')}`;
+  return new HoldfastError('backend', sentence, { backend, images: unread.length });
+}
+
+/** What a backend says of one image now; `error` where it has the image and cannot read it. */
+type Look = { readonly facts: SurveyedImage | null } | { readonly error: HoldfastError };
+
+/** Looks at images in their order. One that is damaged keeps no other from being judged. Throws when the backend is away. */
+async function look(
+  backend: VolumeBackend,
+  images: readonly string[],
+  context: () => BackendContext,
+): Promise<readonly Look[]> {
+  const surveyed = backend.survey === undefined ? null : await surveyAll(backend, images, context());
+  if (surveyed !== null) return surveyed.map((facts) => ({ facts }));
+  return mapAtOnce(images, atOnce, async (image) => {
+    try {
+      return { facts: await backend.inspect(context(), image) };
+    } catch (error) {
+      if (!isOfOneImage(error)) throw error;
+      return { error };
     }
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  if (failures.length > 0) throw failures[0];
+  });
+}
+
+/** `null` when one of them cannot be read, so that each must be asked for. */
+async function surveyAll(
+  backend: VolumeBackend,
+  images: readonly string[],
+  context: BackendContext,
+): Promise<readonly (SurveyedImage | null)[] | null> {
+  try {
+    const found = await backend.survey!(context, images);
+    // What is missing from an answer must not be taken for missing from the backend.
+    if (found.length === images.length) return found;
+    throw new HoldfastError('internal', `Backend ${backend.name} told of ${found.length} of ${images.length} images.`);
+  } catch (error) {
+    if (!isOfOneImage(error)) throw error;
+    return null;
+  }
+}
+
+function isOfOneImage(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.kind === 'backend';
 }
 
 /** A volume with the attachment that is not over, if it has one. */
@@ -128,13 +166,11 @@ async function volumesOn(store: Store, backend: string, afterId: string): Promis
 
 async function checkVolume(
   { store, clock, service, dbOnly }: ReconcilerOptions,
-  backend: VolumeBackend,
   volume: Checked,
-  context: BackendContext,
+  facts: SurveyedImage | null,
   tally: Tally,
 ): Promise<void> {
   tally.checked++;
-  const facts = await backend.inspect(context, volume.image);
   const { backend_data: data } = seenData(facts, clock.nowMs());
   if (data !== undefined) await store.write(keepBackendData, { volumeId: volume.id, version: volume.version, data });
   const doubt = judge(volume, facts);
@@ -163,7 +199,7 @@ async function checkVolume(
 }
 
 /** What is wrong with a volume, given its image; the store then checks that no operation is at work on it. */
-export function judge(volume: Checked, facts: ImageFacts | null): Doubt | null {
+export function judge(volume: Checked, facts: SurveyedImage | null): Doubt | null {
   if (isTransitional(volume.state)) return facts === null ? 'absent' : 'left_behind';
   if (facts === null || facts.place === 'trash') return 'absent';
   // A pending volume has nothing to be attached; what is attached must be so in both books.

@@ -38,12 +38,12 @@ export function attachVolumeKind(context: VolumeOperationContext): OperationKind
       const attached: Attached = { attachment_id: attachmentId, node_id: nodeId, generation, exports };
       return attached;
     },
-    onFailed: (facts, error) => endOfAttach(facts, 'exhaust', error.message),
+    onFailed: (facts, error) => endOfAttach(facts, facts.nowMs, 'exhaust', error.message),
     cancel: async (op) => {
       await takeBack(op, context);
-      return endOfAttach({ ...op, nowMs: op.nowMs() }, 'cancelled', 'The attach was cancelled.');
+      return endOfAttach(op, op.nowMs(), 'cancelled', 'The attach was cancelled.');
     },
-    onCancelledBeforeStart: (facts) => endOfAttach(facts, 'cancelled', 'The attach was cancelled.'),
+    onCancelledBeforeStart: (facts) => endOfAttach(facts, facts.nowMs, 'cancelled', 'The attach was cancelled.'),
   };
 }
 
@@ -78,7 +78,7 @@ async function makeExport(op: Op<AttachInput>, context: VolumeOperationContext, 
   } catch (error) {
     // What was refused for good leaves nothing behind, so the volume is as free as before.
     if (error instanceof HoldfastError && isRefusal(error)) {
-      await takeBack(op, context, (nowMs) => endOfAttach({ ...op, nowMs }, 'cancelled', error.message));
+      await takeBack(op, context, (nowMs) => endOfAttach(op, nowMs, 'cancelled', error.message));
     }
     throw error;
   }

@@ -19,12 +19,13 @@ interface EndOfAttach {
 
 /** The end of an attach that did not succeed. */
 export function endOfAttach(
-  facts: Pick<OperationFacts<AttachInput>, 'id' | 'actor' | 'input' | 'nowMs'>,
+  op: Pick<OperationFacts<AttachInput>, 'id' | 'actor' | 'input'>,
+  nowMs: number,
   transition: EndOfAttach['transition'],
   reason: string,
 ): Call {
-  const { volumeId, attachmentId, exportId } = facts.input;
-  const params = { volumeId, attachmentId, exportId, transition, reason, cause: causeOf(facts, facts.nowMs) };
+  const { volumeId, attachmentId, exportId } = op.input;
+  const params = { volumeId, attachmentId, exportId, transition, reason, cause: causeOf(op, nowMs) };
   return call(endAttach, params);
 }
 

@@ -25,7 +25,7 @@ import { delimiter, join } from 'node:path';
 import { QmpConnection } from '../../../src/volumes/exports/nbd/qmp/connection.ts';
 import type { QmpCommand } from '../../../src/volumes/exports/nbd/qmp/commands.ts';
 import { until } from '../wait.ts';
-import { type GuestKernel, findKernel } from './kernel.ts';
+import { type GuestKernel, type KernelLine, findKernel } from './kernel.ts';
 import { type GuestProcess, GuestProcesses, type GuestResult, type StartOptions } from './processes.ts';
 
 const BOOT_TIMEOUT_MS = 60_000;
@@ -44,7 +44,7 @@ const programs: Readonly<Record<string, string>> = {
 };
 
 /** `null` when guests can be booted here, else what to do for it. */
-export function guestMissing(): string | null {
+export function guestMissing(line: KernelLine = 'stock'): string | null {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   const isThere = (program: string) => folders.some((folder) => folder !== '' && existsSync(join(folder, program)));
   const missing = Object.keys(programs).filter((program) => !isThere(program));
@@ -52,10 +52,12 @@ export function guestMissing(): string | null {
     const packages = missing.map((program) => programs[program]).join(' ');
     return `${missing.join(', ')} not found; on Debian: apt-get install ${packages}`;
   }
-  return findKernel() === null ? 'no kernel for guests; run node test/support/guest/prepare.ts' : null;
+  return findKernel(line) === null ? `no kernel for guests; run node test/support/guest/prepare.ts ${line}` : null;
 }
 
 export interface GuestOptions {
+  /** `stock` by default. */
+  readonly kernel?: KernelLine;
   /** Loaded at the start, with what they depend on. */
   readonly modules?: readonly string[];
   /** Empty disks, besides the scratch disk (serial `scratch`); these come first. */
@@ -91,8 +93,8 @@ export interface NodeOptions extends StartOptions {
 
 /** @throws Error with the last lines of the console, when the guest is not there in time. */
 export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
-  const kernel = findKernel();
-  if (kernel === null) throw new Error(guestMissing() ?? 'no kernel for guests');
+  const kernel = findKernel(options.kernel ?? 'stock');
+  if (kernel === null) throw new Error(guestMissing(options.kernel) ?? 'no kernel for guests');
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-vm-'));
   const machine = new Machine(directory, kernel);
   try {
@@ -208,7 +210,7 @@ class Machine implements Guest {
       ['-serial', `file:${at('console')}`],
       ['-kernel', this.#kernel.image],
       ['-initrd', this.#kernel.initramfs],
-      ['-append', `console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off ${words.join(' ')}`],
+      ['-append', `console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off no_timer_check ${words.join(' ')}`],
       ['-fsdev', 'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap'],
       ['-device', 'virtio-9p-pci,fsdev=host,mount_tag=host'],
       ['-netdev', 'user,id=net'],

@@ -13,19 +13,28 @@ export interface GuestKernel {
   readonly modules: string;
 }
 
+/** Debian's packages of kernels that guests can boot; each depends on the newest of its line. */
+export const kernelPackages = {
+  /** That of the release. */
+  stock: 'linux-image-amd64',
+  /** A newer line, whose NVMe target and host know DH-HMAC-CHAP (CONFIG_NVME_TARGET_AUTH, CONFIG_NVME_HOST_AUTH). */
+  auth: 'linux-image-6.12-amd64',
+} as const;
+export type KernelLine = keyof typeof kernelPackages;
+
 const PREFIX = 'holdfast-guest-';
 /** What the initramfs is made by: another text, another initramfs. */
 const makers = ['prepare.ts', 'init.sh'];
 
 /** Where the kernel of this version is kept: in the folder `HOLDFAST_GUEST_DIR`, or beside other temporary files. */
-export function kernelDirectory(version: string): string {
-  return join(keptIn(), `${PREFIX}${version}-${makersDigest()}`);
+export function kernelDirectory(line: KernelLine, version: string): string {
+  return join(keptIn(), `${PREFIX}${line}-${version}-${makersDigest()}`);
 }
 
-/** The newest kernel that was prepared on this machine by this user; `null` for none. */
-export function findKernel(): GuestKernel | null {
+/** The newest kernel of this line that was prepared on this machine by this user; `null` for none. */
+export function findKernel(line: KernelLine): GuestKernel | null {
   const ours = (existsSync(keptIn()) ? readdirSync(keptIn()) : []).filter(
-    (name) => name.startsWith(PREFIX) && name.endsWith(`-${makersDigest()}`),
+    (name) => name.startsWith(`${PREFIX}${line}-`) && name.endsWith(`-${makersDigest()}`),
   );
   const newestFirst = ours.toSorted((a, b) => b.localeCompare(a, 'en', { numeric: true }));
   return newestFirst.map((name) => kernelIn(join(keptIn(), name))).find((kernel) => kernel !== null) ?? null;

@@ -1,12 +1,13 @@
 /**
- * `node test/support/guest/prepare.ts`: fetches Debian's kernel package, and lays out what guests boot of it. Nothing is
- * installed; the host's own boot files stay as they are. `apt-get update` must have been run.
+ * `node test/support/guest/prepare.ts [stock] [auth]`: fetches Debian's kernel packages of these lines (see `kernel.ts`; `stock`
+ * when none is named), and lays out what guests boot of them. Nothing is installed; the host's own boot files stay as they
+ * are. `apt-get update` must have been run.
  */
 import { execFile, spawn } from 'node:child_process';
 import { chmod, copyFile, glob, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { kernelDirectory, kernelIn } from './kernel.ts';
+import { type KernelLine, kernelDirectory, kernelIn, kernelPackages } from './kernel.ts';
 
 const run = promisify(execFile);
 const STEP_TIMEOUT_MS = 180_000;
@@ -17,12 +18,22 @@ const unwanted = ['sound', ...['gpu', 'media', 'infiniband', 'usb', 'iio', 'stag
 const early = ['virtio_pci', 'virtio_console', '9pnet_virtio', '9p', 'overlay', 'virtio_net', 'virtio_blk', 'configfs'];
 
 const options = { timeout: STEP_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
-const { stdout: depends } = await run('apt-cache', ['depends', 'linux-image-amd64'], options);
-const version = /Depends: linux-image-(\S+)/.exec(depends)?.[1];
-if (version === undefined) throw new Error('apt knows no linux-image-amd64; run apt-get update first');
-const directory = kernelDirectory(version);
-if (kernelIn(directory) === null) await prepareKernel(version, directory);
-console.log(directory);
+const lines = process.argv.slice(2);
+for (const line of lines.length === 0 ? ['stock'] : lines) {
+  if (!Object.hasOwn(kernelPackages, line)) throw new Error(`${line} is no line of kernels that is known here`);
+  console.log(await prepareLine(line as KernelLine));
+}
+
+/** Gives the folder of the newest kernel of the line. */
+async function prepareLine(line: KernelLine): Promise<string> {
+  const name = kernelPackages[line];
+  const { stdout: depends } = await run('apt-cache', ['depends', name], options);
+  const version = /Depends: linux-image-(\S+)/.exec(depends)?.[1];
+  if (version === undefined) throw new Error(`apt knows no ${name}; run apt-get update first`);
+  const directory = kernelDirectory(line, version);
+  if (kernelIn(directory) === null) await prepareKernel(version, directory);
+  return directory;
+}
 
 async function prepareKernel(release: string, target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
@@ -36,6 +47,11 @@ async function prepareKernel(release: string, target: string): Promise<void> {
     const left = unwanted.map((folder) => `--exclude=${tree}/kernel/${folder}`).join(' ');
     const unpack = `dpkg-deb --fsys-tarfile ${archive} | tar -x ${left} ./boot/vmlinuz-${release} ${tree}`;
     await run('sh', ['-c', `${unpack} && rm ${archive}`], { ...options, cwd: work });
+    // Newer packages have them compressed, which a guest would take apart slowly, one by one.
+    await run('sh', ['-c', `find ${tree} -name '*.ko.xz' -print0 | xargs -0 -r -n 64 -P 2 xz -d`], {
+      ...options,
+      cwd: work,
+    });
     await run('busybox', ['depmod', '-b', work, release], options);
     await rename(join(work, `boot/vmlinuz-${release}`), join(work, 'vmlinuz'));
     await makeInitramfs(work, join(work, `lib/modules/${release}`));

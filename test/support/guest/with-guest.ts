@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Guest, guestMissing } from './guest.ts';
+import type { KernelLine } from './kernel.ts';
 
 const INSIDE_TIMEOUT_MS = 170_000;
 
 /** Runs the tests where guests can be booted; elsewhere skips them, or fails when HOLDFAST_REQUIRE_REAL asks for the real thing. */
-export function withGuest(name: string, tests: () => void): void {
-  const missing = guestMissing();
+export function withGuest(name: string, tests: () => void, kernel: KernelLine = 'stock'): void {
+  const missing = guestMissing(kernel);
   if (missing === null) {
     void describe(name, tests);
     return;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { bytesOf, chunked } from '../conformance/sources.ts';
 import { inTime, openFilesystem } from './testkit.ts';
 
@@ -12,6 +13,8 @@ const [directory = '', size = '0'] = process.argv.slice(2);
 const sizeBytes = Number(size);
 const backend = openFilesystem(directory);
 await backend.health(inTime());
+// At the end of the process it would be too late: it is killed.
+flushCompileCache();
 
 async function write(): Promise<void> {
   for (let count = 0; count < ROUNDS_MAX; count++) {

@@ -14,6 +14,8 @@ export interface HttpClientOptions {
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly connectionsMax: number;
+  /** The authority of the server's certificate, as PEM; by default those that Node.js knows. */
+  readonly ca?: Buffer;
 }
 
 export interface HttpCall {
@@ -45,7 +47,9 @@ export class HttpClient {
     this.#options = options;
     this.#url = new URL(options.origin);
     const pool = { keepAlive: true, maxSockets: options.connectionsMax, scheduling: 'lifo' as const };
-    this.#agent = this.#url.protocol === 'https:' ? new HttpsAgent(pool) : new HttpAgent(pool);
+    const { ca } = options;
+    this.#agent =
+      this.#url.protocol === 'https:' ? new HttpsAgent(ca === undefined ? pool : { ...pool, ca }) : new HttpAgent(pool);
   }
 
   /**

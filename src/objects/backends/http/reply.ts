@@ -25,6 +25,13 @@ export class HttpReply {
     return Array.isArray(value) ? value.join(', ') : value;
   }
 
+  /** All whose names, in lower case, begin so. */
+  *headersWith(prefix: string): Generator<readonly [string, string]> {
+    for (const name of Object.keys(this.#response.headers)) {
+      if (name.startsWith(prefix)) yield [name, this.header(name) ?? ''];
+    }
+  }
+
   /** `null` when the peer did not announce it. */
   get contentLength(): number | null {
     const text = this.header('content-length');

@@ -5,7 +5,7 @@ import { requiredText } from './documents.ts';
 import { partBytesFor } from './limits.ts';
 import { completeUpload, createUpload, giveUpUpload } from './multipart.ts';
 import { isOutcomeUnknown, withOutcome } from './outcome.ts';
-import { blobType, checkStored } from './put.ts';
+import { blobHeaders, checkStored } from './put.ts';
 import { headBlob, unlessAbsent } from './read.ts';
 
 export interface CopyLimits {
@@ -58,7 +58,7 @@ async function copyWhole(client: S3Client, { source, target, signal }: Copying):
 async function copyParts(client: S3Client, copying: Copying, wishedBytes: number): Promise<boolean> {
   const { target, sizeBytes, signal } = copying;
   const partBytes = partBytesFor(sizeBytes, wishedBytes);
-  const upload = await createUpload(client, target, { 'content-type': blobType }, signal);
+  const upload = await createUpload(client, target, blobHeaders, signal);
   const etags: string[] = [];
   try {
     for (let offset = 0; offset < sizeBytes; offset += partBytes) {

@@ -1,15 +1,14 @@
 import type { Content } from '../../content/content.ts';
-import type { PutOptions } from '../backend.ts';
 import type { S3Client } from './client.ts';
 import { DigestedStream, checkEtag } from './digest.ts';
 import { garbage } from './documents.ts';
 import { partBytesFor } from './limits.ts';
 import { type Upload, completeUpload, createUpload, giveUpUpload } from './multipart.ts';
 import { isOutcomeUnknown, withOutcome } from './outcome.ts';
-import { blobType, checkStored, discard, isDamaged } from './put.ts';
+import { type S3PutOptions, blobHeaders, checkStored, discard, isDamaged } from './put.ts';
 import { SlicedSource } from './source.ts';
 
-export interface PartsOptions extends PutOptions {
+export interface PartsOptions extends S3PutOptions {
   /** The wished size of parts, in bytes. */
   readonly partBytes: number;
 }
@@ -23,7 +22,7 @@ export async function putParts(client: S3Client, key: string, content: Content, 
   const source = new SlicedSource(content, sizeBytes, signal);
   let upload: Upload | null = null;
   try {
-    upload = await createUpload(client, key, { 'content-type': blobType }, signal);
+    upload = await createUpload(client, key, options.headers ?? blobHeaders, signal);
     const etags = await sendParts(client, upload, source, options);
     const completing = upload;
     upload = null;

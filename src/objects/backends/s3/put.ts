@@ -9,12 +9,17 @@ import { SlicedSource, gather } from './source.ts';
 
 const CLEANUP_TIMEOUT_MS = 10_000;
 
+export interface S3PutOptions extends PutOptions {
+  /** What is said of the object; by default that it is bytes. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** PutObject of a blob that is small enough for one request. */
-export async function putWhole(client: S3Client, key: string, content: Content, options: PutOptions): Promise<void> {
-  const { sizeBytes, signal } = options;
+export async function putWhole(client: S3Client, key: string, content: Content, options: S3PutOptions): Promise<void> {
+  const { sizeBytes, signal, headers = blobHeaders } = options;
   signal.throwIfAborted();
   if (sizeBytes <= smallContentBytes) {
-    return putBuffer(client, key, await gather(content, sizeBytes, signal), signal);
+    return putBuffer(client, key, { body: await gather(content, sizeBytes, signal), headers }, signal);
   }
   const source = new SlicedSource(content, sizeBytes, signal);
   try {
@@ -28,9 +33,14 @@ export async function putWhole(client: S3Client, key: string, content: Content, 
  * Puts a buffer, with its SHA-256 in the signature, so that the server refuses other bytes. When the connection breaks
  * before the answer, the blob is looked for first, and then put once more.
  */
-async function putBuffer(client: S3Client, key: string, body: Buffer, signal: AbortSignal): Promise<void> {
+async function putBuffer(
+  client: S3Client,
+  key: string,
+  { body, headers }: { readonly body: Buffer; readonly headers: Readonly<Record<string, string>> },
+  signal: AbortSignal,
+): Promise<void> {
   const put = async (): Promise<void> => {
-    await client.done({ method: 'PUT', key, headers: { 'content-type': blobType }, body, signal }, [200, 201, 204]);
+    await client.done({ method: 'PUT', key, headers, body, signal }, [200, 201, 204]);
   };
   try {
     await put();
@@ -45,10 +55,10 @@ async function putBuffer(client: S3Client, key: string, body: Buffer, signal: Ab
   }
 }
 
-async function putStream(client: S3Client, key: string, source: SlicedSource, options: PutOptions): Promise<void> {
-  const { sizeBytes, signal } = options;
+async function putStream(client: S3Client, key: string, source: SlicedSource, options: S3PutOptions): Promise<void> {
+  const { sizeBytes, signal, headers = blobHeaders } = options;
   const body = new DigestedStream(sizeBytes, () => source.take(sizeBytes));
-  const call = { method: 'PUT', key, headers: { 'content-type': blobType }, body, signal } as const;
+  const call = { method: 'PUT', key, headers, body, signal } as const;
   try {
     const reply = await client.done(call, [200, 201, 204]);
     if (checkEtag(reply, body, client.who) === 'unknown') await checkStored(client, key, sizeBytes, signal);
@@ -90,4 +100,4 @@ export async function discard(client: S3Client, key: string, error: HoldfastErro
   }
 }
 
-export const blobType = 'application/octet-stream';
+export const blobHeaders = { 'content-type': 'application/octet-stream' };

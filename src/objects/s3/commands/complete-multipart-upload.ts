@@ -5,6 +5,7 @@ import type { CompleteRequest } from '../../gateway.ts';
 import type { ObjectChecksum, ObjectVersion } from '../../object.ts';
 import type { S3Command, S3Context, S3Reply, XmlElement } from '../command.ts';
 import { parseConditions, parseEtags } from '../conditions.ts';
+import { addEncryptionHeaders } from '../encryption-headers.ts';
 import { parseCount } from '../listing/list-parameters.ts';
 import { encodePath } from '../signature/uri.ts';
 import { uploadRef } from '../upload-ref.ts';
@@ -92,6 +93,7 @@ function parseSize(text: string): number {
 function answer({ bucket, key, request }: S3Context, version: ObjectVersion): S3Reply {
   const headers: Record<string, string> =
     bucket.settings.versioning === 'off' ? {} : { 'x-amz-version-id': version.versionId };
+  addEncryptionHeaders(version.attributes.encryption, undefined, headers);
   const children = [
     leaf('Location', `http://${request.headers.host ?? ''}/${bucket.name}/${encodePath(key)}`),
     leaf('Bucket', bucket.name),

@@ -1,5 +1,6 @@
 import type { S3Command } from '../command.ts';
 import { deleteBucketCors } from './delete-bucket-cors.ts';
+import { deleteBucketEncryption } from './delete-bucket-encryption.ts';
 import { deleteBucketLifecycle } from './delete-bucket-lifecycle.ts';
 import { deleteBucketOwnershipControls } from './delete-bucket-ownership-controls.ts';
 import { deleteBucketPolicy } from './delete-bucket-policy.ts';
@@ -11,6 +12,7 @@ import { getBucketAcl } from './get-bucket-acl.ts';
 import { getBucketCors } from './get-bucket-cors.ts';
 import { getBucketEncryption } from './get-bucket-encryption.ts';
 import { getBucketLifecycleConfiguration } from './get-bucket-lifecycle.ts';
+import { getBucketNotificationConfiguration } from './get-bucket-notification.ts';
 import { getBucketOwnershipControls } from './get-bucket-ownership-controls.ts';
 import { getBucketPolicy } from './get-bucket-policy.ts';
 import { getBucketPolicyStatus } from './get-bucket-policy-status.ts';
@@ -26,7 +28,9 @@ import { getPublicAccessBlock } from './get-public-access-block.ts';
 import { postObject } from './post-object.ts';
 import { putBucketAcl } from './put-bucket-acl.ts';
 import { putBucketCors } from './put-bucket-cors.ts';
+import { putBucketEncryption } from './put-bucket-encryption.ts';
 import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle.ts';
+import { putBucketNotificationConfiguration } from './put-bucket-notification.ts';
 import { putBucketOwnershipControls } from './put-bucket-ownership-controls.ts';
 import { putBucketPolicy } from './put-bucket-policy.ts';
 import { putBucketTagging } from './put-bucket-tagging.ts';
@@ -41,6 +45,7 @@ import { putPublicAccessBlock } from './put-public-access-block.ts';
 /** The commands on sub-resources: how buckets work, and tags and locks of objects; and the upload by form. */
 export const configurationCommands: readonly S3Command[] = [
   deleteBucketCors,
+  deleteBucketEncryption,
   deleteBucketLifecycle,
   deleteBucketOwnershipControls,
   deleteBucketPolicy,
@@ -52,6 +57,7 @@ export const configurationCommands: readonly S3Command[] = [
   getBucketCors,
   getBucketEncryption,
   getBucketLifecycleConfiguration,
+  getBucketNotificationConfiguration,
   getBucketOwnershipControls,
   getBucketPolicy,
   getBucketPolicyStatus,
@@ -67,7 +73,9 @@ export const configurationCommands: readonly S3Command[] = [
   postObject,
   putBucketAcl,
   putBucketCors,
+  putBucketEncryption,
   putBucketLifecycleConfiguration,
+  putBucketNotificationConfiguration,
   putBucketOwnershipControls,
   putBucketPolicy,
   putBucketTagging,

@@ -1,10 +1,17 @@
 import { parseAlgorithm } from '../../checksums/algorithm.ts';
+import { type EncryptionWish, customerKeyOf } from '../../encryption/encryption.ts';
 import { objectError } from '../../errors.ts';
 import type { VersionRef } from '../../gateway.ts';
 import type { ChecksumAlgorithm, ObjectVersion } from '../../object.ts';
 import type { S3Command, S3Context, S3Reply, XmlElement } from '../command.ts';
 import { parseConditions } from '../conditions.ts';
 import { readCopySource } from '../copy-source.ts';
+import {
+  addEncryptionHeaders,
+  parseCustomerKey,
+  parseEncryption,
+  sourceCustomerHeader,
+} from '../encryption-headers.ts';
 import { formatXmlTime } from '../http-time.ts';
 import { parseAttributes } from '../metadata.ts';
 import { readLock, readTags } from '../writing.ts';
@@ -26,7 +33,9 @@ export const copyObject: S3Command = {
     const isReplacing = isReplaced(context, 'x-amz-metadata-directive');
     const tags = isReplaced(context, 'x-amz-tagging-directive') ? await readTags(context) : null;
     const checksum = checksumIn(context);
-    const isChanging = isReplacing || tags !== null || checksum !== undefined;
+    const encryption = parseEncryption(header);
+    gateway.objects.checkEncryption(encryption);
+    const isChanging = isReplacing || tags !== null || checksum !== undefined || encryption !== undefined;
     if (!isChanging && isItself(context, source)) {
       const message =
         "This copy request is illegal because it is trying to copy an object to itself without changing the object's " +
@@ -38,6 +47,8 @@ export const copyObject: S3Command = {
       sourceConditions: parseConditions(header, 'x-amz-copy-source-'),
       bucket: bucket.name,
       key,
+      encryption,
+      sourceKey: parseCustomerKey(header, sourceCustomerHeader),
       attributes: isReplacing ? parseAttributes(header, (prefix) => context.headersFrom(prefix)) : null,
       tags,
       lock: await readLock(context),
@@ -50,13 +61,19 @@ export const copyObject: S3Command = {
     return {
       status: 200,
       work: async () =>
-        answer(context, await gateway.objects.copy(request), isVersioned ? source.versionId : undefined),
+        answer(context, await gateway.objects.copy(request), isVersioned ? source.versionId : undefined, encryption),
     };
   },
 };
 
-function answer({ bucket }: S3Context, version: ObjectVersion, sourceVersionId: string | undefined): S3Reply {
+function answer(
+  { bucket }: S3Context,
+  version: ObjectVersion,
+  sourceVersionId: string | undefined,
+  wish: EncryptionWish | undefined,
+): S3Reply {
   const headers: Record<string, string> = {};
+  addEncryptionHeaders(version.attributes.encryption, customerKeyOf(wish), headers);
   if (bucket.settings.versioning !== 'off') headers['x-amz-version-id'] = version.versionId;
   if (sourceVersionId !== undefined) headers['x-amz-copy-source-version-id'] = sourceVersionId;
   return { status: 200, headers, body: copyResult('CopyObjectResult', version, version.attributes.checksums) };

@@ -1,8 +1,10 @@
 import { parseAlgorithm } from '../../checksums/algorithm.ts';
 import { parseChecksumType } from '../../checksums/multipart.ts';
+import { customerKeyOf } from '../../encryption/encryption.ts';
 import { objectError } from '../../errors.ts';
 import type { Upload } from '../../object.ts';
 import type { S3Command, S3Context } from '../command.ts';
+import { addEncryptionHeaders } from '../encryption-headers.ts';
 import { readDescription } from '../writing.ts';
 import { leaf } from '../xml/writer.ts';
 
@@ -23,6 +25,7 @@ export const createMultipartUpload: S3Command = {
       headers['x-amz-checksum-algorithm'] = checksum.algorithm;
       headers['x-amz-checksum-type'] = checksum.type;
     }
+    addEncryptionHeaders(upload.attributes.encryption, customerKeyOf(described.encryption), headers);
     const children = [leaf('Bucket', bucket.name), leaf('Key', key), leaf('UploadId', upload.uploadId)];
     return { status: 200, headers, body: { name: 'InitiateMultipartUploadResult', children } };
   },

@@ -18,6 +18,7 @@ export const getObject: S3Command = {
       const open = await gateway.objects.open({
         ...versionRef(context),
         signal,
+        customerKey: reading.customerKey,
         needsParts: reading.partNumber !== null,
         check: (version) => checkReading(reading, version),
         range: (version, found) => {

@@ -1,4 +1,5 @@
 import type { ContentPart } from '../../object.ts';
+import { requireCustomerKey } from '../../encryption/encryption.ts';
 import type { S3Command } from '../command.ts';
 import { answerFailedReading, checkReading, headOf, parseReading, rangeOf } from '../reading.ts';
 import { findSubject } from './subject.ts';
@@ -18,6 +19,7 @@ export const headObject: S3Command = {
     try {
       const { version, isStale } = await findSubject(context);
       checkReading(reading, version);
+      requireCustomerKey(version.attributes.encryption, reading.customerKey);
       const parts: readonly ContentPart[] =
         reading.partNumber === null ? [] : await gateway.objects.parts(version, { after: 0, limit: partsMax });
       const reply = headOf(context, reading, version, { range: rangeOf(reading, version, parts), parts });

@@ -22,6 +22,6 @@ export const putObject: S3Command = {
       conditions,
       actor,
     });
-    return { status: 200, headers: writtenHeaders(context, version) };
+    return { status: 200, headers: writtenHeaders(context, version, described.encryption) };
   },
 };

@@ -1,7 +1,15 @@
 import type { BucketSettings } from '../../bucket.ts';
 import type { S3Context } from '../command.ts';
 
-type Optional = 'lockRule' | 'cors' | 'policy' | 'lifecycle' | 'tags' | 'isAccessBlocked';
+type Optional =
+  | 'lockRule'
+  | 'cors'
+  | 'policy'
+  | 'lifecycle'
+  | 'notifications'
+  | 'tags'
+  | 'isAccessBlocked'
+  | 'encryption';
 
 /** Changes settings of the bucket of the request. `change` may run again, and may throw to refuse what stands then. */
 export async function changeSettings(

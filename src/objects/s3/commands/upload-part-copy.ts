@@ -3,6 +3,12 @@ import type { ByteRange } from '../../content/content.ts';
 import type { S3Command } from '../command.ts';
 import { parseConditions } from '../conditions.ts';
 import { readCopySource } from '../copy-source.ts';
+import {
+  addEncryptionHeaders,
+  parseCustomerKey,
+  refusePartEncryption,
+  sourceCustomerHeader,
+} from '../encryption-headers.ts';
 import { requiredPart, uploadRef } from '../upload-ref.ts';
 import { copyResult } from './copy-object.ts';
 
@@ -19,17 +25,22 @@ export const uploadPartCopy: S3Command = {
     const ref = uploadRef(context);
     const number = requiredPart(context);
     const { source, bucket } = await readCopySource(context);
+    const header = (name: string) => context.header(name);
+    refusePartEncryption(header);
+    const customerKey = parseCustomerKey(header);
     const from = {
       ref: source,
+      sourceKey: parseCustomerKey(header, sourceCustomerHeader),
       range: parseSourceRange(context.header('x-amz-copy-source-range')),
-      conditions: parseConditions((name) => context.header(name), 'x-amz-copy-source-'),
+      conditions: parseConditions(header, 'x-amz-copy-source-'),
     };
     const isVersioned = bucket.settings.versioning !== 'off' && source.versionId !== undefined;
     const headers: Record<string, string> = isVersioned ? { 'x-amz-copy-source-version-id': source.versionId } : {};
+    addEncryptionHeaders(undefined, customerKey, headers);
     return {
       status: 200,
       work: async () => {
-        const part = await gateway.uploads.copyPart(ref, number, from, { actor, signal });
+        const part = await gateway.uploads.copyPart(ref, number, from, { actor, signal, customerKey });
         return { status: 200, headers, body: copyResult('CopyPartResult', part, part.checksums) };
       },
     };

@@ -8,8 +8,10 @@ import type { PutRequest } from '../../gateway.ts';
 import type { Tags } from '../../object.ts';
 import type { S3Context, S3Reply } from '../command.ts';
 import { lockActions, lockFor } from '../lock-rules.ts';
+import { parseEncryption } from '../encryption-headers.ts';
 import { parseAttributes } from '../metadata.ts';
 import { parseTagging, tagsPerObjectMax } from '../tags.ts';
+import { writtenHeaders } from '../writing.ts';
 import { parseXml } from '../xml/reader.ts';
 import { checkPostPolicy } from './check-post-policy.ts';
 import { type FormHeaders, formHeaders } from './form-headers.ts';
@@ -38,6 +40,7 @@ export async function uploadForm(context: S3Context): Promise<S3Reply> {
   const tags = tagsOf(fields);
   const hasTags = Object.keys(tags).length > 0;
   const headers = formHeaders(fields, hasTags ? new URLSearchParams(tags).toString() : undefined);
+  const encryption = parseEncryption(headers.header);
   const actions: readonly S3Action[] = [
     's3:PutObject',
     ...(hasTags ? (['s3:PutObjectTagging'] as const) : []),
@@ -51,14 +54,16 @@ export async function uploadForm(context: S3Context): Promise<S3Reply> {
     content: await contentOf(form.file),
     ...checksumsOf(fields),
     attributes: parseAttributes(headers.header, headers.headersFrom),
+    encryption,
     tags,
     lock: lockFor(headers.header, bucket.settings, nowMs),
     conditions: {},
+    cause: 'post',
     actor: user?.id ?? 'anonymous',
     signal: context.signal,
   });
-  const isVersioned = bucket.settings.versioning !== 'off';
-  return replyToForm({ version, isVersioned, fields, bucketUrl: bucketUrl(context) });
+  const written = writtenHeaders(context, version, encryption);
+  return replyToForm({ version, headers: written, fields, bucketUrl: bucketUrl(context) });
 }
 
 /** Throws `PreconditionFailed` for a body that is no form, as AWS does. */

@@ -50,6 +50,7 @@ export function createCephBackend({ name, log, ...connection }: CephBackendOptio
       return await child.call('create', { fence, params }, signal);
     },
     inspect: ({ signal }, image) => child.call('inspect', { image }, signal),
+    survey: ({ signal }, images) => child.call('survey', { images }, signal),
     list: ({ signal }, page) => child.call('list', page, signal),
     resize: ({ fence, signal }, image, sizeBytes) => child.call('resize', { fence, image, sizeBytes }, signal),
     createSnapshot: ({ fence, signal }, image, snapshot) =>

@@ -11,11 +11,14 @@ import {
   CALL_TIMEOUT_MS,
   at,
   backendOf,
+  end,
   isKind,
   newVolume,
+  openImage,
   putForeignImage,
   startBench,
   withCeph,
+  writeCode,
 } from './testkit.ts';
 
 withCeph('ceph on a real cluster', () => {
@@ -30,6 +33,10 @@ withCeph('ceph on a real cluster', () => {
         return Promise.resolve(backend);
       },
       putForeignImage: (image: string, sizeBytes: bigint) => putForeignImage(bench.cluster, image, sizeBytes),
+      openClient: async (image: string) => {
+        const holder = await openImage(bench.cluster, image);
+        return { canWrite: async () => (await writeCode(holder)) >= 0, close: () => end(holder) };
+      },
       teardown: async () => {
         await Promise.all(opened.map((backend) => backend.close()));
         await bench.stop();

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { ImageAttachment } from '../backend.ts';
 import { type Command, changeLive, refuseWatched } from './command.ts';
-import { check } from './errno.ts';
+import { check, hasErrno } from './errno.ts';
 import { CephImage } from './image.ts';
 import { factsOf } from './pool.ts';
 import type { CephSession } from './session.ts';
@@ -29,25 +29,25 @@ export const attach: Command<'attach'> = (session, { fence, image: name, attachm
   });
 
 export const detach: Command<'detach'> = async (session, { fence, image: name, attachment }, signal) => {
-  // Everything is checked, and a watcher fenced, before the image is opened for writing, since that would make us a
-  // watcher too.
-  const wish = await CephImage.with(session, { name }, 'ro', async (image) => {
+  // Opened for reading alone, since who opens it for writing is a watcher too; the tags are changed by the OSD.
+  await CephImage.with(session, { name }, 'ro', async (image) => {
     const tags = await readTags(image);
     checkFence(tags, fence);
-    if (tags.attachment === null) return fence === tags.fence ? 'nothing' : 'raise';
-    const { attachmentId, generation } = tags.attachment;
-    if (attachmentId !== attachment.attachmentId || generation !== attachment.generation) {
-      throw attachedElsewhere(name, tags.attachment);
+    if (tags.attachment !== null) {
+      const { attachmentId, generation } = tags.attachment;
+      if (attachmentId !== attachment.attachmentId || generation !== attachment.generation) {
+        throw attachedElsewhere(name, tags.attachment);
+      }
+      if (attachment.force) await fenceWatchers(session, name, attachment.clients ?? [], signal);
+      else await refuseWatched(image, `detach ${name}`);
     }
-    if (!attachment.force) await refuseWatched(image, `detach ${name}`);
-    return 'detach';
-  });
-  if (wish === null || wish === 'nothing') return null;
-  if (wish === 'detach' && attachment.force) {
-    await fenceWatchers(session, name, attachment.clients ?? [], signal);
-  }
-  await CephImage.with(session, { name }, 'rw', async (image) => {
-    await writeTags(image, await readTags(image), wish === 'detach' ? { fence, attachment: null } : { fence });
+    try {
+      // From the reading that was judged, so that an attachment which has come since stays.
+      await writeTags(image, tags, { fence, attachment: null });
+    } catch (error) {
+      // Removed meanwhile: nothing is attached any more.
+      if (!hasErrno(error, 'ENOENT')) throw error;
+    }
   });
   return null;
 };

@@ -5,6 +5,7 @@ import { CephImage, type Snapshot } from './image.ts';
 import { byteOrder, findInTrash, liveNames, readFacts, readLiveFacts } from './pool.ts';
 import type { CephSession, ImageRef } from './session.ts';
 import type { ClusterStat } from './signatures.ts';
+import { surveyImages } from './survey.ts';
 
 const LIST_PARALLEL = 4;
 const KIB = 1024n;
@@ -26,6 +27,8 @@ export const health: Command<'health'> = async (session) => {
 };
 
 export const inspect: Command<'inspect'> = (session, { image }) => readFacts(session, image);
+
+export const survey: Command<'survey'> = (session, { images }, signal) => surveyImages(session, images, signal);
 
 export const list: Command<'list'> = async (session, { after, limit }, signal) => {
   const names = await liveNames(session);

@@ -1,4 +1,5 @@
-import { ECANCELED, ENOENT, check } from './errno.ts';
+import { ECANCELED, ENOENT, check, checkExcept } from './errno.ts';
+import type { ClassAnswer } from './read-operation.ts';
 import type { CephSession } from './session.ts';
 import type { Pointer } from './signatures.ts';
 
@@ -13,6 +14,13 @@ const HEADER_OBJECT_PREFIX = 'rbd_header.';
 const METADATA_KEY_PREFIX = 'metadata_';
 const ID_CAPACITY_BYTES = 256;
 const LENGTH_BYTES = 4;
+/** `CEPH_NOSNAP`: the image itself and none of its snapshots. */
+const NO_SNAPSHOT = 0xffff_ffff_ffff_fffen;
+/** The size comes after the order of the image's objects, which is one byte. */
+const SIZE_AT_BYTE = 1;
+/** The pool of a parent comes first, after the version of its encoding and the length. */
+const PARENT_POOL_AT_BYTE = 6;
+const NO_POOL = -1n;
 
 /** What must stand in the header, under this metadata key, for a change to be made; `null`: nothing. */
 export interface Expected {
@@ -28,7 +36,39 @@ export async function idOfName({ lib, io, pool }: CephSession, name: string): Pr
   const lengthBytes = check(code, `reading the id of ${pool}/${name}`);
   // A create that was cut off may leave the object empty.
   if (lengthBytes < LENGTH_BYTES) return null;
-  return buffer.toString('utf8', LENGTH_BYTES, Math.min(lengthBytes, LENGTH_BYTES + buffer.readUInt32LE()));
+  return decodeText(buffer.subarray(0, lengthBytes));
+}
+
+/** What the header of an image says without anybody opening it. */
+interface Header {
+  readonly sizeBytes: bigint;
+  /** What the image's metadata hold under the key that was asked for. */
+  readonly metadata: string | null;
+  /** Stands for the snapshot of which this is a clone: equal for two clones of the same one, and good for nothing else. */
+  readonly parent: string | null;
+}
+
+/** Reads a header in one round trip; `null` when there is no such image. */
+export async function readHeader({ lib, io, pool }: CephSession, imageId: string, key: string): Promise<Header | null> {
+  const action = `reading the header of the image with id ${imageId} in ${pool}`;
+  const snapshot = Buffer.alloc(8);
+  snapshot.writeBigUInt64LE(NO_SNAPSHOT);
+  const { code, answers } = await lib.readByClass(io, `${HEADER_OBJECT_PREFIX}${imageId}`, [
+    { objectClass: 'rbd', method: 'get_size', input: snapshot },
+    { objectClass: 'rbd', method: 'metadata_get', input: encodeText(key) },
+    { objectClass: 'rbd', method: 'parent_get', input: Buffer.alloc(0) },
+  ]);
+  if (code === -ENOENT) return null;
+  check(code, action);
+  const [size, metadata, parent] = answers as [ClassAnswer, ClassAnswer, ClassAnswer];
+  check(size.code, action);
+  checkExcept(metadata.code, [ENOENT], action);
+  check(parent.code, action);
+  return {
+    sizeBytes: size.output.readBigUInt64LE(SIZE_AT_BYTE),
+    metadata: metadata.code === -ENOENT ? null : decodeText(metadata.output),
+    parent: parent.output.readBigInt64LE(PARENT_POOL_AT_BYTE) === NO_POOL ? null : parent.output.toString('hex'),
+  };
 }
 
 /**
@@ -60,12 +100,16 @@ export async function setMetadataIf(
 
 /** A map of byte strings as Ceph encodes it: a count, then key and value each after its length, little-endian. */
 export function encodeMap(values: ReadonlyMap<string, string>): Buffer {
-  const parts = [uint32(values.size)];
-  for (const text of [...values].flat()) {
-    const bytes = Buffer.from(text);
-    parts.push(uint32(bytes.length), bytes);
-  }
-  return Buffer.concat(parts);
+  return Buffer.concat([uint32(values.size), ...[...values].flat().map(encodeText)]);
+}
+
+function encodeText(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([uint32(bytes.length), bytes]);
+}
+
+function decodeText(encoded: Buffer): string {
+  return encoded.toString('utf8', LENGTH_BYTES, Math.min(encoded.length, LENGTH_BYTES + encoded.readUInt32LE()));
 }
 
 function uint32(value: number): Buffer {

@@ -10,6 +10,7 @@ import {
   type RbdCalls,
   STRUCTS,
 } from './signatures.ts';
+import { type ReadByClass, readOperations } from './read-operation.ts';
 import { type ExecuteIf, writeOperations } from './write-operation.ts';
 
 /** Options of `rbd_image_options_set_uint64`, by their numbers in `librbd.h`. */
@@ -35,6 +36,7 @@ export interface Librbd {
   text(pointer: Pointer): string;
   withImageOptions<T>(options: ImageOptions, use: (pointer: Pointer) => Promise<T>): Promise<T>;
   readonly executeIf: ExecuteIf;
+  readonly readByClass: ReadByClass;
 }
 
 export type ListCall = (list: Pointer, count: InOut) => Promise<number>;
@@ -66,6 +68,7 @@ export function loadLibrbd(calls: NativeCalls): Librbd {
     text: (pointer) => koffi.decode.string(pointer),
     withImageOptions: optionsLender(rbdLibrary),
     executeIf: writeOperations(radosLibrary, rados),
+    readByClass: readOperations(radosLibrary, rados),
   };
 }
 

@@ -10,6 +10,7 @@ export function checkNames(args: object): void {
   for (const [field, value] of Object.entries(args)) {
     if (field === 'params' || field === 'source') checkNames(value as object);
     else if (field === 'image' || field === 'snapshot') checkName(field, String(value));
+    else if (field === 'images') for (const name of value as readonly unknown[]) checkName('image', String(name));
   }
 }
 

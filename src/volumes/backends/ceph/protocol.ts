@@ -7,6 +7,7 @@ import type {
   ImageFacts,
   QosLimits,
   SnapshotFacts,
+  SurveyedImage,
 } from '../backend.ts';
 import type { CephConnection } from './session.ts';
 
@@ -15,6 +16,7 @@ export interface Verbs {
   health: { args: object; result: BackendHealth };
   create: { args: { fence: number; params: CreateImage }; result: ImageFacts };
   inspect: { args: { image: string }; result: ImageFacts | null };
+  survey: { args: { images: readonly string[] }; result: readonly (SurveyedImage | null)[] };
   list: { args: { after?: string; limit: number }; result: readonly ImageFacts[] };
   resize: { args: { fence: number; image: string; sizeBytes: bigint }; result: ImageFacts };
   createSnapshot: { args: { fence: number; image: string; snapshot: string }; result: SnapshotFacts };

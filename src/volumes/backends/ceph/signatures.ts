@@ -26,6 +26,7 @@ export interface RadosCalls {
   rados_stat(pool: Pointer, object: string, sizeBytes: Out<bigint>, modified: Out<bigint>): Promise<number>;
   rados_read(pool: Pointer, object: string, out: Buffer, length: bigint, offset: bigint): Promise<number>;
   rados_write_op_operate(operation: Pointer, pool: Pointer, object: string, time: null, flags: number): Promise<number>;
+  rados_read_op_operate(operation: Pointer, pool: Pointer, object: string, flags: number): Promise<number>;
   rados_blocklist_add(cluster: Pointer, address: string, expireSeconds: number): Promise<number>;
 }
 
@@ -126,6 +127,7 @@ export const RADOS_SIGNATURES: Readonly<Record<keyof RadosCalls, string>> = {
   rados_stat: 'int rados_stat(void *io, str object, _Out_ uint64_t *size, _Out_ int64_t *modified)',
   rados_read: 'int rados_read(void *io, str object, _Out_ uint8_t *out, size_t length, uint64_t offset)',
   rados_write_op_operate: 'int rados_write_op_operate(void *op, void *io, str object, void *time, int flags)',
+  rados_read_op_operate: 'int rados_read_op_operate(void *op, void *io, str object, int flags)',
   rados_blocklist_add: 'int rados_blocklist_add(void *cluster, str address, uint32_t seconds)',
 };
 

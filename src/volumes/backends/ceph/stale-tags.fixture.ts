@@ -1,7 +1,7 @@
 /**
  * For tests: a second server's client that has read the tags of an image and writes them later, as one does that was
  * slow. Arguments: the path of ceph.conf, the pool, the image, the fence that it writes. Sends `read` when it has read
- * them; at the message `write` it writes and answers with the error of that, or `null`.
+ * them; at the message `go` it writes and answers with the error of that, or `null`.
  */
 import { toErrorData } from '../../../kernel/errors/errors.ts';
 import { connect } from './connect.ts';

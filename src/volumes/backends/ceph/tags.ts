@@ -42,9 +42,14 @@ const NO_TAGS: TagValues = { volumeId: null, name: null, fence: 0, complete: tru
 
 export async function readTags(image: CephImage): Promise<Tags> {
   const text = (await image.metadata(PREFIX)).get(TAGS_KEY);
-  if (text === undefined) return { ...NO_TAGS, stored: null };
+  return tagsFrom(text ?? null, await image.id());
+}
+
+/** The tags of the image with this internal id, from what stands under {@link TAGS_KEY}. */
+export function tagsFrom(text: string | null, imageId: string): Tags {
+  if (text === null) return { ...NO_TAGS, stored: null };
   const stored = parse(text) as StoredTags;
-  if (stored.image_id !== (await image.id())) return { ...NO_TAGS, stored: text };
+  if (stored.image_id !== imageId) return { ...NO_TAGS, stored: text };
   return {
     volumeId: stored.volume_id ?? null,
     name: stored.name ?? null,

@@ -16,5 +16,17 @@ export interface BackendHarness {
   reopen(): Promise<VolumeBackend>;
   /** An untagged image, made behind our back. */
   putForeignImage(image: string, sizeBytes: bigint): Promise<void>;
+  /**
+   * Another program that opens an image for writing, as the machine does to which it is attached, and has written to it when this
+   * resolves. Left out where nobody but the server reaches images.
+   */
+  readonly openClient?: (image: string) => Promise<ImageClient>;
   teardown(): Promise<void>;
+}
+
+/** A client of an image that is not the backend itself. */
+export interface ImageClient {
+  /** Whether a write reaches the image now. */
+  canWrite(): Promise<boolean>;
+  close(): Promise<void>;
 }

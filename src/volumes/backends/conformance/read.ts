@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { ImageFacts } from '../backend.ts';
-import { MIB, ODD_BYTES, type Suite, at, byteOrder, newAttachment, newId, newVolume, reading } from './suite.ts';
+import {
+  MIB,
+  ODD_BYTES,
+  type Suite,
+  at,
+  byteOrder,
+  isKind,
+  newAttachment,
+  newId,
+  newVolume,
+  reading,
+} from './suite.ts';
 
 const PAGES_MAX = 1000;
 
@@ -48,6 +59,35 @@ export function readTests(suite: Suite): void {
     const restarted = await suite.harness.reopen();
     const made = await suite.make();
     assert.deepEqual(await restarted.inspect(reading(), made.image), made);
+  });
+
+  it('surveys many images as it inspects each, without who has it open', async (t) => {
+    const { backend } = suite;
+    if (backend.survey === undefined) return t.skip('the backend has no survey');
+    const untagged = `foreign-${newId()}`;
+    await suite.harness.putForeignImage(untagged, ODD_BYTES);
+    const attached = await suite.make({ sizeBytes: ODD_BYTES, name: 'Größe' });
+    await suite.backend.attach(at(), attached.image, newAttachment());
+    const images = [attached.image, newId(), untagged];
+    if (backend.capabilities.trash) {
+      const { image } = await suite.make();
+      await backend.trash(at(), image);
+      images.push(image);
+    }
+    if (backend.capabilities.clone) {
+      const source = await suite.makeWithSnapshot();
+      images.push((await suite.make({ source: { image: source.image, snapshot: 's1' } })).image);
+    }
+    images.push((await suite.make()).image, attached.image);
+    const inspected = await Promise.all(images.map((image) => backend.inspect(reading(), image)));
+    const expected = inspected.map((facts) => facts && { ...facts, watchers: undefined });
+    const surveyed = await backend.survey(reading(), images);
+    assert.deepEqual(
+      surveyed.map((facts) => facts && { ...facts, watchers: undefined }),
+      expected,
+    );
+    assert.deepEqual(await backend.survey(reading(), []), []);
+    await assert.rejects(backend.survey({ signal: AbortSignal.abort() }, images), isKind('unavailable'));
   });
 
   it('lists live images in byte order, page by page, none twice and none left out', async () => {

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { newId } from '../conformance/suite.ts';
 import { CRASH_STEPS } from './crash-steps.ts';
 import { createFileBackend } from './file.ts';
@@ -8,6 +9,8 @@ import { createFileBackend } from './file.ts';
 const ROUNDS_MAX = 10_000;
 const [directory = ''] = process.argv.slice(2);
 const backend = createFileBackend({ directory });
+// At the end of the process it would be too late: it is killed.
+flushCompileCache();
 
 for (let count = 0; count < ROUNDS_MAX; count++) {
   const round = { parent: newId(), clone: newId() };

@@ -118,6 +118,11 @@ class MemoryBackend implements VolumeBackend {
     return this.#change('detach', context, image, (disk) => changes.detach(disk, image, attachment));
   }
 
+  /** Nobody but the server reaches an image in memory, so there is no client to cut off. */
+  fence(context: FencedContext, image: string): Promise<void> {
+    return this.#change('fence', context, image, () => undefined);
+  }
+
   exportSource(): Promise<null> {
     return Promise.resolve(null);
   }

@@ -25,18 +25,26 @@ export class Lane {
   readonly #takenPorts: () => ReadonlySet<number>;
   readonly #closing = new AbortController();
   #current: Promise<Daemon> | null = null;
-  #port: number | null = null;
+  #port: number | null;
   #failures = 0;
   #notBefore = 0;
 
-  constructor(family: string, tls: ExportKey | null, settings: LaneSettings, takenPorts: () => ReadonlySet<number>) {
+  /** `port`: where it is to listen first, if it can; `null` for anywhere. */
+  constructor(
+    family: string,
+    tls: ExportKey | null,
+    settings: LaneSettings,
+    takenPorts: () => ReadonlySet<number>,
+    port: number | null,
+  ) {
     this.family = family;
     this.tls = tls;
     this.#settings = settings;
     this.#takenPorts = takenPorts;
+    this.#port = port;
   }
 
-  /** Where it listens, or listened last. */
+  /** Where it listens, listened last, or is to listen first. */
   get port(): number | null {
     return this.#port;
   }

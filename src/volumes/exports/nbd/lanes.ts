@@ -32,14 +32,16 @@ export class Lanes {
   }
 
   /** @throws HoldfastError `conflict` when the export is there with another key. */
-  forSpec({ exportId, source, tls }: ExportSpec): Lane {
+  forSpec({ exportId, source, tls, preferredPort }: ExportSpec): Lane {
     const family = familyOf(source);
     const name = tls === null ? family : `${family}${keySuffix(exportId)}`;
     const existing = this.#lanes.get(name);
     if (existing !== undefined && isSameKey(existing.tls, tls)) return existing;
     // Where no daemon runs there is no export, and so no key to differ from.
     if (existing !== undefined && existing.current !== null) throw otherExport(exportId, ['tls']);
-    const lane = new Lane(family, tls, this.#settings, () => this.#takenPorts());
+    this.#lanes.delete(name);
+    const port = preferredPort !== undefined && this.#mayTake(preferredPort) ? preferredPort : null;
+    const lane = new Lane(family, tls, this.#settings, () => this.#takenPorts(), port);
     this.#lanes.set(name, lane);
     return lane;
   }
@@ -105,6 +107,12 @@ export class Lanes {
 
   async close(): Promise<void> {
     await Promise.all(this.all.map((lane) => lane.close()));
+  }
+
+  /** Ports outside of the range may be closed to clients by now, and those of other lanes are kept for these. */
+  #mayTake(port: number): boolean {
+    const { first, last } = this.#settings.ports;
+    return (first === 0 || (port >= first && port <= last)) && !this.#takenPorts().has(port);
   }
 
   #takenPorts(): ReadonlySet<number> {

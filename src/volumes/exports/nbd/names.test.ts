@@ -75,6 +75,10 @@ test('says how to connect', () => {
   const attach = plain.commands.find(({ purpose }) => purpose === 'attach')?.command;
   assert.equal(attach, 'nbd-client 192.0.2.7 10809 /dev/nbd0 -name vol-1.g3 -readonly -nonetlink');
   const keyed = connectionTo({ host: '2001:db8::1', port: 10_810, identity: 'node-a' }, 'vol-1.g3', false);
+  const lasting = plain.commands.find(({ purpose }) => purpose === 'attach over restarts')?.command;
+  const how = 'qemu-nbd --persistent --fork --connect=/dev/nbd0 --read-only';
+  const image = 'driver=nbd,host=192.0.2.7,port=10809,export=vol-1.g3,reconnect-delay=300';
+  assert.equal(lasting, `${how} --image-opts ${image}`);
   assert.equal(keyed.uri, 'nbds://node-a@[2001:db8::1]:10810/vol-1.g3?tls-psk-file=keys.psk');
 });
 

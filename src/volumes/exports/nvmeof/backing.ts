@@ -5,20 +5,14 @@ import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import { checkWholeSectors } from '../export-rules.ts';
 import { asUuid } from './subsystem.ts';
 
-/** The largest block that the kernel's target gives a file. */
-const BLOCK_BYTES_MAX = 4096n;
 const SECTOR_BYTES = 512n;
 
 /** What stands at a path now: a file or a block device. */
 export interface Backing {
   readonly isDevice: boolean;
-  /**
-   * Which file or device it is, as 16 bytes in the form of a UUID. The kernel holds what it serves, so that no other gets its
-   * numbers meanwhile; written to the namespace, it says later whether the path still means what is served.
-   */
+  /** As in `Origin`. */
   readonly identity: string;
   readonly sizeBytes: bigint;
-  readonly blockBytes: bigint;
 }
 
 /** `null` when nothing is there that can be served. */
@@ -30,10 +24,7 @@ export async function readBacking(path: string): Promise<Backing | null> {
   if (found === null) return null;
   if (found.isBlockDevice()) return readDevice(found);
   if (!found.isFile()) return null;
-  const identity = identityOf(`file ${found.dev}:${found.ino}`);
-  // The target addresses a file in the blocks of its file system (drivers/nvme/target/io-cmd-file.c).
-  const blockBytes = found.blksize < BLOCK_BYTES_MAX ? found.blksize : BLOCK_BYTES_MAX;
-  return { isDevice: false, identity, sizeBytes: found.size, blockBytes };
+  return { isDevice: false, identity: identityOf(`file ${found.dev}:${found.ino}`), sizeBytes: found.size };
 }
 
 async function readDevice({ rdev }: BigIntStats): Promise<Backing | null> {
@@ -42,8 +33,7 @@ async function readDevice({ rdev }: BigIntStats): Promise<Backing | null> {
   const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn);
   const size = await readFile(`/sys/dev/block/${major}:${minor}/size`, 'utf8').catch(() => null);
   if (size === null) return null;
-  const sizeBytes = BigInt(size.trim()) * SECTOR_BYTES;
-  return { isDevice: true, identity: identityOf(`device ${rdev}`), sizeBytes, blockBytes: SECTOR_BYTES };
+  return { isDevice: true, identity: identityOf(`device ${rdev}`), sizeBytes: BigInt(size.trim()) * SECTOR_BYTES };
 }
 
 /**
@@ -54,16 +44,8 @@ export async function requireBacking(path: string): Promise<Backing> {
   if (backing === null) {
     throw new HoldfastError('not_found', `The image of the export is not there: ${path.slice(0, 300)}.`, { path });
   }
-  checkWholeBlocks(backing.sizeBytes, backing);
+  checkWholeSectors(backing.sizeBytes);
   return backing;
-}
-
-/** @throws HoldfastError `unsupported` */
-export function checkWholeBlocks(sizeBytes: bigint, { blockBytes }: Backing): void {
-  checkWholeSectors(sizeBytes);
-  if (sizeBytes % blockBytes === 0n) return;
-  const sentence = `An image of ${sizeBytes} bytes cannot be exported: it is no whole number of blocks of ${blockBytes} bytes.`;
-  throw new HoldfastError('unsupported', sentence, { size_bytes: String(sizeBytes) });
 }
 
 /**
@@ -73,12 +55,8 @@ export function checkWholeBlocks(sizeBytes: bigint, { blockBytes }: Backing): vo
  */
 export async function growBacking(path: string, sizeBytes: bigint): Promise<void> {
   const backing = await requireBacking(path);
-  checkWholeBlocks(sizeBytes, backing);
+  checkGrowth(backing.sizeBytes, sizeBytes);
   if (sizeBytes === backing.sizeBytes) return;
-  if (sizeBytes < backing.sizeBytes || sizeBytes > BigInt(Number.MAX_SAFE_INTEGER)) {
-    const sentence = `The image cannot be made ${sizeBytes} bytes large: it has ${backing.sizeBytes}.`;
-    throw new HoldfastError('invalid', sentence, { field: 'size_bytes' });
-  }
   if (backing.isDevice) {
     const sentence = `The device has ${backing.sizeBytes} bytes; it must be grown before its export.`;
     throw new HoldfastError('unsupported', sentence, { size_bytes: String(sizeBytes) });
@@ -88,6 +66,15 @@ export async function growBacking(path: string, sizeBytes: bigint): Promise<void
   await file.sync();
 }
 
-function identityOf(text: string): string {
+/** @throws HoldfastError `invalid` for less than there is, `unsupported` for no whole number of sectors. */
+export function checkGrowth(fromBytes: bigint, toBytes: bigint): void {
+  checkWholeSectors(toBytes);
+  if (toBytes >= fromBytes && toBytes <= BigInt(Number.MAX_SAFE_INTEGER)) return;
+  const sentence = `The image cannot be made ${toBytes} bytes large: it has ${fromBytes}.`;
+  throw new HoldfastError('invalid', sentence, { field: 'size_bytes' });
+}
+
+/** 16 bytes of the hash of a text that names one thing of this machine or of a cluster. */
+export function identityOf(text: string): string {
   return asUuid(hash('sha256', text));
 }

@@ -3,11 +3,13 @@ import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import { volumeSerial } from '../../devices/volume-serial.ts';
 import { replaced } from '../decide-add.ts';
 import type { ExportSpec } from '../target.ts';
-import { readBacking, requireBacking } from './backing.ts';
+import type { HeldDevice } from './block-device.ts';
 import { carryOut, kernelCode } from './configfs.ts';
 import { checkHostKeys } from './host-keys.ts';
 import { type LiveTarget, readTarget } from './live-target.ts';
 import { buildSteps, leftoverPortSteps, listenSteps, teardownSteps } from './plan.ts';
+import { listMapped, unmap } from './rbd-mapped.ts';
+import { holdDevice, readServed } from './source-device.ts';
 import { type NamedSubsystem, type PortRange, type Subsystem, namespaceUuid, parseNqn } from './subsystem.ts';
 
 const CLEANUP_TIMEOUT_MS = 5_000;
@@ -31,12 +33,13 @@ export async function makeSubsystem(
   const isKept = (nqn: string): boolean => spec.dhchap === undefined || isUsed(nqn, live);
   const known = spec.allowedHosts.filter((nqn) => live.hosts.includes(nqn) && isKept(nqn));
   await checkHostKeys(root, { ...spec, allowedHosts: known });
-  const wanted = await subsystemFor(spec, place, live);
   try {
+    await using device = await holdDevice(spec.exportId, spec.source, signal);
+    const wanted = subsystemFor(spec, device, place, live);
     await build(place, wanted, live, signal);
     // Between the look at the file and its opening by the kernel another one may have taken its place.
-    const now = await readBacking(wanted.devicePath);
-    if (now?.identity !== wanted.nguid) throw replaced(spec.exportId);
+    const now = await readServed(wanted.devicePath, wanted.nguid, signal);
+    if (now.identity !== wanted.nguid) throw replaced(spec.exportId);
   } catch (error) {
     // What is left over then is found by the next attempt.
     await cleanUp(place, spec.exportId).catch(() => undefined);
@@ -70,8 +73,22 @@ export async function takeAway(
     await carryOut(root, leftover, signal);
     now = await readTarget(root, signal);
   }
-  if (tracesOf(now, exportId).length === 0) return now;
-  throw new HoldfastError('backend', `The export ${exportId} is still there although it was removed.`);
+  if (tracesOf(now, exportId).length > 0) {
+    throw new HoldfastError('backend', `The export ${exportId} is still there although it was removed.`);
+  }
+  await unmapUnused(exportId, now, signal);
+  return now;
+}
+
+/** Unmaps images of ours that no namespace has: of this export, which must succeed, and of others that were cut off. */
+async function unmapUnused(exportId: string, live: LiveTarget, signal: AbortSignal): Promise<void> {
+  const used = new Set(live.subsystems.flatMap(({ namespaces }) => namespaces.map(({ devicePath }) => devicePath)));
+  for (const mapped of await listMapped(signal)) {
+    if (used.has(mapped.path)) continue;
+    await unmap(mapped, signal).catch((error: unknown) => {
+      if (mapped.exportId === exportId) throw error;
+    });
+  }
 }
 
 /** The subsystems of this export, whole or half. */
@@ -98,7 +115,8 @@ async function listenElsewhere(
   inUse: unknown,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let service = wanted.address.service + 1; service <= ports.last; service++) {
+  for (let service = ports.first; service <= ports.last; service++) {
+    if (service === wanted.address.service) continue;
     const before = await readTarget(root, signal);
     await carryOut(root, leftoverPortSteps(before, ports), signal);
     const live = { ...before, ports: before.ports.filter(({ subsystems }) => subsystems.length > 0) };
@@ -112,24 +130,28 @@ async function listenElsewhere(
   throw noPort(ports, inUse);
 }
 
-async function subsystemFor(spec: ExportSpec, { address, ports }: Place, live: LiveTarget): Promise<Subsystem> {
-  const { exportId, volumeId, generation, source, allowedHosts, dhchap } = spec;
-  const devicePath = source.kind === 'file' ? source.path : '';
-  const { identity } = await requireBacking(devicePath);
-  let service = ports.first;
-  while (service <= ports.last && !isFree(service, live)) service += 1;
-  if (service > ports.last) throw noPort(ports);
+function subsystemFor(spec: ExportSpec, device: HeldDevice, { address, ports }: Place, live: LiveTarget): Subsystem {
+  const { exportId, volumeId, generation, allowedHosts, dhchap } = spec;
+  const service = portFor(spec, ports, live);
   return {
     exportId,
     volumeId,
     generation,
     serial: volumeSerial(volumeId),
     uuid: namespaceUuid(volumeId),
-    nguid: identity,
-    devicePath,
+    nguid: device.identity,
+    devicePath: device.path,
     hosts: allowedHosts.map((nqn) => ({ nqn, auth: dhchap ?? null })),
     address: { family: isIPv6(address) ? 'ipv6' : 'ipv4', address, service },
   };
+}
+
+/** That of before, where hosts look for it again, or the first that is free. */
+function portFor({ preferredPort = 0 }: ExportSpec, ports: PortRange, live: LiveTarget): number {
+  const { first, last } = ports;
+  if (preferredPort >= first && preferredPort <= last && isFree(preferredPort, live)) return preferredPort;
+  for (let service = first; service <= last; service++) if (isFree(service, live)) return service;
+  throw noPort(ports);
 }
 
 function isFree(service: number, live: LiveTarget): boolean {

@@ -13,15 +13,15 @@ import type {
   LiveExport,
 } from '../target.ts';
 import { Turns } from '../turns.ts';
-import { growBacking } from './backing.ts';
 import { carryOut } from './configfs.ts';
 import { connectionsAt } from './connections.ts';
 import { beforeAbort } from './deadline.ts';
 import { checkHostKeys } from './host-keys.ts';
-import { type FoundExport, describe, findExports } from './live-exports.ts';
+import { type FoundExport, describe, findExports, namedAs } from './live-exports.ts';
 import { type LiveTarget, readTarget } from './live-target.ts';
 import { makeSubsystem, takeAway, tracesOf } from './make-subsystem.ts';
 import { fenceSteps, revalidateSteps } from './plan.ts';
+import { growDevice } from './source-device.ts';
 import type { PortRange } from './subsystem.ts';
 
 /**
@@ -56,7 +56,7 @@ class NvmeofTarget implements ExportTarget {
     readOnly: false,
     resizeInUse: true,
     survivesRestart: true,
-    sources: ['file'],
+    sources: ['file', 'rbd'],
   };
   readonly #root: string;
   readonly #address: string;
@@ -77,7 +77,7 @@ class NvmeofTarget implements ExportTarget {
 
   async health(signal: AbortSignal): Promise<ExportHealth> {
     this.#checkOpen(signal);
-    const { length } = findExports(await this.#read(signal));
+    const { length } = await this.#found(signal);
     const { first, last } = this.#ports;
     return { detail: `the kernel's NVMe target has ${length} exports on ${this.#address}, ports ${first} to ${last}` };
   }
@@ -87,7 +87,7 @@ class NvmeofTarget implements ExportTarget {
       checkSpec(spec);
       return this.#inTurn(signal, async () => {
         const live = await readTarget(this.#root, signal);
-        const same = decideAdd(findExports(live), spec);
+        const same = decideAdd(await namedAs(spec.source, await findExports(live, signal)), spec);
         if (same === null) {
           checkCapable(spec, this.capabilities);
           await makeSubsystem(this.#place(), spec, live, signal);
@@ -113,8 +113,8 @@ class NvmeofTarget implements ExportTarget {
 
   list(context: ExportContext): Promise<readonly LiveExport[]> {
     return this.#change(context, async (signal) => {
-      const found = findExports(await this.#read(signal));
-      const listed = Promise.all(found.map((each) => describe(each, this.#advertisedHost)));
+      const found = await this.#found(signal);
+      const listed = Promise.all(found.map((each) => describe(each, this.#root, this.#advertisedHost)));
       const lives = await beforeAbort(listed, signal);
       return lives.toSorted((a, b) => Buffer.compare(Buffer.from(a.exportId), Buffer.from(b.exportId)));
     });
@@ -124,10 +124,9 @@ class NvmeofTarget implements ExportTarget {
     return this.#change(context, async (signal) => {
       checkExportId(exportId);
       return this.#inTurn(signal, async () => {
-        const { nqn, source } = await this.#find(exportId, signal);
-        const { isStale } = await this.#describe(exportId, signal);
-        if (isStale || source.kind !== 'file') throw replaced(exportId);
-        await growBacking(source.path, sizeBytes);
+        const { nqn, devicePath, source, isClosing, isStale } = await this.#find(exportId, signal);
+        if (isStale || isClosing) throw replaced(exportId);
+        await growDevice(devicePath, source, sizeBytes, signal);
         // Also when it had the size: an earlier call may have come no further than that.
         await carryOut(this.#root, revalidateSteps(nqn), signal);
         return this.#describe(exportId, signal);
@@ -166,21 +165,22 @@ class NvmeofTarget implements ExportTarget {
   }
 
   async #find(exportId: string, signal: AbortSignal): Promise<FoundExport> {
-    const found = findExports(await this.#read(signal)).find((each) => each.exportId === exportId);
+    const found = (await this.#found(signal)).find((each) => each.exportId === exportId);
     if (found !== undefined) return found;
     throw new HoldfastError('not_found', `There is no export ${exportId}.`, { export_id: exportId });
   }
 
   async #describe(exportId: string, signal: AbortSignal): Promise<LiveExport> {
-    return describe(await this.#find(exportId, signal), this.#advertisedHost);
+    return describe(await this.#find(exportId, signal), this.#root, this.#advertisedHost);
   }
 
   #place(): { readonly root: string; readonly address: string; readonly ports: PortRange } {
     return { root: this.#root, address: this.#address, ports: this.#ports };
   }
 
-  #read(signal: AbortSignal): Promise<LiveTarget> {
-    return beforeAbort(readTarget(this.#root, signal), signal);
+  #found(signal: AbortSignal): Promise<FoundExport[]> {
+    const found = readTarget(this.#root, signal).then((live) => findExports(live, signal));
+    return beforeAbort(found, signal);
   }
 
   /** One change at a time. The turn lasts as long as the work, even when nobody waits for it any more. */

@@ -44,7 +44,6 @@ describe('the plan of an NVMe subsystem', () => {
       `write subsystems/${nqn}/namespaces/1/device_path /dev/mapper/vol1`,
       `write subsystems/${nqn}/namespaces/1/device_uuid 65953b61-0af1-42f6-a1b2-000000000001`,
       `write subsystems/${nqn}/namespaces/1/device_nguid 0b0c0d0e-0000-0000-0000-00000000000f`,
-      `write subsystems/${nqn}/namespaces/1/buffered_io 1`,
       `write subsystems/${nqn}/namespaces/1/enable 1`,
       'mkdir ports/4420',
       'write ports/4420/addr_adrfam ipv4',

@@ -41,8 +41,6 @@ export function buildSteps(wanted: Subsystem, live: LiveTarget): readonly Config
     write(`${namespace}/device_path`, wanted.devicePath),
     write(`${namespace}/device_uuid`, wanted.uuid),
     write(`${namespace}/device_nguid`, wanted.nguid),
-    // Works on every file system, and hosts flush what they want to keep.
-    write(`${namespace}/buffered_io`, '1'),
     write(`${namespace}/enable`, '1'),
     ...listenSteps(wanted, live),
   ];

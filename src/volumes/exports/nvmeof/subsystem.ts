@@ -22,9 +22,9 @@ export interface Subsystem extends NamedSubsystem {
   readonly serial: string;
   /** By which hosts recognise the namespace, whatever its device is called. */
   readonly uuid: string;
-  /** Which file or device stands at `devicePath`, in the form of a UUID; kept as the namespace's NGUID. */
+  /** Which image `devicePath` is of, in the form of a UUID; kept as the namespace's NGUID. */
   readonly nguid: string;
-  /** A block device, or a file. */
+  /** Of a block device. */
   readonly devicePath: string;
   readonly hosts: readonly AllowedHost[];
   readonly address: PortAddress;

@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { temporaryDirectory } from '../../test/support/temp.ts';
+import { until } from '../../test/support/wait.ts';
+import { contract } from '../../src/contract.ts';
+import { row } from '../support/report.ts';
+import { type OurServer, startOurs } from './our-server.ts';
+import { send } from './targets.ts';
+
+/** What is moved; the second is what the target of the project is about and takes minutes to make. */
+const scales = {
+  quick: { small: 5_000, large: 4, largeBytes: 128 * 1024 ** 2 },
+  full: { small: 100_000, large: 10, largeBytes: 1024 ** 3 },
+};
+const smallBytes = 4_096;
+const parallel = 8;
+const writersAtOnce = 64;
+const timeoutMs = 1_800_000;
+const execute = promisify(execFile);
+
+/**
+ * A migration between two directories against `rclone sync` of the same files with as many at once. Ours flushes and reads
+ * back what it wrote and keeps the books; rclone compares checksums and flushes nothing.
+ */
+export async function benchObjectMigration(): Promise<void> {
+  const { small, large, largeBytes } = process.env['BENCH_FULL'] === '1' ? scales.full : scales.quick;
+  await using directory = await temporaryDirectory();
+  const ours = await startOurs(directory.path);
+  await send(ours.target, 'PUT', '');
+  await inParallel(small, async (index) =>
+    send(ours.target, 'PUT', `small/${index}`, Buffer.alloc(smallBytes, index % 251)),
+  );
+  const body = Buffer.alloc(largeBytes, 'x');
+  for (let index = 0; index < large; index++) await send(ours.target, 'PUT', `large/${index}`, body);
+  const bytes = small * smallBytes + large * largeBytes;
+
+  const source = join(directory.path, 'blobs', 'blobs');
+  const copied = join(directory.path, 'rclone');
+  const args = ['sync', source, copied, `--transfers=${parallel}`, `--checkers=${parallel}`, '--config=/dev/null'];
+  const peerMs = await timed(async () => void (await execute('rclone', args, { timeout: timeoutMs })));
+  const { ms, peakBytes } = await migrate(ours, join(directory.path, 'target'));
+  const label = `${small} of 4 KiB and ${large} of ${largeBytes / 1024 ** 2} MiB`;
+  row(`rclone sync of ${label}`, `${seconds(peerMs)} (${rate(bytes, peerMs)})`);
+  row(`migration of ${label}`, `${seconds(ms)} (${rate(bytes, ms)}), ${(peerMs / ms).toFixed(2)}x rclone`);
+  row('resident memory while it migrates, at most', `${(peakBytes / 1024 ** 2).toFixed(0)} MiB`);
+  await ours.process.stop();
+}
+
+/** Until it is switched: what follows is the deletion of the old bytes, which `rclone sync` does not do. */
+async function migrate(
+  { client, process: server }: OurServer,
+  path: string,
+): Promise<{ ms: number; peakBytes: number }> {
+  await mkdir(path);
+  let peakBytes = 0;
+  const watch = setInterval(() => void server.memory().then((now) => (peakBytes = Math.max(peakBytes, now))), 100);
+  const ms = await timed(async () => {
+    await client.call(contract.migrate, { body: { driver: 'filesystem', config: { path }, parallel } });
+    await until(
+      'the switch',
+      async () => {
+        const { migration } = await client.call(contract.migrationStatus);
+        return migration!.switched_at !== null;
+      },
+      timeoutMs,
+    );
+  });
+  clearInterval(watch);
+  return { ms, peakBytes };
+}
+
+async function inParallel(count: number, work: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: writersAtOnce }, worker));
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const beganAt = performance.now();
+  await work();
+  return performance.now() - beganAt;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function rate(bytes: number, ms: number): string {
+  return `${(bytes / 1024 ** 2 / (ms / 1000)).toFixed(0)} MiB/s`;
+}
+
+if (import.meta.main) await benchObjectMigration();

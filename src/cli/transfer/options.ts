@@ -1,0 +1,26 @@
+import type { Command } from 'commander';
+import { pairOption, pairs, secretsOf } from '../backend-options.ts';
+import { several } from '../object/run.ts';
+import { openPlace } from './open-place.ts';
+import type { Place } from './place.ts';
+
+/** Flags that say where the other side of a transfer is. */
+export interface PlaceFlags {
+  readonly kind?: string;
+  readonly set?: readonly string[];
+  readonly secret?: readonly string[];
+}
+
+/** Adds the flags that say where the other side is, as `backend add` has them. */
+export function withPlace(command: Command): Command {
+  return command
+    .option('--kind <kind>', 's3, webdav, rclone or filesystem')
+    .option('--set <key=value>', 'a setting of that place; several times', pairOption)
+    .option('--secret <key[=value]>', 'a secret of it; without a value from the environment or the input', several);
+}
+
+/** Opens the other side. Throws `invalid` for settings that can never work. */
+export async function placeOf(kind: string, flags: PlaceFlags): Promise<Place> {
+  const secrets = await secretsOf(flags.secret, process.env, process.stdin);
+  return openPlace(kind, { config: pairs('--set', flags.set) ?? {}, secrets: secrets ?? {} });
+}

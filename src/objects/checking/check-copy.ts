@@ -1,0 +1,85 @@
+import { crc32 } from 'node:zlib';
+import type { ObjectBackend } from '../backends/backend.ts';
+import { chunksOf } from '../content/content.ts';
+import { decodeDescription, descriptionBytesMax } from '../content/description.ts';
+import { bodyOf } from '../content/form.ts';
+import { toCopy } from '../rows.ts';
+import type { CopyRow } from '../tables.ts';
+
+/** What a look at the bytes of a copy found. What cannot be read is not called bad. */
+export type CopyVerdict =
+  | { readonly verdict: 'good' }
+  | { readonly verdict: 'bad'; readonly reason: string }
+  | { readonly verdict: 'unreadable'; readonly reason: string };
+
+export interface CheckCopyOptions {
+  readonly signal: AbortSignal;
+  /** Waited for after each chunk: reading goes on at this pace. */
+  readonly onBytes?: (bytes: number) => Promise<void>;
+}
+
+/**
+ * Reads a copy whole and compares it with what was written: its length, the checksum of its body, for which no key is needed,
+ * and the description behind it. Throws only the reason of `signal`.
+ */
+export async function checkCopy(
+  backend: ObjectBackend,
+  copy: CopyRow,
+  { signal, onBytes }: CheckCopyOptions,
+): Promise<CopyVerdict> {
+  const passed = new PassedBlob(copy);
+  try {
+    const blob = await backend.get(copy.storage_key, null, signal);
+    if (blob === null) return { verdict: 'bad', reason: 'it is not there' };
+    try {
+      for await (const chunk of chunksOf(blob.content)) {
+        passed.add(chunk);
+        await onBytes?.(chunk.length);
+      }
+    } finally {
+      blob.cancel();
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    return { verdict: 'unreadable', reason: error instanceof Error ? error.message : String(error) };
+  }
+  const reason = passed.wrong();
+  return reason === null ? { verdict: 'good' } : { verdict: 'bad', reason };
+}
+
+/** The end of a blob that is kept while it passes: a description, its length and its mark. */
+const endBytesMax = descriptionBytesMax + 8;
+
+/** The check of one blob against the row of its copy. */
+class PassedBlob {
+  readonly #copy: CopyRow;
+  readonly #body: { readonly bytes: number; readonly crc32: number };
+  #countBytes = 0;
+  #sum = 0;
+  #end: Buffer[] = [];
+
+  constructor(copy: CopyRow) {
+    this.#copy = copy;
+    this.#body = bodyOf(toCopy(copy));
+  }
+
+  add(chunk: Buffer): void {
+    const own = Math.max(0, Math.min(chunk.length, this.#body.bytes - this.#countBytes));
+    if (own > 0) this.#sum = crc32(chunk.subarray(0, own), this.#sum);
+    this.#countBytes += chunk.length;
+    const isWanted = this.#countBytes <= this.#body.bytes + endBytesMax;
+    if (own < chunk.length && isWanted) this.#end.push(chunk.subarray(own));
+  }
+
+  /** Says what is wrong; `null` when nothing is. */
+  wrong(): string | null {
+    const { content_id: contentId, part, stored_bytes: storedBytes } = this.#copy;
+    if (this.#countBytes !== storedBytes) return `it has ${this.#countBytes} bytes, not ${storedBytes}`;
+    if (this.#sum !== this.#body.crc32) return 'its checksum is wrong';
+    // What was taken over as it stood has no description.
+    if (storedBytes === this.#body.bytes) return null;
+    const description = decodeDescription(Buffer.concat(this.#end));
+    const isOurs = description?.contentId === contentId && description.part === part;
+    return isOurs ? null : 'its description is damaged';
+  }
+}

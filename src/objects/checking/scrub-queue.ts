@@ -1,0 +1,54 @@
+import type { Reader } from '../../kernel/store/store.ts';
+import type { CopyRow } from '../tables.ts';
+
+/** Where a page of copies begins: by when they were last read, or made. */
+export interface ScrubPosition {
+  readonly atMs: number;
+  readonly storageKey: string;
+}
+
+const oldest = `select * from copies where backend = ? and coalesce(verified_at, created_at) < ?
+  and (coalesce(verified_at, created_at), storage_key) > (?, ?) order by coalesce(verified_at, created_at), storage_key limit ?`;
+
+/** Copies on a backend that were last read before a moment, those whose turn is longest ago first. */
+export function copiesToScrub(
+  reader: Reader,
+  due: { readonly backend: string; readonly beforeMs: number },
+  page: { readonly after: ScrubPosition | null; readonly limit: number },
+): Promise<CopyRow[]> {
+  const { atMs = -1, storageKey = '' } = page.after ?? {};
+  return reader.rows<CopyRow>(oldest, [due.backend, due.beforeMs, atMs, storageKey, page.limit]);
+}
+
+export function scrubPositionOf(row: CopyRow): ScrubPosition {
+  return { atMs: row.verified_at ?? row.created_at, storageKey: row.storage_key };
+}
+
+/** How much of what stands on a backend was read whole and found right since a moment. */
+export interface Coverage {
+  readonly copies: number;
+  readonly verified: number;
+  readonly damaged: number;
+}
+
+const counts = `select count(*) as copies, sum(case when verified_at >= ? and damaged_at is null then 1 else 0 end) as verified,
+  sum(case when damaged_at is null then 0 else 1 end) as damaged from copies`;
+
+/** Counts all copies, so it is not asked often. */
+export async function coverageSince(reader: Reader, sinceMs: number): Promise<Coverage> {
+  const [row] = await reader.rows<Record<'copies' | 'verified' | 'damaged', number | string | null>>(counts, [sinceMs]);
+  return { copies: Number(row!.copies), verified: Number(row!.verified ?? 0), damaged: Number(row!.damaged ?? 0) };
+}
+
+const waiting = `select count(*) as n, sum(stored_bytes) as bytes from copies where backend = ?
+  and coalesce(verified_at, created_at) < ?`;
+
+/** What waits for its turn on a backend. */
+export async function scrubBacklog(
+  reader: Reader,
+  backend: string,
+  beforeMs: number,
+): Promise<{ readonly copies: number; readonly bytes: number }> {
+  const [row] = await reader.rows<{ n: number | string; bytes: number | string | null }>(waiting, [backend, beforeMs]);
+  return { copies: Number(row!.n), bytes: Number(row!.bytes ?? 0) };
+}

@@ -1,0 +1,96 @@
+import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
+import { chunksOf } from '../content/content.ts';
+import type { WrappedKek } from './data-key.ts';
+
+/** Where wrapped keys stand on a backend: no bucket has a name that begins with a dot. */
+export const keyBlobPrefix = '.holdfast/keys/';
+const callTimeoutMs = 30_000;
+const pageSize = 1_000;
+const pagesMax = 100;
+const blobBytesMax = 16_384;
+
+/**
+ * Puts wrapped keys on every backend, so that what is encrypted there can be read without the ledger by whoever has the root
+ * key; and removes what was wrapped by a root key before, once the new one stands. Gives how many blobs it wrote.
+ */
+export async function keepKeyBlobs(
+  registry: ObjectBackendRegistry,
+  keks: readonly WrappedKek[],
+  signal: AbortSignal,
+  onError: (error: unknown, about: string) => void,
+): Promise<number> {
+  let written = 0;
+  await Promise.all(
+    registry.all.map(async (known) => {
+      try {
+        written += await keepOn(known, keks, signal);
+      } catch (error) {
+        onError(error, `encryption keys were not put on the backend ${known.name}`);
+      }
+    }),
+  );
+  return written;
+}
+
+async function keepOn({ backend }: KnownBackend, keks: readonly WrappedKek[], signal: AbortSignal): Promise<number> {
+  const limits = () => AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]);
+  const standing = new Set<string>();
+  for await (const key of listKeyBlobs(backend, limits)) standing.add(key);
+  let written = 0;
+  for (const kek of keks) {
+    const wanted = placeOf(kek);
+    if (!standing.has(wanted)) {
+      const content = Buffer.from(JSON.stringify({ id: kek.id, root: kek.rootKeyId, wrapped: kek.wrapped }));
+      await backend.put(wanted, content, { sizeBytes: content.length, signal: limits() });
+      written++;
+    }
+    // The same key as a root key wrapped it that may be known to others by now.
+    const former = [...standing].filter((key) => key.startsWith(`${keyBlobPrefix}${kek.id}.`) && key !== wanted);
+    for (const key of former) await backend.delete(key, limits());
+  }
+  return written;
+}
+
+/** Keys that stand on a backend, for rebuilding a ledger. What is no key of ours is passed over. */
+export async function* readKeyBlobs({ backend }: KnownBackend, signal: AbortSignal): AsyncGenerator<WrappedKek> {
+  const limits = () => AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]);
+  for await (const key of listKeyBlobs(backend, limits)) {
+    const blob = await backend.get(key, null, limits());
+    if (blob === null) continue;
+    if (blob.sizeBytes > blobBytesMax) {
+      blob.cancel();
+      continue;
+    }
+    const pieces: Buffer[] = [];
+    for await (const chunk of chunksOf(blob.content)) pieces.push(chunk);
+    const kek = parse(Buffer.concat(pieces).toString());
+    if (kek !== null) yield kek;
+  }
+}
+
+async function* listKeyBlobs(backend: KnownBackend['backend'], limits: () => AbortSignal): AsyncGenerator<string> {
+  let after: string | undefined;
+  for (let count = 0; count < pagesMax; count++) {
+    const wish = { prefix: keyBlobPrefix, limit: pageSize, ...(after === undefined ? {} : { after }) };
+    const page = await backend.list(wish, limits());
+    for (const { key } of page.blobs) yield key;
+    if (!page.isTruncated) return;
+    after = page.blobs.at(-1)!.key;
+  }
+}
+
+/** A wrapping anew is another blob: one that is written never changes. */
+function placeOf({ id, rootKeyId, wrapped }: WrappedKek): string {
+  const version = /^vault:(v\d+):/.exec(wrapped)?.[1];
+  return `${keyBlobPrefix}${id}.${rootKeyId}${version === undefined ? '' : `.${version}`}`;
+}
+
+function parse(text: string): WrappedKek | null {
+  try {
+    const { id, root, wrapped } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof id !== 'string' || typeof root !== 'string' || typeof wrapped !== 'string') return null;
+    return { id, rootKeyId: root, wrapped };
+  } catch {
+    return null;
+  }
+}

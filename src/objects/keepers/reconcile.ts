@@ -1,0 +1,121 @@
+import type { Clock, IdSource } from '../../kernel/ids.ts';
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+import type { Keeper, KeeperPlan } from '../../kernel/keepers/keeper.ts';
+import { KeeperMark } from '../../kernel/keepers/mark.ts';
+import type { Store } from '../../kernel/store/store.ts';
+import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
+import { noteUnknownBlobs } from '../ledger/note-unknown-blobs.ts';
+import { planReconcile } from './reconcile-plan.ts';
+import { type ReconcileTally, emptyReconcileTally, reconcileBackend } from './reconcile-backend.ts';
+
+/**
+ * What becomes of blobs that the ledger does not know. Those that a gateway wrote are deleted under `import` and
+ * `delete-after`, and never become objects; those of others become objects under `import`, and are never deleted.
+ */
+export const unknownPolicies = ['ignore', 'report', 'import', 'delete-after'] as const;
+export type UnknownPolicy = (typeof unknownPolicies)[number];
+
+export interface ReconcileOptions {
+  readonly store: Store;
+  readonly registry: ObjectBackendRegistry;
+  readonly newId: IdSource;
+  readonly clock: Clock;
+  readonly periodMs: number;
+  readonly unknown: UnknownPolicy;
+  /** How old an unknown blob must be before anything becomes of it. */
+  readonly graceMs: number;
+  onError(error: unknown, about: string): void;
+}
+
+const name = 'object-reconciler';
+
+/** Where a round stopped, or when the last one ended. */
+type Mark = Place | { readonly finishedAtMs: number };
+
+interface Place {
+  readonly backend: string;
+  /** The last storage key that was compared. */
+  readonly after: string;
+}
+
+/** Compares what backends hold with the ledger, both ways. */
+export function reconcileKeeper(options: ReconcileOptions): Keeper {
+  const { store, registry, clock, periodMs, unknown } = options;
+  const mark = new KeeperMark(store, name);
+  let isFirst = true;
+  return {
+    name,
+    summary:
+      'Compares what backends hold with the ledger: replaces copies that are missing, and deals with unknown blobs.',
+    periodMs,
+    run: async (signal, progress) => {
+      const marked = JSON.parse((await mark.load()) ?? 'null') as Mark | null;
+      const from = marked !== null && 'backend' in marked ? marked : null;
+      // Every keeper runs when a process starts; listing all there is again and again is dear where requests are billed.
+      const isRecent =
+        marked !== null && 'finishedAtMs' in marked && clock.nowMs() - marked.finishedAtMs < periodMs / 2;
+      const isStart = isFirst;
+      isFirst = false;
+      if (isStart && isRecent) return 'compared not long before this process started';
+      const told: string[] = [];
+      const failed: string[] = [];
+      let looked = 0;
+      for (const known of backendsFrom(registry, from)) {
+        const tally = emptyReconcileTally();
+        const after = from?.backend === known.name ? from.after : '';
+        const onPlace = async (key: string) => {
+          progress?.({ done: looked + tally.blobs, total: null, detail: known.name });
+          await mark.save(JSON.stringify({ backend: known.name, after: key } satisfies Mark));
+        };
+        const why = whyNot(known);
+        if (why !== null) {
+          told.push(`${known.name}: deferred, since it ${why}`);
+          continue;
+        }
+        // Those before it need not be compared again when this run is stopped.
+        await mark.save(JSON.stringify({ backend: known.name, after } satisfies Mark));
+        try {
+          await reconcileBackend(options, known, after, tally, { signal, onPlace });
+        } catch (error) {
+          // Stopped, which is no failure: the next run goes on where the mark is.
+          if (signal.aborted) return [...told, `${known.name}: stopped`].join('; ');
+          failed.push(`${known.name}: ${error instanceof Error ? error.message : String(error)}`);
+        }
+        looked += tally.blobs;
+        if (unknown !== 'ignore')
+          await store.write(noteUnknownBlobs, { ...unknownOf(known, tally), nowMs: clock.nowMs() });
+        told.push(`${known.name}: ${sentence(tally)}`);
+      }
+      await mark.save(JSON.stringify({ finishedAtMs: clock.nowMs() } satisfies Mark));
+      if (failed.length > 0) throw new HoldfastError('backend', [...failed, ...told].join('; ').slice(0, 2_000));
+      return told.join('; ');
+    },
+    plan: (signal): Promise<KeeperPlan> => planReconcile(options, signal),
+  };
+}
+
+/** Backends in the order of their names, from the one on where the last round stopped. */
+function backendsFrom({ all }: ObjectBackendRegistry, from: Place | null): readonly KnownBackend[] {
+  const sorted = all.toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  return sorted.filter((known) => from === null || known.name >= from.backend);
+}
+
+function whyNot(known: KnownBackend): string | null {
+  if (!known.isOpenFor('read')) return 'does not work';
+  return known.isOver('requests') ? 'has reached its monthly requests' : null;
+}
+
+function unknownOf({ name: backend }: KnownBackend, { ownUnknown, foreign, unknownBytes, examples }: ReconcileTally) {
+  return { backend, ownUnknown, foreign, unknownBytes, examples };
+}
+
+function sentence(tally: ReconcileTally): string {
+  const { blobs, missing, replaced, kept, young, unreadable, ownUnknown, foreign, imported, queued } = tally;
+  return [
+    `${blobs} blobs compared`,
+    `${missing} copies missing or of another length (${replaced} replaced, ${kept} without a good one)`,
+    `${ownUnknown + foreign} unknown (${ownUnknown} of ours, ${foreign} of others; ${imported} imported, ${queued} queued for deletion)`,
+    `${young} too young to say`,
+    ...(unreadable === 0 ? [] : [`${unreadable} could not be looked at`]),
+  ].join(', ');
+}

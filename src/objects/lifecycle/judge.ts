@@ -1,0 +1,107 @@
+import type { ObjectLock, Tags } from '../object.ts';
+import type { LifecycleFilter, LifecycleRule } from '../s3/lifecycle-rules.ts';
+
+/** A version as lifecycle rules look at it, with what they must know of the others of its key. */
+export interface Judged {
+  readonly key: string;
+  readonly isLatest: boolean;
+  readonly isMarker: boolean;
+  readonly sizeBytes: number;
+  readonly tags: Tags;
+  readonly lock: ObjectLock | null;
+  readonly modifiedAtMs: number;
+  /** When a later version took its place; `null` for the latest. */
+  readonly noncurrentAtMs: number | null;
+  /** How many noncurrent versions of its key are newer; {@link newerCountMax} stands for that many or more. */
+  readonly newerNoncurrent: number;
+  /** Whether its key has no other version. */
+  readonly isOnly: boolean;
+}
+
+/**
+ * What becomes of a version: `expire` is what a client's removal of the key does, a delete marker where versions are kept;
+ * `remove` removes this version for good.
+ */
+export interface Verdict {
+  readonly action: 'expire' | 'remove';
+  readonly ruleId: string;
+}
+
+/** As far as newer versions are counted: a rule keeps at most 100 of them. */
+export const newerCountMax = 101;
+
+const dayMs = 86_400_000;
+
+/**
+ * What the rules of a bucket demand of a version now, by the first rule that demands something; `null` for nothing. Pure.
+ * Days count from the midnight, UTC, after the moment from which they are counted
+ * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html, "How S3 calculates how long").
+ */
+export function judge(rules: readonly LifecycleRule[], version: Judged, nowMs: number): Verdict | null {
+  for (const rule of rules) {
+    if (!rule.isEnabled || !fits(rule.filter, version)) continue;
+    const action = demandOf(rule, version, nowMs);
+    if (action === 'remove' && isLocked(version.lock, nowMs)) return null;
+    if (action !== null) return { action, ruleId: rule.id };
+  }
+  return null;
+}
+
+/** Whether a lock keeps a version: a rule has no right to pass one by. */
+function isLocked(lock: ObjectLock | null, nowMs: number): boolean {
+  return lock !== null && (lock.isLegalHold || (lock.retention !== null && lock.retention.untilMs > nowMs));
+}
+
+function demandOf(rule: LifecycleRule, version: Judged, nowMs: number): Verdict['action'] | null {
+  const { expiration, noncurrentExpiration: noncurrent } = rule;
+  if (version.noncurrentAtMs !== null) {
+    if (noncurrent === undefined || dueAtMs(version.noncurrentAtMs, noncurrent.days) > nowMs) return null;
+    return version.newerNoncurrent >= (noncurrent.versionsKept ?? 0) ? 'remove' : null;
+  }
+  if (expiration === undefined || !version.isLatest) return null;
+  // A marker that hides nothing is of no use any more; one that hides versions stays until they are gone.
+  if (version.isMarker) return version.isOnly && isExpired(expiration, version, nowMs) ? 'remove' : null;
+  return !('isMarkerOnly' in expiration) && isExpired(expiration, version, nowMs) ? 'expire' : null;
+}
+
+function isExpired(
+  expiration: NonNullable<LifecycleRule['expiration']>,
+  { modifiedAtMs }: Judged,
+  nowMs: number,
+): boolean {
+  if ('days' in expiration) return dueAtMs(modifiedAtMs, expiration.days) <= nowMs;
+  return 'isMarkerOnly' in expiration || expiration.atMs <= nowMs;
+}
+
+/** The midnight after `days` days from a moment on. */
+function dueAtMs(fromMs: number, days: number): number {
+  return (Math.floor(fromMs / dayMs) + days + 1) * dayMs;
+}
+
+/** The moment before which something must have come for `days` to be over now. */
+export function beforeMs(days: number, nowMs: number): number {
+  return (Math.floor(nowMs / dayMs) - days) * dayMs;
+}
+
+/** Whether a filter takes a version in. A delete marker has neither tags nor a size, so that filters on them pass it by. */
+function fits({ prefix = '', tags, sizeGreaterThan, sizeLessThan }: LifecycleFilter, version: Judged): boolean {
+  if (!version.key.startsWith(prefix)) return false;
+  if (version.isMarker) return tags === undefined && sizeGreaterThan === undefined && sizeLessThan === undefined;
+  if (sizeGreaterThan !== undefined && version.sizeBytes <= sizeGreaterThan) return false;
+  if (sizeLessThan !== undefined && version.sizeBytes >= sizeLessThan) return false;
+  return Object.entries(tags ?? {}).every(([name, value]) => version.tags[name] === value);
+}
+
+/** The rule by which an open upload is given up now, if there is one. Its size is not known, so that no filter on it fits. */
+export function judgeUpload(
+  rules: readonly LifecycleRule[],
+  { key, createdAtMs }: { readonly key: string; readonly createdAtMs: number },
+  nowMs: number,
+): string | null {
+  for (const { id, isEnabled, filter, abortUploadsAfterDays: days } of rules) {
+    const { prefix = '', sizeGreaterThan, sizeLessThan } = filter;
+    if (!isEnabled || days === undefined || !key.startsWith(prefix)) continue;
+    if (sizeGreaterThan === undefined && sizeLessThan === undefined && dueAtMs(createdAtMs, days) <= nowMs) return id;
+  }
+  return null;
+}
