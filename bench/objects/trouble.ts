@@ -49,7 +49,7 @@ export async function benchObjectTrouble(): Promise<void> {
     part: 1,
     storageKey: 'k',
     sizeBytes: bytes.length,
-    storedBytes: bytes.length,
+    storedBytes: blob.length,
     crc32: crc32(bytes),
     form: null,
   };

@@ -91,7 +91,7 @@ describe('a server under trouble', () => {
       const beganAtMs = performance.now();
       for (let time = 0; time < 10; time++) assert.equal(await read('a'), 'of a');
       const tookMs = performance.now() - beganAtMs;
-      assert.ok(tookMs < 5_000, `10 reads took ${tookMs} ms while ${name} hung`);
+      assert.ok(tookMs < 10_000, `10 reads took ${tookMs} ms while ${name} hung`);
       hold.letGo();
     }
     assert.ok((await metric('object_read_hedges_total')) >= 1);

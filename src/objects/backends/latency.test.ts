@@ -67,8 +67,10 @@ describe('what is known of reading from a backend', () => {
     answer(50, 20);
     health.abandoned(1);
     assert.equal(health.latencyMs, 50);
+    const { p95Ms } = health;
     for (let time = 0; time < 20; time++) health.abandoned(500);
     assert.ok(health.latencyMs > 400);
+    assert.equal(health.p95Ms, p95Ms, 'how long is waited does not rise by itself');
   });
 
   test('holds faults against it, until they are long ago', () => {

@@ -46,7 +46,7 @@ export class ReadHealth implements ReadHealthView {
 
   /** The first bytes came, or the answer that there are none. */
   answered(tookMs: number): void {
-    this.#measure(tookMs);
+    this.#quantiles.add(tookMs, this.#measure(tookMs));
     this.#noteFault(false);
   }
 
@@ -56,7 +56,10 @@ export class ReadHealth implements ReadHealthView {
     this.#place();
   }
 
-  /** Nobody waited any longer. It would have taken more than this, which tells something when this is much already. */
+  /**
+   * Nobody waited any longer. It would have taken more than this, which tells something when this is much already. It is no
+   * part of the percentile: that decides how long is waited, and would rise by its own decisions.
+   */
   abandoned(afterMs: number): void {
     if (this.#measuredAtMs === null || afterMs > this.#latencyMs) this.#measure(afterMs);
   }
@@ -89,14 +92,15 @@ export class ReadHealth implements ReadHealthView {
     this.#probedAtMs = this.#clock.nowMs();
   }
 
-  #measure(tookMs: number): void {
+  /** Gives how long before it was measured last. */
+  #measure(tookMs: number): number {
     const nowMs = this.#clock.nowMs();
     const ageMs = this.#measuredAtMs === null ? Number.POSITIVE_INFINITY : Math.max(0, nowMs - this.#measuredAtMs);
     const weight = Math.max(smoothing, 1 - 0.5 ** (ageMs / halfLifeMs));
     this.#latencyMs += (tookMs - this.#latencyMs) * weight;
     this.#measuredAtMs = nowMs;
-    this.#quantiles.add(tookMs, ageMs);
     this.#place();
+    return ageMs;
   }
 
   #noteFault(isFault: boolean): void {

@@ -107,7 +107,7 @@ export class Hedging {
     if (!this.#hedges.spend()) {
       this.counts.refusals += 1;
       // One that is stuck is left all the same, when the other is so quick that it can bear it.
-      if (boundOf(spare) > boundMaxMs / 4 || (await race.isOverWithin(boundMaxMs - boundMs))) return race.winner();
+      if (!isQuick(spare) || (await race.isOverWithin(boundMaxMs - boundMs))) return race.winner();
     }
     this.counts.hedges += 1;
     const second = race.begin(spare);
@@ -208,6 +208,11 @@ class ShareBudget {
 function boundOf({ known }: Candidate): number {
   const p95Ms = known.reads?.p95Ms ?? null;
   return p95Ms === null ? boundMaxMs : Math.min(boundMaxMs, Math.max(boundMinMs, p95Ms * boundFactor));
+}
+
+/** Whether it answers in a quarter of the longest wait; one of which too little is known has the benefit of the doubt. */
+function isQuick({ known }: Candidate): boolean {
+  return (known.reads?.p95Ms ?? 0) * boundFactor <= boundMaxMs / 4;
 }
 
 function isWell({ known }: Candidate): boolean {

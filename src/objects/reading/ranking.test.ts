@@ -33,7 +33,7 @@ class Sim {
       part: 1,
       storageKey: 'k',
       sizeBytes: bytes.length,
-      storedBytes: bytes.length,
+      storedBytes: bytes.length + 1,
       crc32: crc32(bytes),
       form: null,
     };
