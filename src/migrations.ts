@@ -7,6 +7,7 @@ import { accessMigration } from './objects/migrations/0004_access.ts';
 import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
 import { storedFormsMigration } from './objects/migrations/0011_stored_forms.ts';
 import { upkeepMigration } from './objects/migrations/0013_upkeep.ts';
+import { keepingMigration } from './objects/migrations/0016_keeping.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
 import { notificationsMigration } from './notifications/migrations/0012_notifications.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
@@ -30,4 +31,5 @@ export const migrations: readonly Migration[] = [
   notificationsMigration,
   upkeepMigration,
   storageMigrationsMigration,
+  keepingMigration,
 ];

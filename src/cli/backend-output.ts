@@ -1,3 +1,4 @@
+import { formatDuration } from '../kernel/config/duration.ts';
 import { formatSize } from '../kernel/config/size.ts';
 import type { ReplyOf } from '../kernel/http/contract.ts';
 import type { objectBackendContract } from '../objects/backends/contract.ts';
@@ -58,6 +59,7 @@ export function backendFacts(one: BackendReply): string[] {
     ['to be deleted', size(one.orphan_bytes)],
     ['being written', size(one.claimed_bytes)],
     ['copies', count(one.copies)],
+    ...drainFacts(one.drain),
     ['largest object', sizeOrNull(one.object_bytes_max)],
     [`requests ${usage.month}`, limited(String(usage.requests), text(usage.requests_max))],
     [`written ${usage.month}`, limited(size(usage.ingress_bytes), sizeOrNull(usage.ingress_bytes_max))],
@@ -104,4 +106,16 @@ function labels(all: Readonly<Record<string, string>>): string | null {
 function texts(all: Readonly<Record<string, string>>): string | null {
   const parts = Object.entries(all).map(([key, value]) => `${key}=${value}`);
   return parts.length === 0 ? null : parts.join(' ');
+}
+
+/** How far a drain is, and what stands in its way. */
+function drainFacts(drain: BackendReply['drain']): readonly (readonly [string, string | null])[] {
+  if (drain === null) return [];
+  const { completed_at: completedAt, bytes_left: bytesLeft, bytes_per_second: rate, seconds_left: seconds } = drain;
+  const pace = rate === null ? '' : `, ${size(rate)}/s`;
+  const left = seconds === null ? '' : `, ${formatDuration(seconds * 1_000)} left`;
+  return [
+    ['drain', completedAt === null ? `${size(bytesLeft)} to go${pace}${left}` : `complete since ${completedAt}`],
+    ...drain.blocked.map(({ reason, count: number }) => ['blocked', `${number}: ${printable(reason)}`] as const),
+  ];
 }

@@ -119,5 +119,15 @@ describe('the backend commands', () => {
     const failed = await holdfast(['test', 'disk2']);
     assert.equal(failed.code, 1);
     assert.match(failed.out, /write +failed +[\d.]+ ms +The memory backend is full\./);
+    const unsure = await holdfast(['remove', 'disk2', '--purge']);
+    assert.equal(unsure.code, 9);
+    assert.match(
+      unsure.err,
+      /^Purging disk2 forgets 0 copies for good\. .* Go on\? Nobody is here to answer: give --yes/,
+    );
+    const purged = await holdfast(['remove', 'disk2', '--purge', '--yes']);
+    assert.deepEqual(purged, { code: 0, out: 'Backend disk2 is being purged.\n', err: '' });
+    const shown = await holdfast(['show', 'disk2']);
+    assert.match(shown.out, /^state +purging$/m);
   });
 });

@@ -4,6 +4,7 @@ import type { BodyOf } from '../kernel/http/contract.ts';
 import { objectBackendContract as contract } from '../objects/backends/contract.ts';
 import { type BackendFlags, limitsOf, pairOption, pairs, secretsOf } from './backend-options.ts';
 import { backendFacts, backendLines, probeLines, troubleLines } from './backend-output.ts';
+import { purgeBackend } from './backend-purge.ts';
 import { connect } from './connection.ts';
 import { examples } from './examples.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -13,6 +14,11 @@ interface ChangeFlags extends BackendFlags {
   readonly unset?: readonly string[];
   readonly unsetSecret?: readonly string[];
   readonly force?: boolean;
+}
+
+interface RemoveFlags {
+  readonly purge?: boolean;
+  readonly yes?: boolean;
 }
 
 type ChangeBody = BodyOf<typeof contract.changeObjectBackend>;
@@ -132,13 +138,16 @@ function registerEnding(backend: Command): void {
     });
   backend
     .command('remove <name>')
-    .description('forget a place where nothing stands any more')
-    .addHelpText('after', examples('backend remove disk1'))
-    .action(async (name: string, _options: unknown, command: Command) => {
+    .description('forget a place where nothing stands any more, or one that is lost for good')
+    .option('--purge', 'also with copies that stand there: what has no other copy is lost')
+    .option('--yes', 'without asking')
+    .addHelpText('after', examples('backend remove disk1', 'backend remove disk1 --purge'))
+    .action(async (name: string, flags: RemoveFlags, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
-      await client.call(contract.removeObjectBackend, { params: { backend: name } });
+      if (flags.purge === true) await purgeBackend(client, name, flags.yes === true);
+      else await client.call(contract.removeObjectBackend, { params: { backend: name }, query: {} });
       if (isJson) output.line(json({ name }));
-      else output.line(`Backend ${name} is removed.`);
+      else output.line(flags.purge === true ? `Backend ${name} is being purged.` : `Backend ${name} is removed.`);
     });
 }
 

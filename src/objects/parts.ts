@@ -29,9 +29,13 @@ import { keepKeyBlobs } from './encryption/key-blobs.ts';
 import { Keyring, refuseLostKeys } from './encryption/keyring.ts';
 import { loadRootKeys } from './encryption/load-root-keys.ts';
 import { cleanupKeeper } from './keepers/cleanup.ts';
+import { drainsKeeper } from './keepers/drains.ts';
 import { encryptionKeyKeeper } from './keepers/encryption-keys.ts';
 import { intentKeeper } from './keepers/intents.ts';
 import { lifecycleKeeper } from './keepers/lifecycle.ts';
+import { overReplicationKeeper } from './keepers/over-replication.ts';
+import { readBackRule } from './keepers/read-back.ts';
+import { rebalancerKeeper } from './keepers/rebalancer.ts';
 import { reconcileKeeper } from './keepers/reconcile.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
 import { rewriteKeeper } from './keepers/rewriter.ts';
@@ -203,14 +207,21 @@ function createKeepers(
   const { store, clock, newId, owner, log } = options;
   const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
   const { objectSecondLookMs: secondLookMs, objectRetryWaitMs: retryWaitMs } = options.values;
+  const { objectUnhealthyAfterMs: unhealthyAfterMs, objectReadBack } = options.values;
+  const { objectRebalancePercent, objectRebalancePeriodMs } = options.values;
   const { writer, buckets, badCopies } = gateway;
   const { capacity, leftovers } = writer;
   const onBadCopy = (copy: Copy) => badCopies.report(copy);
+  const isReadBack = readBackRule(objectReadBack);
+  const moving = { store, registry, capacity, leftovers, newId, clock, owner, isReadBack };
   return [
     rewriteKeeper({ store, registry, buckets, encryption, writer, newId, clock, onBadCopy }, keeperPeriodMs),
     cleanupKeeper({ store, registry, clock, owner, periodMs: cleanupPeriodMs, secondLookMs, retryWaitMs }),
     intentKeeper(store, clock, keeperPeriodMs),
-    replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, keeperPeriodMs),
+    replicatorKeeper({ ...moving, retryWaitMs, unhealthyAfterMs }, keeperPeriodMs),
+    overReplicationKeeper({ store, registry, clock }, keeperPeriodMs),
+    rebalancerKeeper({ ...moving, threshold: objectRebalancePercent / 100 }, objectRebalancePeriodMs),
+    drainsKeeper({ store, registry, clock }, keeperPeriodMs),
     storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, keeperPeriodMs),
     ...(keyring === null ? [] : [encryptionKeyKeeper({ keyring, registry, periodMs: keyPeriodMs, onError })]),
     ...upkeepKeepers(options, registry, gateway),

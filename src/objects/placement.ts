@@ -23,9 +23,7 @@ export function rankBackends(
   wishes: Wishes,
   holders: readonly Pick<PlacementCandidate, 'name' | 'labels'>[] = [],
 ): string[] {
-  const fitting = candidates.filter(({ labels }) =>
-    Object.entries(wishes.requiredLabels).every(([label, value]) => labels[label] === value),
-  );
+  const fitting = candidates.filter((candidate) => fitsLabels(candidate, wishes.requiredLabels));
   const ranked = fitting.toSorted(
     wishes.placement === 'pack'
       ? (a, b) => a.position - b.position || compare(a.name, b.name)
@@ -38,6 +36,19 @@ export function rankBackends(
   return spreadDomains(ranked, wishes.failureDomain, holders).map(({ name }) => name);
 }
 
+/** Whether a backend carries all labels that are required. */
+export function fitsLabels(
+  { labels }: Pick<PlacementCandidate, 'labels'>,
+  requiredLabels: BucketSettings['requiredLabels'],
+): boolean {
+  return Object.entries(requiredLabels).every(([label, value]) => labels[label] === value);
+}
+
+/** The failure domain of a backend; one without the label is a domain of its own. */
+export function domainOf({ name, labels }: Pick<PlacementCandidate, 'name' | 'labels'>, label: string): string {
+  return labels[label] ?? `\n${name}`;
+}
+
 /** First one of each failure domain, then a second of each, and so on; the order within is kept. */
 function spreadDomains(
   ranked: readonly PlacementCandidate[],
@@ -47,11 +58,12 @@ function spreadDomains(
   if (label === null) return ranked;
   const rounds: PlacementCandidate[][] = [];
   const seen = new Map<string, number>();
-  // A backend without the label is a domain of its own.
-  const domainOf = (one: Pick<PlacementCandidate, 'name' | 'labels'>) => one.labels[label] ?? `\n${one.name}`;
-  for (const holder of holders) seen.set(domainOf(holder), (seen.get(domainOf(holder)) ?? 0) + 1);
+  for (const holder of holders) {
+    const domain = domainOf(holder, label);
+    seen.set(domain, (seen.get(domain) ?? 0) + 1);
+  }
   for (const candidate of ranked) {
-    const domain = domainOf(candidate);
+    const domain = domainOf(candidate, label);
     const round = seen.get(domain) ?? 0;
     seen.set(domain, round + 1);
     (rounds[round] ??= []).push(candidate);

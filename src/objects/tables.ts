@@ -144,9 +144,40 @@ export interface ShortfallRow {
   due_at: number;
   attempts: number;
   last_error: string | null;
+  /** Names of backends where it could not be written, the latest last; JSON. */
+  failed_targets: string | null;
   claimed_by: string | null;
   claimed_until: number;
   created_at: number;
   /** Since when a copy is owed because another was damaged; `null` when none was. */
   damaged_at: number | null;
+}
+
+export interface SurplusRow {
+  content_id: string;
+  part: number;
+  waits_for: string;
+  due_at: number;
+  attempts: number;
+  last_error: string | null;
+  created_at: number;
+}
+
+export interface OutageRow {
+  backend: string;
+  since: number;
+  reason: string;
+  away_at: number | null;
+  walked_to: string;
+  is_walked: number;
+}
+
+export interface DrainRow {
+  backend: string;
+  started_at: number;
+  bytes_left: number | null;
+  bytes_per_second: number | null;
+  measured_at: number | null;
+  completed_at: number | null;
+  walked_to: string;
 }

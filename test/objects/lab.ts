@@ -1,4 +1,4 @@
-import { type Clock, createIdSource } from '../../src/kernel/ids.ts';
+import { type Clock, type IdSource, createIdSource } from '../../src/kernel/ids.ts';
 import type { Keeper } from '../../src/kernel/keepers/keeper.ts';
 import { registerReplica, releaseReplica } from '../../src/kernel/operations/ownership.ts';
 import { openStore } from '../../src/kernel/store/open.ts';
@@ -15,7 +15,11 @@ import { ObjectEncryption } from '../../src/objects/encryption/encryption.ts';
 import type { Keyring } from '../../src/objects/encryption/keyring.ts';
 import type { RootKeys } from '../../src/objects/encryption/load-root-keys.ts';
 import { cleanupKeeper } from '../../src/objects/keepers/cleanup.ts';
+import { drainsKeeper } from '../../src/objects/keepers/drains.ts';
 import { intentKeeper } from '../../src/objects/keepers/intents.ts';
+import { overReplicationKeeper } from '../../src/objects/keepers/over-replication.ts';
+import { readBackRule } from '../../src/objects/keepers/read-back.ts';
+import { rebalancerKeeper } from '../../src/objects/keepers/rebalancer.ts';
 import { type UnknownPolicy, reconcileKeeper } from '../../src/objects/keepers/reconcile.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
 import { lifecycleKeeper } from '../../src/objects/keepers/lifecycle.ts';
@@ -38,7 +42,10 @@ export interface LabBackend extends TestBackend {
 
 type LabKeeper =
   | 'cleanup'
+  | 'drains'
   | 'intents'
+  | 'rebalancer'
+  | 'overReplication'
   | 'replicator'
   | 'rewriter'
   | 'uploads'
@@ -46,6 +53,14 @@ type LabKeeper =
   | 'lifecycle'
   | 'scrubber'
   | 'reconciler';
+
+interface KeeperWishes {
+  readonly secondLookMs?: number;
+  readonly unhealthyAfterMs?: number;
+  readonly readBack?: 'always' | 'never';
+  readonly scrubRate?: Rate;
+  readonly unknown?: UnknownPolicy;
+}
 
 /** A gateway process as a test sees it: it can be ended without a word and started again on the same store. */
 export interface Lab {
@@ -65,12 +80,8 @@ export interface Lab {
   /** Copies that were told to be bad, and errors that nobody saw. */
   readonly problems: string[];
   bucket(name: string, settings?: Partial<BucketSettings>): Promise<void>;
-  setState(backend: string, state: 'active' | 'draining'): Promise<void>;
-  keepers(options?: {
-    readonly secondLookMs?: number;
-    readonly scrubRate?: Rate;
-    readonly unknown?: UnknownPolicy;
-  }): Record<LabKeeper, Keeper>;
+  setState(backend: string, state: State): Promise<void>;
+  keepers(options?: KeeperWishes): Record<LabKeeper, Keeper>;
   /** Runs the keepers until nothing is left for them, or `roundsMax` is reached. */
   settle(roundsMax?: number): Promise<void>;
   check(): Promise<CheckReport>;
@@ -94,7 +105,7 @@ export class LabClock implements Clock {
   }
 }
 
-type State = 'active' | 'draining';
+type State = 'active' | 'draining' | 'purging';
 
 const signal = new AbortController().signal;
 const dayMs = 86_400_000;
@@ -187,19 +198,7 @@ async function enter(place: Place): Promise<Lab> {
     onBadCopy,
     onError,
   });
-  const { capacity, leftovers } = gateway.writer;
-  const forget = gateway.locator.forget.bind(gateway.locator);
-  const keepers: Lab['keepers'] = ({ secondLookMs = 0, scrubRate: rate = noLimit, unknown = 'report' } = {}) => ({
-    cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
-    intents: intentKeeper(store, clock, 1),
-    replicator: replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, 1),
-    rewriter: rewriteKeeper({ store, registry, ...gateway, encryption, newId, clock, onBadCopy }, 1),
-    migrator: storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, 1),
-    uploads: uploadKeeper({ store, clock, periodMs: 1, idleMsMax: 7 * dayMs, onError }),
-    lifecycle: lifecycleKeeper({ store, newId, clock, forget, onError }, 1),
-    scrubber: scrubKeeper({ store, registry, clock, periodMs: 1, intervalMs: 30 * dayMs, rate, onError }),
-    reconciler: reconcileKeeper({ store, registry, newId, clock, periodMs: 0, unknown, graceMs: dayMs, onError }),
-  });
+  const shared = { store, registry, gateway, encryption, newId, clock, owner, onBadCopy, onError };
   const lab: Lab = {
     store,
     calls,
@@ -216,7 +215,7 @@ async function enter(place: Place): Promise<Lab> {
       await real.write(setTestState, { name, state });
       setState(name, state);
     },
-    keepers,
+    keepers: (options) => labKeepers(shared, options),
     settle: (roundsMax = 12) => settle(lab, roundsMax),
     check: () => checkGateway(real, registry, { isDeep: true, signal }),
     another: async () => enter({ ...place, store: real.exclusive ? real : await place.open(), isFirst: false }),
@@ -233,15 +232,51 @@ async function enter(place: Place): Promise<Lab> {
   return lab;
 }
 
-const left = `select (select count(*) from cleanup where state = 'waiting') + (select count(*) from shortfalls) as n`;
+interface KeeperParts {
+  readonly store: Store;
+  readonly registry: ObjectBackendRegistry;
+  readonly gateway: RunningGateway;
+  readonly encryption: ObjectEncryption;
+  readonly newId: IdSource;
+  readonly clock: Clock;
+  owner(): string;
+  onBadCopy(copy: Copy, reason: string): void;
+  onError(error: unknown, about: string): void;
+}
+
+function labKeepers(parts: KeeperParts, options: KeeperWishes = {}): Record<LabKeeper, Keeper> {
+  const { store, registry, gateway, encryption, newId, clock, owner, onBadCopy, onError } = parts;
+  const { secondLookMs = 0, unhealthyAfterMs = 365 * dayMs, readBack = 'never' } = options;
+  const { scrubRate: rate = noLimit, unknown = 'report' } = options;
+  const { capacity, leftovers } = gateway.writer;
+  const forget = gateway.locator.forget.bind(gateway.locator);
+  const moving = { store, registry, capacity, leftovers, newId, clock, owner, isReadBack: readBackRule(readBack) };
+  return {
+    cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
+    intents: intentKeeper(store, clock, 1),
+    drains: drainsKeeper({ store, registry, clock }, 1),
+    rebalancer: rebalancerKeeper({ ...moving, threshold: 0.1 }, 1),
+    overReplication: overReplicationKeeper({ store, registry, clock }, 1),
+    replicator: replicatorKeeper({ ...moving, retryWaitMs, unhealthyAfterMs }, 1),
+    rewriter: rewriteKeeper({ store, registry, ...gateway, encryption, newId, clock, onBadCopy }, 1),
+    migrator: storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, 1),
+    uploads: uploadKeeper({ store, clock, periodMs: 1, idleMsMax: 7 * dayMs, onError }),
+    lifecycle: lifecycleKeeper({ store, newId, clock, forget, onError }, 1),
+    scrubber: scrubKeeper({ store, registry, clock, periodMs: 1, intervalMs: 30 * dayMs, rate, onError }),
+    reconciler: reconcileKeeper({ store, registry, newId, clock, periodMs: 0, unknown, graceMs: dayMs, onError }),
+  };
+}
+
+const left = `select (select count(*) from cleanup where state = 'waiting') + (select count(*) from shortfalls)
+  + (select count(*) from surpluses where waits_for = '') as n`;
 
 async function settle(lab: Lab, roundsMax: number): Promise<void> {
-  const { intents, cleanup, replicator } = lab.keepers();
+  const { intents, cleanup, replicator, overReplication } = lab.keepers();
   await lab.gateway.writer.settle();
   await lab.gateway.badCopies.settle();
   for (let round = 0; round < roundsMax; round++) {
     await lab.gateway.writer.leftovers.giveUp();
-    for (const keeper of [intents, replicator, cleanup]) await keeper.run(signal);
+    for (const keeper of [intents, replicator, overReplication, cleanup]) await keeper.run(signal);
     const [row] = await lab.store.read((reader) => reader.rows<{ n: number | string }>(left, []));
     if (Number(row!.n) === 0) return;
     // Past every wait and every lease.
@@ -254,9 +289,13 @@ interface StateRow {
   readonly state: string;
 }
 
-/** Anything but active takes no new bytes. */
-function stateIn(rows: readonly StateRow[], name: string): State {
-  return rows.find((row) => row.name === name)!.state === 'active' ? 'active' : 'draining';
+/** As the real registry tells it: anything but active takes no new bytes. */
+function known(state: string): 'active' | 'draining' {
+  return state === 'active' ? state : 'draining';
+}
+
+function stateIn(rows: readonly StateRow[], name: string): 'active' | 'draining' {
+  return known(rows.find((row) => row.name === name)?.state ?? 'removed');
 }
 
 function labRegistry(backends: readonly LabBackend[], calls: CallWatch, rows: readonly StateRow[], store: Store) {
@@ -280,8 +319,8 @@ function labRegistry(backends: readonly LabBackend[], calls: CallWatch, rows: re
     for (const one of all) one.state = stateIn(now, one.name);
   };
   const registry: ObjectBackendRegistry = { all, get, refresh, close: async () => {} };
-  const setState = (name: string, state: 'active' | 'draining') => {
-    all.find((one) => one.name === name)!.state = state;
+  const setState = (name: string, state: State) => {
+    all.find((one) => one.name === name)!.state = known(state);
   };
   return { registry, setState };
 }

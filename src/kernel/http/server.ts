@@ -101,11 +101,11 @@ export function createHttpServer(options: HttpOptions, routes: readonly Route[])
     };
   });
   const compileSerializer = SerializerSelector()({}, {});
-  app.setSerializerCompiler((route) => {
+  app.setSerializerCompiler((definition) => {
     // As above: made at the start for every route, they take most of its time.
     let serialize: ReturnType<typeof compileSerializer> | undefined;
     return (value: unknown) =>
-      (serialize ??= compileSerializer(route as Parameters<typeof compileSerializer>[0]))(value);
+      (serialize ??= compileSerializer(definition as Parameters<typeof compileSerializer>[0]))(value);
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {

@@ -30,7 +30,7 @@ const skipTest = Type.Optional(
 export const objectBackendSchema = Type.Object({
   name: Type.String(),
   kind: Type.String(),
-  state: Type.Enum(['active', 'draining', 'migrating']),
+  state: Type.Enum(['active', 'draining', 'migrating', 'purging']),
   problem: nullable(Type.String({ description: 'Why it could not be opened.' })),
   config: Type.Record(Type.String(), Type.String()),
   secrets: Type.Array(Type.String(), { description: 'The names of its secrets; their values are never shown.' }),
@@ -71,6 +71,18 @@ export const objectBackendSchema = Type.Object({
     total_bytes: nullableBytes,
     checked_at: timeSchema,
   }),
+  drain: nullable(
+    Type.Object({
+      started_at: timeSchema,
+      completed_at: nullable(timeSchema),
+      bytes_left: Type.Integer({ format: 'int64', description: 'With what waits for deletion.' }),
+      bytes_per_second: nullable(Type.Integer()),
+      seconds_left: nullable(Type.Integer({ description: 'At this rate.' })),
+      blocked: Type.Array(Type.Object({ reason: Type.String(), count: Type.Integer() }), {
+        description: 'Why copies have nowhere to go, and how many of the first ones.',
+      }),
+    }),
+  ),
   version: Type.Integer(),
   created_at: timeSchema,
   updated_at: timeSchema,
@@ -165,11 +177,23 @@ export const objectBackendContract = {
     id: 'remove_backend',
     method: 'DELETE',
     path: '/api/v1/backends/{backend}',
-    summary: 'Forgets a place where nothing stands any more',
+    summary: 'Forgets a place where nothing stands any more, or one that is lost for good with all that stood there',
     tag: 'backends',
     role: 'admin',
     status: 204,
     params,
+    query: Type.Object(
+      {
+        purge: Type.Optional(Type.Boolean({ description: 'Also when copies stand there, which are forgotten.' })),
+        confirm: Type.Optional(
+          Type.String({
+            maxLength: 4_096,
+            description: 'What the refusal of a purge without it gave; it holds for a minute, and for just that loss.',
+          }),
+        ),
+      },
+      closed,
+    ),
     reply: Type.Null(),
   }),
   drainObjectBackend: endpoint({

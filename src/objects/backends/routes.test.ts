@@ -74,6 +74,7 @@ describe('the API of backends', () => {
         over: [],
       },
       breaker: { state: 'closed', reason: null, retry_after_ms: 0 },
+      drain: null,
       version: 1,
     });
     assert.equal((await ask('POST', '', wanted)).status, 409);
@@ -107,7 +108,12 @@ describe('the API of backends', () => {
   });
 
   test('drains one and takes that back', async () => {
-    assert.equal((await ask('POST', '/disk1/drain')).body['state'], 'draining');
+    const { state, drain } = (await ask('POST', '/disk1/drain')).body;
+    assert.equal(state, 'draining');
+    const { started_at: startedAt, ...progress } = drain as { started_at: string };
+    assert.ok(Date.parse(startedAt) > 0);
+    const nothing = { completed_at: null, bytes_left: 0, bytes_per_second: null, seconds_left: null, blocked: [] };
+    assert.deepEqual(progress, nothing);
     assert.equal((await ask('DELETE', '/disk1/drain')).body['state'], 'active');
     assert.equal((await ask('POST', '/disk2/drain')).status, 404);
   });
@@ -143,6 +149,10 @@ describe('the API of backends', () => {
     const refused = await ask('DELETE', '/disk1');
     assert.equal(refused.status, 409);
     assert.deepEqual(refused.body['details'], { reason: 'in_use', copies: 1, intents: 0, cleanup: 0 });
+    const unconfirmed = await ask('DELETE', '/disk1?purge=true');
+    const { reason, copies } = unconfirmed.body['details'] as Record<string, unknown>;
+    assert.deepEqual([unconfirmed.status, reason, copies], [409, 'unconfirmed', 1]);
+    assert.equal((await ask('DELETE', '/disk1?purge=true&confirm=yes')).status, 400);
     await rig.store.write(runStatement, { sql: 'delete from copies', values: [] });
     assert.deepEqual(await ask('DELETE', '/disk1'), { status: 204, body: {} });
     assert.equal((await ask('GET', '/disk1')).status, 404);

@@ -51,8 +51,9 @@ export function objectBackendRoutes({ service, store, shown }: ObjectBackendRout
       const { skip_test: isTestSkipped = false, force: isForced = false } = body;
       return shown(await service.change(params.backend, { ...body, isTestSkipped, isForced }, caller.name));
     }),
-    route(objectBackendContract.removeObjectBackend, async ({ params, caller }) => {
-      await service.remove(params.backend, caller.name);
+    route(objectBackendContract.removeObjectBackend, async ({ params, query, caller }) => {
+      if (query.purge === true) await service.purge(params.backend, query.confirm ?? null, caller.name);
+      else await service.remove(params.backend, caller.name);
       return null;
     }),
     route(objectBackendContract.drainObjectBackend, async ({ params, caller }) =>

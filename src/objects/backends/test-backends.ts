@@ -3,18 +3,26 @@ import { createIdSource, systemClock } from '../../kernel/ids.ts';
 import { createSealer } from '../../kernel/secrets/sealer.ts';
 import { toSecretKey } from '../../kernel/secrets/secret-key.ts';
 import { kernelMigration } from '../../kernel/store/migrations/0001_kernel.ts';
+import { keepersMigration } from '../../kernel/store/migrations/0009_keepers.ts';
 import type { SqlValue, Store } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { type StoreEngine, openFresh } from '../../../test/support/stores.ts';
 import { objectsMigration } from '../migrations/0003_objects.ts';
 import { usageFlushesMigration } from '../migrations/0005_usage_flushes.ts';
+import { keepingMigration } from '../migrations/0016_keeping.ts';
 import type { ObjectBackend, ObjectBackendKind } from './backend.ts';
 import { MemoryObjectBackend } from './memory/memory.ts';
 import { BackendService, type NewBackend } from './management/service.ts';
 import { type ManagedRegistry, type StoreRegistryOptions, openObjectBackendRegistry } from './store-registry.ts';
 import { UsageBook } from './usage.ts';
 
-export const backendMigrations = [kernelMigration, objectsMigration, usageFlushesMigration];
+export const backendMigrations = [
+  kernelMigration,
+  objectsMigration,
+  usageFlushesMigration,
+  keepersMigration,
+  keepingMigration,
+];
 
 export const testSealer = createSealer(toSecretKey(Buffer.alloc(32, 7), 'a test'));
 

@@ -1,15 +1,18 @@
 import type { Static } from 'typebox';
+import { isoTime, isoTimeOrNull } from '../../kernel/operations/view.ts';
 import type { objectBackendSchema, probeSchema } from './contract.ts';
 import type { BackendDetail } from './management/details.ts';
 import type { ProbeReport } from './management/probe.ts';
 
+const shownStates = ['active', 'migrating', 'purging'] as const;
+
 /** A backend as the API tells it. Secrets are named, and nothing else is said of them. */
 export function backendView(detail: BackendDetail): Static<typeof objectBackendSchema> {
-  const { row, books, breaker, health } = detail;
+  const { row, books, breaker, health, drain } = detail;
   return {
     name: row.name,
     kind: row.kind,
-    state: row.state === 'active' || row.state === 'migrating' ? row.state : 'draining',
+    state: shownStates.find((state) => state === row.state) ?? 'draining',
     problem: detail.problem,
     config: JSON.parse(row.config) as Record<string, string>,
     secrets: [...detail.secretNames],
@@ -30,6 +33,14 @@ export function backendView(detail: BackendDetail): Static<typeof objectBackendS
       free_bytes: health.freeBytes,
       total_bytes: health.totalBytes,
       checked_at: new Date(health.checkedAtMs).toISOString(),
+    },
+    drain: drain && {
+      started_at: isoTime(drain.startedAtMs),
+      completed_at: isoTimeOrNull(drain.completedAtMs),
+      bytes_left: Number(drain.bytesLeft),
+      bytes_per_second: drain.bytesPerSecond,
+      seconds_left: drain.secondsLeft,
+      blocked: [...drain.blocked],
     },
     version: row.version,
     created_at: new Date(row.created_at).toISOString(),

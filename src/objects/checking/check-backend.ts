@@ -1,3 +1,4 @@
+import { toCopy } from '../rows.ts';
 import type { CopyRow } from '../tables.ts';
 import { checkCopy } from './check-copy.ts';
 import { type ComparedBackend, compare, isCopy, stillMissing, stillUnknown } from './compare.ts';
@@ -46,7 +47,7 @@ function wrongSize(name: string, copy: CopyRow): Finding {
 
 /** Reads a blob and compares it. What cannot be read is not called damaged. */
 async function checkBytes({ store, name, backend, signal }: CheckBackendOptions, copy: CopyRow): Promise<Finding[]> {
-  const found = await checkCopy(backend, copy, { signal });
+  const found = await checkCopy(backend, toCopy(copy), { signal });
   if (found.verdict === 'good') return [];
   const { storage_key: key } = copy;
   if (found.verdict === 'unreadable') {

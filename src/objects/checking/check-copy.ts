@@ -3,8 +3,7 @@ import type { ObjectBackend } from '../backends/backend.ts';
 import { chunksOf } from '../content/content.ts';
 import { decodeDescription, descriptionBytesMax } from '../content/description.ts';
 import { bodyOf } from '../content/form.ts';
-import { toCopy } from '../rows.ts';
-import type { CopyRow } from '../tables.ts';
+import type { Copy } from '../object.ts';
 
 /** What a look at the bytes of a copy found. What cannot be read is not called bad. */
 export type CopyVerdict =
@@ -24,12 +23,12 @@ export interface CheckCopyOptions {
  */
 export async function checkCopy(
   backend: ObjectBackend,
-  copy: CopyRow,
+  copy: Copy,
   { signal, onBytes }: CheckCopyOptions,
 ): Promise<CopyVerdict> {
   const passed = new PassedBlob(copy);
   try {
-    const blob = await backend.get(copy.storage_key, null, signal);
+    const blob = await backend.get(copy.storageKey, null, signal);
     if (blob === null) return { verdict: 'bad', reason: 'it is not there' };
     try {
       for await (const chunk of chunksOf(blob.content)) {
@@ -50,17 +49,17 @@ export async function checkCopy(
 /** The end of a blob that is kept while it passes: a description, its length and its mark. */
 const endBytesMax = descriptionBytesMax + 8;
 
-/** The check of one blob against the row of its copy. */
+/** The check of one blob against the ledger's word of its copy. */
 class PassedBlob {
-  readonly #copy: CopyRow;
+  readonly #copy: Copy;
   readonly #body: { readonly bytes: number; readonly crc32: number };
   #countBytes = 0;
   #sum = 0;
   #end: Buffer[] = [];
 
-  constructor(copy: CopyRow) {
+  constructor(copy: Copy) {
     this.#copy = copy;
-    this.#body = bodyOf(toCopy(copy));
+    this.#body = bodyOf(copy);
   }
 
   add(chunk: Buffer): void {
@@ -73,7 +72,7 @@ class PassedBlob {
 
   /** Says what is wrong; `null` when nothing is. */
   wrong(): string | null {
-    const { content_id: contentId, part, stored_bytes: storedBytes } = this.#copy;
+    const { contentId, part, storedBytes } = this.#copy;
     if (this.#countBytes !== storedBytes) return `it has ${this.#countBytes} bytes, not ${storedBytes}`;
     if (this.#sum !== this.#body.crc32) return 'its checksum is wrong';
     // What was taken over as it stood has no description.

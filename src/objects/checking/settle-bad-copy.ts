@@ -3,6 +3,7 @@ import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import { keepBadCopy } from '../ledger/keep-bad-copy.ts';
 import { replaceBadCopy } from '../ledger/replace-bad-copy.ts';
+import { toCopy } from '../rows.ts';
 import type { CopyRow } from '../tables.ts';
 import { type CopyVerdict, checkCopy } from './check-copy.ts';
 
@@ -60,7 +61,7 @@ async function look({ registry }: SettleOptions, copy: CopyRow): Promise<CopyVer
   if (known === null) return { verdict: 'unreadable', reason: `the backend ${copy.backend} is not known` };
   const signal = AbortSignal.timeout(lookTimeoutMs + Math.ceil(copy.stored_bytes / bytesPerMs));
   try {
-    return await checkCopy(known.backend, copy, { signal });
+    return await checkCopy(known.backend, toCopy(copy), { signal });
   } catch {
     return { verdict: 'unreadable', reason: 'it took too long' };
   }

@@ -1,13 +1,17 @@
 import { crc32 } from 'node:zlib';
-import { HoldfastError } from '../../kernel/errors/errors.ts';
-import type { ObjectBackend } from '../backends/backend.ts';
+import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
+import { isStoreTrouble } from '../../kernel/store/store.ts';
+import type { KnownBackend } from '../backends/registry.ts';
+import { checkCopy } from '../checking/check-copy.ts';
 import type { Copy } from '../object.ts';
 import { chunksOf } from './content.ts';
 import { bodyOf } from './form.ts';
 
+type Place = Pick<KnownBackend, 'name' | 'backend'>;
+
 export interface CarryBlob {
-  readonly from: ObjectBackend;
-  readonly to: ObjectBackend;
+  readonly from: Place;
+  readonly to: Place;
   readonly source: Copy;
   /** Under which it will stand. */
   readonly storageKey: string;
@@ -18,36 +22,56 @@ export interface CarryBlob {
 
 /**
  * Carries the stored bytes of a copy to another backend as they are, and verifies them on the way. Throws `backend` when
- * they are not what the ledger says, and what reading or writing throws.
+ * they are not what the ledger says, and what reading or writing throws: with `to` as `details.target` when that one is to
+ * blame.
  */
 export async function carryBlob({ from, to, source, storageKey, isReadBack, signal }: CarryBlob): Promise<void> {
-  await withVerified(from, source, source.storageKey, signal, (content) =>
-    to.put(storageKey, content, { sizeBytes: source.storedBytes, signal }),
-  );
-  if (!isReadBack) return;
-  await withVerified(to, source, storageKey, signal, async (content) => {
-    for await (const chunk of content) void chunk;
-  });
-}
-
-async function withVerified(
-  backend: ObjectBackend,
-  source: Copy,
-  storageKey: string,
-  signal: AbortSignal,
-  use: (content: AsyncIterable<Buffer>) => Promise<void>,
-): Promise<void> {
-  const blob = await backend.get(storageKey, null, signal);
-  if (blob === null) throw new HoldfastError('backend', `The blob ${storageKey} is not there.`);
+  const blob = await from.backend.get(source.storageKey, null, signal);
+  if (blob === null) throw new HoldfastError('backend', `The copy on ${from.name} is not there.`);
+  const content = new Watched(verified(chunksOf(blob.content), from.name, source));
   try {
-    await use(verified(chunksOf(blob.content), source));
+    await to.backend.put(storageKey, content.chunks(), { sizeBytes: source.storedBytes, signal });
+    if (isReadBack) await readBack(to, { ...source, storageKey }, signal);
+  } catch (error) {
+    if (content.isBroken || signal.aborted || isStoreTrouble(error)) throw error;
+    const { kind, message, details } = toErrorData(error);
+    throw new HoldfastError(kind, message, { ...details, target: to.name }, error);
   } finally {
     blob.cancel();
   }
 }
 
+async function readBack({ name, backend }: Place, copy: Copy, signal: AbortSignal): Promise<void> {
+  const found = await checkCopy(backend, copy, { signal });
+  if (found.verdict === 'good') return;
+  throw new HoldfastError(
+    'backend',
+    `${name} took a copy, and what it gives is not what was written: ${found.reason}.`,
+  );
+}
+
+/** Passes content on, and knows whether it is the content that broke when something does. */
+class Watched {
+  readonly #chunks: AsyncIterable<Buffer>;
+  isBroken = false;
+
+  constructor(chunks: AsyncIterable<Buffer>) {
+    this.#chunks = chunks;
+  }
+
+  async *chunks(): AsyncGenerator<Buffer> {
+    this.isBroken = true;
+    for await (const chunk of this.#chunks) {
+      this.isBroken = false;
+      yield chunk;
+      this.isBroken = true;
+    }
+    this.isBroken = false;
+  }
+}
+
 /** Passes a blob on and breaks it off when the body in it is not what the ledger says; that takes no key. */
-async function* verified(chunks: AsyncIterable<Buffer>, source: Copy): AsyncGenerator<Buffer> {
+async function* verified(chunks: AsyncIterable<Buffer>, place: string, source: Copy): AsyncGenerator<Buffer> {
   const body = bodyOf(source);
   let countBytes = 0;
   let sum = 0;
@@ -56,14 +80,11 @@ async function* verified(chunks: AsyncIterable<Buffer>, source: Copy): AsyncGene
     if (own.length > 0) sum = crc32(own, sum);
     countBytes += chunk.length;
     if (countBytes >= body.bytes && sum !== body.crc32) {
-      throw new HoldfastError('backend', `The copy ${source.storageKey} is damaged: its checksum is wrong.`);
+      throw new HoldfastError('backend', `The copy on ${place} is damaged: its checksum is wrong.`);
     }
     yield chunk;
   }
-  if (countBytes !== source.storedBytes) {
-    throw new HoldfastError(
-      'backend',
-      `The copy ${source.storageKey} has ${countBytes} bytes, not ${source.storedBytes}.`,
-    );
-  }
+  if (countBytes === source.storedBytes) return;
+  const sentence = `The copy on ${place} is damaged: it has ${countBytes} bytes, not ${source.storedBytes}.`;
+  throw new HoldfastError('backend', sentence);
 }

@@ -1,109 +1,152 @@
-import type { Keeper } from '../../kernel/keepers/keeper.ts';
-import { defaultBucketSettings } from '../bucket.ts';
+import { toErrorData } from '../../kernel/errors/errors.ts';
+import type { Keeper, ReportProgress } from '../../kernel/keepers/keeper.ts';
+import { queueAway } from '../ledger/outages.ts';
 import type { Copy } from '../object.ts';
 import { claimShortfalls, dropCopy, queueDraining, settleShortfall } from '../ledger/shortfalls.ts';
-import { findBucket } from '../queries/queries.ts';
-import { toCopy } from '../rows.ts';
-import type { CopyRow, ShortfallRow } from '../tables.ts';
+import { type ContentWishes, wishesOf } from '../ledger/wanted-copies.ts';
+import type { ShortfallRow } from '../tables.ts';
+import type { CapacityView } from '../writing/capacity.ts';
 import { backoffMs, inParallel } from './batches.ts';
+import { FailedTargets } from './failed-targets.ts';
 import { owedFinder } from './find-owed.ts';
-import { type ReplicateOptions, type ReplicateTarget, replicate } from './replicate.ts';
+import { whyNowhere } from './nowhere.ts';
+import { OutageWatch } from './outage-watch.ts';
+import { type ReplicateOptions, replicate } from './replicate.ts';
+import { storedCopies } from './stored-copies.ts';
 
 const batchSize = 100;
 const batchesMax = 100;
 const leaseMs = 15 * 60_000;
 const lastWaitMs = 3_600_000;
+/** How many targets are tried for one copy before it is left for later. */
+const targetsMax = 3;
 
 export interface ReplicatorOptions extends ReplicateOptions {
+  readonly capacity: CapacityView;
   /** Before a copy that failed is tried again; it doubles each time. */
   readonly retryWaitMs: number;
+  /** How long a backend may be out of order before its copies count as missing. */
+  readonly unhealthyAfterMs: number;
+}
+
+/** What one run knows beside the ledger. */
+interface Run {
+  /** Backends whose copies count as missing. */
+  readonly away: ReadonlySet<string>;
+  readonly targets: FailedTargets;
+  readonly signal: AbortSignal;
+}
+
+/** What failed for a content in all its attempts; grows as more is tried. */
+interface Attempt {
+  readonly row: ShortfallRow;
+  failedTargets: readonly string[];
 }
 
 /** Makes the copies that contents want, and moves those that stand on draining backends. */
 export function replicatorKeeper(options: ReplicatorOptions, periodMs: number): Keeper {
-  const { store, clock, owner, retryWaitMs } = options;
-  const findOwed = owedFinder(store, clock);
+  const { store, clock, owner } = options;
+  const name = 'object-replicator';
+  const findOwed = owedFinder(store, clock, name);
+  const watch = new OutageWatch(options);
   return {
-    name: 'object-replicator',
-    summary: 'Makes missing copies of objects, and moves copies off backends that are drained.',
+    name,
+    summary: 'Makes missing copies of objects, and moves copies off backends that are drained or do not work.',
     periodMs,
-    run: async (signal) => {
-      let settled = 0;
-      let failed = 0;
+    run: async (signal, progress) => {
+      const run: Run = { away: await watch.look(signal), targets: new FailedTargets(), signal };
+      const sum = { settled: 0, failed: 0 };
       await findOwed(signal);
       for (let batch = 0; batch < batchesMax && !signal.aborted; batch++) {
         await store.write(queueDraining, { limit: batchSize, nowMs: clock.nowMs() });
+        if (run.away.size > 0) await store.write(queueAway, { limit: batchSize, nowMs: clock.nowMs() });
         const claim = { owner: owner(), limit: batchSize, nowMs: clock.nowMs(), leaseMs };
         const rows = await store.write(claimShortfalls, claim);
-        await inParallel(rows, signal, async (row) => {
-          const { content_id: contentId, part } = row;
-          const retry = await fill(options, row, signal).then(
-            () => null,
-            (error: unknown) => ({
-              error: (error instanceof Error ? error.message : String(error)).slice(0, 500),
-              dueAtMs: clock.nowMs() + backoffMs(row.attempts, retryWaitMs, lastWaitMs),
-            }),
-          );
-          await store.write(settleShortfall, { contentId, part, owner: claim.owner, retry, nowMs: clock.nowMs() });
-          if (retry === null) settled++;
-          else failed++;
-        });
+        await inParallel(rows, signal, (row) => settle(options, { row, failedTargets: failuresOf(row) }, run, sum));
+        tell(progress, sum);
         if (rows.length < batchSize) break;
       }
-      return `${settled} contents settled, ${failed} left for later`;
+      return `${sum.settled} contents settled, ${sum.failed} left for later`;
     },
   };
 }
 
-/** Brings one part of a content to the number of copies that its bucket wants, on backends that are not drained. */
-async function fill(options: ReplicateOptions, row: ShortfallRow, signal: AbortSignal): Promise<void> {
+function tell(progress: ReportProgress | undefined, { settled, failed }: { settled: number; failed: number }): void {
+  progress?.({ done: settled + failed, total: null, detail: `${failed} left for later` });
+}
+
+async function settle(
+  options: ReplicatorOptions,
+  attempt: Attempt,
+  run: Run,
+  sum: { settled: number; failed: number },
+): Promise<void> {
+  const { store, clock, owner, retryWaitMs } = options;
+  const { content_id: contentId, part, attempts } = attempt.row;
+  const retry = await fill(options, attempt, run).then(
+    () => null,
+    (error: unknown) => ({
+      error: (error instanceof Error ? error.message : String(error)).slice(0, 500),
+      dueAtMs: clock.nowMs() + backoffMs(attempts, retryWaitMs, lastWaitMs),
+      failedTargets: attempt.failedTargets,
+    }),
+  );
+  await store.write(settleShortfall, { contentId, part, owner: owner(), retry, nowMs: clock.nowMs() });
+  if (retry === null) sum.settled++;
+  else sum.failed++;
+}
+
+/** Brings one part to the number of copies that its bucket wants, on backends that are not drained and work. */
+async function fill(options: ReplicatorOptions, attempt: Attempt, run: Run): Promise<void> {
   const { store, registry, clock } = options;
-  const { content_id: contentId, part } = row;
-  const target = await targetOf(options, row);
-  if (target === null) return;
-  const isActive = (copy: Copy) => registry.get(copy.backend)?.state === 'active';
-  const wanted = target.settings.copies;
+  const { content_id: contentId, part } = attempt.row;
+  const wishes = await store.read((reader) => wishesOf(reader, contentId));
+  if (wishes === null) return;
+  const isActive = ({ backend }: Copy) => registry.get(backend)?.state === 'active';
+  const wanted = wishes.settings.copies;
   for (let made = 0; ; made++) {
-    const copies = await storedCopies(options, contentId, part);
+    const copies = await storedCopies(store, contentId, part);
     if (copies.length === 0) return;
-    const active = copies.filter(isActive);
-    if (active.length >= wanted || made > wanted) {
-      for (const copy of copies.filter((one) => !isActive(one))) {
-        await store.write(dropCopy, {
-          contentId,
-          part,
-          backend: copy.backend,
-          remaining: wanted,
-          nowMs: clock.nowMs(),
-        });
+    const counting = copies.filter((copy) => isActive(copy) && !run.away.has(copy.backend));
+    if (counting.length >= wanted || made > wanted) {
+      for (const { backend } of copies.filter((one) => !isActive(one))) {
+        const drop = { contentId, part, backend, remaining: wanted, nowMs: clock.nowMs() };
+        await store.write(dropCopy, drop);
       }
       return;
     }
-    await replicate(options, copies, target, signal);
+    await makeOne(options, copies, wishes, attempt, run);
   }
 }
 
-const referring = `select bucket from objects where content_id = ? union select bucket from uploads
-  where upload_id = ? and state = 'open'`;
-
-/** The bucket that wants most copies, of those that refer to a content; `null` when none does any more. */
-async function targetOf(
-  { store }: ReplicateOptions,
-  { content_id: contentId, attempts }: ShortfallRow,
-): Promise<ReplicateTarget | null> {
-  return store.read(async (reader) => {
-    const rows = await reader.rows<{ bucket: string }>(referring, [contentId, contentId]);
-    let target: ReplicateTarget | null = null;
-    for (const { bucket } of rows) {
-      const settings = (await findBucket(reader, bucket))?.settings ?? defaultBucketSettings;
-      if (target === null || settings.copies > target.settings.copies) target = { bucket, settings, attempts };
+/** Makes one copy on the best target that takes it. Throws what the last one that was tried threw. */
+async function makeOne(
+  options: ReplicatorOptions,
+  copies: readonly Copy[],
+  { bucket, settings }: ContentWishes,
+  attempt: Attempt,
+  { targets, signal }: Run,
+): Promise<void> {
+  const [{ storedBytes, sizeBytes }] = copies as [Copy];
+  const holders = copies.map(({ backend }) => backend);
+  const ranked = await options.capacity.rank(settings, storedBytes, holders);
+  const refusal = whyNowhere(options.registry.all, holders, settings, { sizeBytes, storedBytes });
+  for (let tried = 1; ; tried++) {
+    const candidates = targets.order(ranked, attempt.failedTargets);
+    const target = { bucket, copiesWanted: settings.copies, candidates, refusal, attempts: attempt.row.attempts };
+    try {
+      const made = await replicate(options, copies, target, signal);
+      if (made !== null) targets.noteSuccess(made.backend);
+      return;
+    } catch (error) {
+      const failed = toErrorData(error).details?.['target'];
+      if (typeof failed !== 'string') throw error;
+      attempt.failedTargets = targets.noteFailure(failed, attempt.failedTargets);
+      if (tried >= Math.min(targetsMax, ranked.length) || signal.aborted) throw error;
     }
-    return target;
-  });
+  }
 }
 
-async function storedCopies({ store }: ReplicateOptions, contentId: string, part: number): Promise<Copy[]> {
-  const statement = 'select * from copies where content_id = ? and part = ? order by backend';
-  const rows = await store.read((reader) => reader.rows<CopyRow>(statement, [contentId, part]));
-  return rows.map(toCopy);
+function failuresOf({ failed_targets: failed }: ShortfallRow): readonly string[] {
+  return failed === null ? [] : (JSON.parse(failed) as string[]);
 }

@@ -3,6 +3,7 @@ import { checkCopy } from '../checking/check-copy.ts';
 import { type ScrubPosition, copiesToScrub, scrubPositionOf } from '../checking/scrub-queue.ts';
 import { settleBadCopy } from '../checking/settle-bad-copy.ts';
 import { noteLook } from '../ledger/note-look.ts';
+import { toCopy } from '../rows.ts';
 import type { CopyRow } from '../tables.ts';
 import type { Budget } from './budget.ts';
 import type { ScrubOptions } from './scrub.ts';
@@ -94,7 +95,7 @@ async function lookAt(
   const deadline = AbortSignal.timeout(Math.min(2 ** 31 - 1, lookTimeoutMs + Math.ceil(paceMs)));
   const limits = AbortSignal.any([signal, deadline]);
   const onBytes = (bytes: number) => budget.spend({ bytes }, limits);
-  const { verdict } = await checkCopy(known.backend, row, { signal: limits, onBytes });
+  const { verdict } = await checkCopy(known.backend, toCopy(row), { signal: limits, onBytes });
   const { backend, storage_key: storageKey, content_id: contentId, part } = row;
   const look = { backend, storageKey, nowMs: clock.nowMs() };
   if (verdict === 'good') {

@@ -3,6 +3,8 @@ import { transaction } from '../../kernel/store/transaction.ts';
 import { type StoredForm, formColumn } from '../content/form.ts';
 import type { CopyRow, IntentRow } from '../tables.ts';
 import { type WriteEnd, disposeIntents, settleIntents } from './intents.ts';
+import { isAway } from './outages.ts';
+import { noteSurplus } from './surpluses.ts';
 
 /** What a write has written: the bytes of one part of a content. */
 export interface WrittenPart {
@@ -63,10 +65,11 @@ export interface JoiningCopy {
   readonly nowMs: number;
 }
 
-const standing = `select c.backend, c.crc32, c.form, b.state from copies c join object_backends b on b.name = c.backend
+const standing = `select c.backend, c.crc32, c.form, b.state, case when ${isAway('c')} then 1 else 0 end as is_away
+  from copies c join object_backends b on b.name = c.backend
   where c.content_id = ? and c.part = ?`;
 
-type Standing = Pick<CopyRow, 'backend' | 'crc32' | 'form'> & { readonly state: string };
+type Standing = Pick<CopyRow, 'backend' | 'crc32' | 'form'> & { readonly state: string; readonly is_away: number };
 
 /**
  * Enters a copy that was finished after its write was acknowledged, or that was made from another copy. It counts only
@@ -90,12 +93,14 @@ export const joinCopy = transaction(
     const isSame = (copy: Standing) => copy.crc32 === written.crc32 && copy.form === form;
     const hasSibling = copies.some((copy) => isSame(copy) && copy.backend !== backend);
     const hasTwin = copies.some((copy) => copy.backend === backend);
-    const isEnough = copies.filter(({ state }) => state === 'active').length >= copiesWanted;
+    const isEnough = copies.filter((copy) => copy.state === 'active' && copy.is_away === 0).length >= copiesWanted;
     if (!hasSibling || hasTwin || isEnough) {
       await disposeIntents(tx, rows, 'failed write', nowMs);
       return false;
     }
     await insertCopy(tx, written, row, nowMs);
+    const away = copies.find((copy) => copy.is_away === 1);
+    if (away !== undefined) await noteSurplus(tx, written, away.backend, nowMs);
     return true;
   },
 );

@@ -10,7 +10,8 @@ export type DisposalReason =
   | 'aborted upload'
   | 'moved'
   | 'damaged'
-  | 'rewritten';
+  | 'rewritten'
+  | 'surplus';
 
 const enqueue = `insert into cleanup (backend, storage_key, stored_bytes, reason, state, due_at, attempts, is_uncertain,
   claimed_until, created_at) values (?, ?, ?, ?, 'waiting', ?, 0, ?, 0, ?) on conflict (backend, storage_key) do nothing`;

@@ -75,7 +75,7 @@ const promote = `update objects set is_latest = 1, noncurrent_at = null where bu
   (select max(seq) from objects where bucket = ? and object_key = ?)`;
 
 /** When the latest version is deleted, the one before it is what stands. */
-async function promoteNewest(tx: Tx, bucket: string, key: string): Promise<void> {
+export async function promoteNewest(tx: Tx, bucket: string, key: string): Promise<void> {
   await tx.run(promote, [bucket, key, bucket, key]);
 }
 

@@ -1,8 +1,9 @@
 import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
-import type { CopyRow, ShortfallRow } from '../tables.ts';
+import type { CopyRow, DrainRow, ShortfallRow } from '../tables.ts';
 import { dispose, disposalOf } from './dispose.ts';
 import { noteIntegrity } from './note-integrity.ts';
+import { isAway } from './outages.ts';
 
 export interface ClaimShortfalls {
   readonly owner: string;
@@ -34,14 +35,19 @@ export interface SettleShortfall {
   readonly part: number;
   readonly owner: string;
   /** `null`: there are enough copies. */
-  readonly retry: { readonly error: string; readonly dueAtMs: number } | null;
+  readonly retry: {
+    readonly error: string;
+    readonly dueAtMs: number;
+    /** Backends where this content could not be written, the latest last. */
+    readonly failedTargets: readonly string[];
+  } | null;
   readonly nowMs: number;
 }
 
 const settled = 'delete from shortfalls where content_id = ? and part = ? and claimed_by = ? returning *';
 const whyOwed = 'select damaged_at from shortfalls where content_id = ? and part = ?';
-const putBack = `update shortfalls set attempts = attempts + 1, last_error = ?, due_at = ?, claimed_by = null,
-  claimed_until = 0 where content_id = ? and part = ? and claimed_by = ?`;
+const putBack = `update shortfalls set attempts = attempts + 1, last_error = ?, due_at = ?, failed_targets = ?,
+  claimed_by = null, claimed_until = 0 where content_id = ? and part = ? and claimed_by = ?`;
 const letGo = `update shortfalls set claimed_until = 0 where content_id = ? and part = ? and claimed_by is null`;
 
 /**
@@ -61,7 +67,8 @@ export const settleShortfall = transaction(
       else if (row.damaged_at !== null) await noteHealed(tx, row, nowMs);
       return;
     }
-    const changed = await tx.run(putBack, [retry.error, retry.dueAtMs, contentId, part, owner]);
+    const failed = retry.failedTargets.length === 0 ? null : JSON.stringify(retry.failedTargets);
+    const changed = await tx.run(putBack, [retry.error, retry.dueAtMs, failed, contentId, part, owner]);
     if (changed === 0) await tx.run(letGo, [contentId, part]);
   },
 );
@@ -86,7 +93,7 @@ export interface DropCopy {
   readonly nowMs: number;
 }
 
-/** Lets go of a copy when enough others stand on active backends; never the last one. Gives whether it did. */
+/** Lets go of a copy when enough others stand on active backends that work; never the last one. Gives whether it did. */
 export const dropCopy = transaction(
   import.meta.url,
   'dropCopy',
@@ -94,7 +101,8 @@ export const dropCopy = transaction(
     await tx.lock(`content:${contentId}`);
     const [others] = await tx.rows<{ count: number | string }>(
       `select count(*) as count from copies c join object_backends b on b.name = c.backend
-       where c.content_id = ? and c.part = ? and c.backend <> ? and b.state = 'active'`,
+       where c.content_id = ? and c.part = ? and c.backend <> ? and b.state = 'active'
+         and not ${isAway('c')}`,
       [contentId, part, backend],
     );
     if (Number(others!.count) < Math.max(1, remaining)) return false;
@@ -111,16 +119,52 @@ export const dropCopy = transaction(
   },
 );
 
-const oweDraining = `insert into shortfalls (content_id, part, bucket, due_at, attempts, claimed_until, created_at)
-  select c.content_id, c.part, '', ?, 0, 0, ? from copies c join object_backends b on b.name = c.backend
-  where b.state = 'draining' and not exists (select 1 from shortfalls s where s.content_id = c.content_id
-    and s.part = c.part) order by c.backend, c.storage_key limit ? on conflict (content_id, part) do nothing`;
+const draining = `select name from object_backends where state = 'draining' order by name`;
+const beginWalk = 'insert into backend_drains (backend, started_at) values (?, ?) on conflict (backend) do nothing';
+const page = `select content_id, part, storage_key from copies where backend = ? and storage_key > ?
+  order by storage_key limit ?`;
+const unqueued = `select * from (${page}) c where not exists (select 1 from shortfalls s where s.content_id = c.content_id
+  and s.part = c.part) order by storage_key limit ?`;
+const owe = `insert into shortfalls (content_id, part, bucket, due_at, attempts, claimed_until, created_at)
+  values (?, ?, '', ?, 0, 0, ?) on conflict (content_id, part) do nothing`;
 
-/** Queues copies that stand on draining backends for being made elsewhere. Gives how many are new. */
+/** So many copies are passed over in one go, when all of them are queued already. */
+const copiesPerPage = 2_000;
+const pagesMax = 5;
+
+type Standing = Pick<CopyRow, 'content_id' | 'part' | 'storage_key'>;
+
+/**
+ * Queues copies that stand on draining backends for being made elsewhere, some each time it is asked: going round, since
+ * those that have nowhere to go stay where they are. Gives how many are new.
+ */
 export const queueDraining = transaction(
   import.meta.url,
   'queueDraining',
-  async (tx, { limit, nowMs }: { readonly limit: number; readonly nowMs: number }): Promise<number> =>
-    tx.run(oweDraining, [nowMs, nowMs, limit]),
-  () => true,
+  async (tx, { limit, nowMs }: { readonly limit: number; readonly nowMs: number }): Promise<number> => {
+    let queued = 0;
+    for (const { name } of await tx.rows<{ name: string }>(draining, [])) {
+      if (queued < limit) queued += await queueFrom(tx, name, limit - queued, nowMs);
+    }
+    return queued;
+  },
 );
+
+async function queueFrom(tx: Tx, backend: string, limit: number, nowMs: number): Promise<number> {
+  await tx.run(beginWalk, [backend, nowMs]);
+  const [drain] = await tx.rows<DrainRow>('select * from backend_drains where backend = ?', [backend]);
+  let after = drain!.walked_to;
+  let found: Standing[] = [];
+  for (let pages = 0; pages < pagesMax && found.length === 0; pages++) {
+    found = await tx.rows<Standing>(unqueued, [backend, after, copiesPerPage, limit]);
+    const ending = [backend, after, copiesPerPage];
+    const passed = found.length === limit ? found : await tx.rows<Standing>(page, ending);
+    after = found.length === limit || passed.length === copiesPerPage ? passed.at(-1)!.storage_key : '';
+    if (after === '') break;
+  }
+  for (const { content_id: contentId, part } of found) await tx.run(owe, [contentId, part, nowMs, nowMs]);
+  if (after !== drain!.walked_to) {
+    await tx.run('update backend_drains set walked_to = ? where backend = ?', [after, backend]);
+  }
+  return found.length;
+}

@@ -1,7 +1,7 @@
 import { inParallel } from '../keepers/batches.ts';
 import { carryBlob } from '../content/carry-blob.ts';
 import type { Copy } from '../object.ts';
-import { HoldfastError } from '../../kernel/errors/errors.ts';
+import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
 import type { MigratorOptions } from './migrator.ts';
 import { type Move, claimMoves, failMoves, joinMoves } from './moves.ts';
 import { siblingsOf, unmovedCopies } from './queries.ts';
@@ -142,21 +142,21 @@ async function carryOne(
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
-  const target = registry.get(to.target);
-  if (target === null) throw new HoldfastError('unavailable', `The backend ${to.target} is not open here.`);
-  const carry = async (source: Copy) => {
-    const from = registry.get(source.backend);
-    if (from === null) throw new HoldfastError('unavailable', `The backend ${source.backend} is not open here.`);
-    await carryBlob({ ...to, from: from.backend, to: target.backend, source });
+  const place = (name: string) => {
+    const known = registry.get(name);
+    if (known === null) throw new HoldfastError('unavailable', `The backend ${name} is not open here.`);
+    return known;
   };
+  const target = place(to.target);
   try {
-    await carry(copy);
+    await carryBlob({ ...to, from: place(copy.backend), to: target, source: copy });
   } catch (error) {
-    if (to.signal.aborted) throw error;
+    // What the target refuses, it refuses from elsewhere too.
+    if (to.signal.aborted || toErrorData(error).details?.['target'] !== undefined) throw error;
     const siblings = await store.read((reader) => siblingsOf(reader, copy));
-    const [other] = siblings.filter(({ backend }) => backend !== to.target);
+    const other = siblings.find(({ backend }) => backend !== to.target);
     if (other === undefined) throw error;
-    await carry(other);
+    await carryBlob({ ...to, from: place(other.backend), to: target, source: other });
   }
 }
 

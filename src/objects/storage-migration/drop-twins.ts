@@ -35,7 +35,7 @@ export const dropTwins = transaction(
     const rows = await tx.rows<Row>(page, [backend, after, sinceMs, twin, limit]);
     let dropped = 0;
     for (const { content_id: contentId, part } of rows.toSorted((a, b) => (a.content_id < b.content_id ? -1 : 1))) {
-      const remaining = await wantedCopies(tx, contentId);
+      const remaining = (await wantedCopies(tx, contentId)) ?? 0;
       if (await dropCopy.body(tx, { contentId, part, backend, remaining, nowMs })) dropped++;
     }
     return { next: rows.length < limit ? null : rows.at(-1)!.storage_key, dropped };

@@ -5,6 +5,7 @@ import type { BreakerView } from '../breaker.ts';
 import { settingsOf } from '../settings.ts';
 import type { ManagedRegistry } from '../store-registry.ts';
 import { type UsageBook, type UsageDelta, type UsageMeter, usageMeters } from '../usage.ts';
+import { type DrainProgress, drainProgress } from './drain-progress.ts';
 import type { BackendHealth, HealthMemo } from './health.ts';
 import { type BackendBooks, booksOf } from './queries.ts';
 
@@ -19,6 +20,7 @@ export interface BackendDetail {
   readonly breaker: BreakerView;
   readonly latencyMs: number;
   readonly health: BackendHealth;
+  readonly drain: DrainProgress | null;
 }
 
 export interface DetailSources {
@@ -33,8 +35,9 @@ export interface DetailSources {
 export async function detailOf(row: BackendRow, sources: DetailSources): Promise<BackendDetail> {
   const { store, sealer, registry, usage, health } = sources;
   const known = registry.get(row.name);
-  const [books, howItIs] = await Promise.all([
+  const [books, drain, howItIs] = await Promise.all([
     store.read((reader) => booksOf(reader, row.name)),
+    row.state === 'draining' ? store.read((reader) => drainProgress(reader, row.name)) : null,
     known === null ? notOpenHere : health.of(known),
   ]);
   return {
@@ -47,6 +50,7 @@ export async function detailOf(row: BackendRow, sources: DetailSources): Promise
     breaker: known?.breaker ?? { state: 'closed', reason: null, retryAfterMs: 0 },
     latencyMs: known?.latencyMs ?? 0,
     health: howItIs,
+    drain,
   };
 }
 

@@ -11,7 +11,7 @@ export interface Doing {
 export async function noteBackend(
   tx: Tx,
   name: string,
-  type: 'added' | 'changed' | 'draining' | 'migrating' | 'active' | 'removed',
+  type: 'added' | 'changed' | 'draining' | 'migrating' | 'active' | 'purging' | 'removed' | 'away' | 'back',
   { actor, nowMs }: Doing,
   detail: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {

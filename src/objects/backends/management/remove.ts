@@ -19,7 +19,9 @@ export const removeBackend = transaction(
       throw new HoldfastError('conflict', `Backend ${name} takes writes; drain it first.`, { state: row.state });
     }
     refuseInUse(name, await usesOf(tx, name));
-    await tx.run('delete from backend_usage where backend = ?', [name]);
+    for (const table of ['backend_usage', 'backend_outages', 'backend_drains']) {
+      await tx.run(`delete from ${table} where backend = ?`, [name]);
+    }
     await tx.run('delete from object_backends where name = ?', [name]);
     await noteBackend(tx, name, 'removed', doing);
   },

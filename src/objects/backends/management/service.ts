@@ -16,6 +16,7 @@ import { type BackendLimits, limitColumns } from './limits.ts';
 import { isSameTexts, mergeTexts } from './merge.ts';
 import { type ProbeReport, probeBackend } from './probe.ts';
 import { findBackend, sampleCopies, usesOf } from './queries.ts';
+import { beginPurge, planPurge, requireConfirmed, unconfirmed } from './purge.ts';
 import { refuseInUse, removeBackend } from './remove.ts';
 import { onTrial, requireOwnPlace, requireSamePlace, requireWorking, tryOut } from './trial.ts';
 
@@ -151,6 +152,22 @@ export class BackendService {
       if (row.state === 'active') await this.setState(name, 'active', actor);
       throw error;
     }
+    await this.#changed(name);
+  }
+
+  /**
+   * Gives a backend up that is lost for good, with all that stands there. Without the `confirmation` that an earlier call
+   * gave this only tells what would be lost: it throws `conflict` with `{reason: 'unconfirmed'}` and the confirmation, which
+   * holds for a minute and for just that loss. A keeper forgets the copies then. Throws `not_found`.
+   */
+  async purge(name: string, confirmation: string | null, actor: string): Promise<void> {
+    const { store, sealer, clock } = this.#options;
+    const row = await this.#require(name);
+    if (row.state === 'purging') return;
+    const plan = await planPurge(store, name);
+    if (confirmation === null) throw unconfirmed(sealer, row, plan, clock.nowMs());
+    requireConfirmed(sealer, row, plan, confirmation, clock.nowMs());
+    await store.write(beginPurge, { name, version: row.version, plan, doing: this.#doing(actor) });
     await this.#changed(name);
   }
 
