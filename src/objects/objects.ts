@@ -11,6 +11,8 @@ import { removeObject } from './ledger/remove-object.ts';
 import type { Copy, ObjectVersion } from './object.ts';
 import { listObjectVersions, listObjects } from './queries/listing.ts';
 import { partsOf } from './queries/queries.ts';
+import type { ContentCache } from './reading/cache.ts';
+import type { Hedging } from './reading/hedge.ts';
 import type { Found, Locator } from './reading/locator.ts';
 import { type ReadCopyOptions, readCopy } from './reading/read-copy.ts';
 import { piecesOf, readParts } from './reading/read-parts.ts';
@@ -30,6 +32,8 @@ export interface ObjectsOptions {
   readonly locator: Locator;
   readonly newId: IdSource;
   readonly clock: Clock;
+  readonly hedging?: Hedging | undefined;
+  readonly cache?: ContentCache | undefined;
   onBadCopy(copy: Copy, reason: string): void;
 }
 
@@ -118,7 +122,7 @@ async function openObject(options: ObjectsOptions, request: ReadRequest): Promis
 }
 
 async function openFound(options: ObjectsOptions, request: ReadRequest, found: Found): Promise<OpenObject> {
-  const { store, registry, encryption, onBadCopy } = options;
+  const { store, registry, encryption, hedging, cache, onBadCopy } = options;
   const { version, copies, isStale } = found;
   if (version.isMarker) throw markerError(version, request.versionId !== undefined);
   request.check?.(version);
@@ -134,7 +138,8 @@ async function openFound(options: ObjectsOptions, request: ReadRequest, found: F
     throw objectError('ServiceUnavailable', {}, 'The object is not there any more; try again.');
   }
   const range = request.range(version, parts);
-  const reading: ReadCopyOptions = { registry, encryption, customerKey, signal: request.signal, onBadCopy };
+  const { signal } = request;
+  const reading: ReadCopyOptions = { registry, encryption, customerKey, hedging, cache, signal, onBadCopy };
   const open = isInParts
     ? await readParts(store, contentId!, piecesOf(parts, range), reading)
     : await readCopy(copies, range, reading);

@@ -10,6 +10,8 @@ import type { Metrics } from '../kernel/telemetry/metrics.ts';
 import { accessRoutes } from './access/routes.ts';
 import { AccessService } from './access/service.ts';
 import { StoreAccess } from './access/store-access.ts';
+import { admittedRoute } from './admission/admitted-route.ts';
+import { backgroundRegistry } from './admission/background-registry.ts';
 import { bucketRoutes } from './api/bucket-routes.ts';
 import { encryptionRoutes } from './api/encryption-routes.ts';
 import { objectRoutes } from './api/object-routes.ts';
@@ -39,6 +41,7 @@ import { replicatorKeeper } from './keepers/replicator.ts';
 import { rewriteKeeper } from './keepers/rewriter.ts';
 import { scrubKeeper } from './keepers/scrub.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
+import { type LoadParts, createLoadParts } from './load-parts.ts';
 import type { Copy } from './object.ts';
 import { createS3Server } from './s3/server.ts';
 import { migratorName, storageMigrator } from './storage-migration/migrator.ts';
@@ -98,7 +101,9 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, onError: warn, observe, ...wrap });
   const keyring = await openKeyring(options, registry);
   const encryption = new ObjectEncryption(keyring);
-  const gateway = createGateway(options, registry, encryption);
+  const load = createLoadParts(values, metrics);
+  const { admission } = load;
+  const gateway = createGateway(options, registry, encryption, load);
   const { writer } = gateway;
   const leftovers = setInterval(() => {
     writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
@@ -112,6 +117,9 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
     baseDomains: values.s3Domains,
     hasNotificationTarget: options.hasNotificationTarget,
     onKeyUse: (accessKey) => access.noteUse(accessKey),
+    admission,
+    // Those at work and those that wait; beyond them nobody is looked at.
+    limits: { requestsMax: 2 * values.objectRequestsMax },
     metrics: { onRequest: (command, status, seconds) => metrics.onRequest(`s3:${command}`, status, seconds) },
   });
   let s3Port = values.s3Port;
@@ -125,13 +133,13 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const details = { store, sealer, registry, usage, healthTimeoutMs };
   const shown = backendDetails(details);
   return {
-    keepers: createKeepers(options, registry, gateway, { keyring, encryption }),
+    keepers: createKeepers(options, backgroundRegistry(registry, load.gate), gateway, { keyring, encryption }),
     routes: [
       ...accessRoutes({ store, sealer, newId, clock }),
       ...objectBackendRoutes({ service: backendService, store, shown }),
       ...storageMigrationRoutes({ service: migration, backends: backendService, registry, store, clock, shown }),
       ...bucketRoutes({ gateway, store, registry, clock }),
-      ...objectRoutes(gateway, presign),
+      ...objectRoutes(gateway, presign).map((one) => admittedRoute(one, admission)),
       ...encryptionRoutes({ store, buckets: gateway.buckets, encryption, newId, clock, keyring }),
     ],
     checks: [],
@@ -171,6 +179,7 @@ function createGateway(
   options: ObjectPartsOptions,
   registry: ManagedRegistry,
   encryption: ObjectEncryption,
+  { hedging, cache }: LoadParts,
 ): RunningGateway {
   const { store, clock, newId, log, owner } = options;
   return createObjectGateway({
@@ -182,6 +191,8 @@ function createGateway(
     owner,
     stallMs,
     retryWaitMs: options.values.objectRetryWaitMs,
+    hedging,
+    cache,
     onBadCopy: (copy, reason) => log.warn({ copy, reason }, 'a copy is not what was written'),
     onError: (error, about) => log.warn({ err: error }, about),
   });

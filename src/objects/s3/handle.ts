@@ -1,13 +1,14 @@
 import type { Clock } from '../../kernel/ids.ts';
 import type { Log } from '../../kernel/telemetry/log.ts';
 import type { Access } from '../access/access.ts';
+import type { Admission } from '../admission/admission.ts';
 import type { Bucket } from '../bucket.ts';
-import { objectError } from '../errors.ts';
+import { objectError, s3CodeOf } from '../errors.ts';
 import type { ObjectGateway } from '../gateway.ts';
 import { requireKnownHeader } from './amz-headers.ts';
 import { type Authenticate, type Authenticated, createAuthenticate } from './authenticate.ts';
 import type { S3Command, S3Reply } from './command.ts';
-import { RequestContext } from './context.ts';
+import { RequestContext, type RequestParts } from './context.ts';
 import { errorReply } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
 import type { Limits } from './limits.ts';
@@ -25,6 +26,8 @@ export interface HandleOptions {
   readonly baseDomains: readonly string[];
   readonly commands: readonly S3Command[];
   readonly limits: Limits;
+  /** Absent: nobody waits for a turn. */
+  readonly admission?: Admission;
   /** Whether there is somebody of this name who can be told of what happens in buckets; without, there is nobody. */
   readonly hasNotificationTarget?: (name: string) => Promise<boolean>;
   /** Told of each access key that signed a request rightly. */
@@ -33,6 +36,9 @@ export interface HandleOptions {
 
 /** Answers one request, from its headers to the end of its exchange; `refusal` is why it is refused at once. Never throws. */
 export type Handle = (exchange: Exchange, refusal: Error | null) => Promise<void>;
+
+/** All without a signature take turns as one. */
+const anonymous = 'anonymous';
 
 interface Face extends HandleOptions {
   readonly router: Router;
@@ -77,6 +83,23 @@ async function answer(face: Face, exchange: Exchange): Promise<void> {
   exchange.commandName = command.name;
   if (headers.origin !== undefined) await loadForCors(face, exchange, target, command);
   const authenticated = await admit(face, exchange, target, route);
+  const user = authenticated.user?.id ?? anonymous;
+  const release = await face.admission?.enter(user, target.bucketName || null, () => exchange.signal());
+  try {
+    await answerAdmitted(face, exchange, { target, route, authenticated });
+  } finally {
+    release?.();
+  }
+}
+
+async function answerAdmitted(
+  face: Face,
+  exchange: Exchange,
+  { target, route, authenticated }: Pick<RequestParts, 'target' | 'route' | 'authenticated'>,
+): Promise<void> {
+  const { request } = exchange;
+  const { headers } = request;
+  const { command } = route;
   if (target.resource !== 'service' && command.isWithoutBucket !== true) {
     exchange.bucket ??= await face.gateway.buckets.get(target.bucketName);
     requireOwner(exchange.bucket, headers['x-amz-expected-bucket-owner']);
@@ -167,9 +190,12 @@ async function answerError(face: Face, exchange: Exchange, error: unknown): Prom
   }
 }
 
-/** Faults of ours are logged with their cause; refusals are the client's affair. */
+/**
+ * Faults of ours are logged with their cause; refusals are the client's affair. Those for too much load are counted: a line
+ * for each would be more of it.
+ */
 function logFailure({ log }: Face, exchange: Exchange, error: unknown, status: number): void {
-  if (status < 500 && status !== 200) return;
+  if ((status < 500 && status !== 200) || s3CodeOf(error) === 'SlowDown') return;
   const { requestId, commandName, resource } = exchange;
   log.error({ err: error, request: requestId, command: commandName, resource }, 'an S3 request failed');
 }
