@@ -5,6 +5,7 @@ import { createBuckets } from './buckets.ts';
 import type { ObjectGateway } from './gateway.ts';
 import type { Copy } from './object.ts';
 import { createObjects } from './objects.ts';
+import { QuotaPicture } from './quotas/picture.ts';
 import { BadCopies } from './reading/bad-copies.ts';
 import { Locator } from './reading/locator.ts';
 import { Outage } from '../kernel/store/outage.ts';
@@ -32,6 +33,7 @@ export interface RunningGateway extends ObjectGateway {
   readonly writer: ContentWriter;
   readonly locator: Locator;
   readonly badCopies: BadCopies;
+  readonly quotas: QuotaPicture;
 }
 
 /** Puts the gateway together. */
@@ -47,6 +49,7 @@ export function createObjectGateway(options: GatewayOptions): RunningGateway {
     onBadCopy(copy, reason);
     badCopies.report(copy, reason);
   };
-  const parts = { store, registry, buckets, writer, locator, newId, clock, onBadCopy: noteBadCopy };
-  return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies };
+  const quotas = new QuotaPicture(store);
+  const parts = { store, registry, buckets, writer, locator, quotas, newId, clock, onBadCopy: noteBadCopy };
+  return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies, quotas };
 }

@@ -8,6 +8,7 @@ import { requireKey } from './keys.ts';
 import { changeObject } from './ledger/change-object.ts';
 import { removeObject } from './ledger/remove-object.ts';
 import type { Copy, ObjectVersion } from './object.ts';
+import type { QuotaPicture } from './quotas/picture.ts';
 import { listObjectVersions, listObjects } from './queries/listing.ts';
 import { partsOf } from './queries/queries.ts';
 import type { Found, Locator } from './reading/locator.ts';
@@ -26,6 +27,7 @@ export interface ObjectsOptions {
   readonly buckets: Buckets;
   readonly writer: ContentWriter;
   readonly locator: Locator;
+  readonly quotas: QuotaPicture;
   readonly newId: IdSource;
   readonly clock: Clock;
   onBadCopy(copy: Copy, reason: string): void;

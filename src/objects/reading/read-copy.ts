@@ -53,7 +53,9 @@ function bestFirst(
   }
   if (placed.length < 2) return placed;
   const rank = ({ known }: { known: KnownBackend }) =>
-    (known.isOpenFor('read') ? 0 : 1e9) + (known.isOver('egress') ? 1e6 : 0) + known.latencyMs;
+    (known.isOpenFor('read') ? 0 : 1e9) +
+    (known.isOver('egress') || known.isOver('requests') ? 1e6 : 0) +
+    known.latencyMs;
   return placed.sort((a, b) => rank(a) - rank(b));
 }
 

@@ -4,6 +4,7 @@ import type { Access } from '../access/access.ts';
 import type { Bucket } from '../bucket.ts';
 import { objectError } from '../errors.ts';
 import type { ObjectGateway } from '../gateway.ts';
+import type { Traffic, TrafficUse } from '../quotas/traffic.ts';
 import { requireKnownHeader } from './amz-headers.ts';
 import { type Authenticate, type Authenticated, createAuthenticate } from './authenticate.ts';
 import type { S3Command, S3Reply } from './command.ts';
@@ -25,6 +26,8 @@ export interface HandleOptions {
   readonly baseDomains: readonly string[];
   readonly commands: readonly S3Command[];
   readonly limits: Limits;
+  /** Counts what clients use and holds it to their limits; absent, nobody counts. */
+  readonly traffic?: Traffic;
   /** Told of each access key that signed a request rightly. */
   readonly onKeyUse?: (accessKey: string) => void;
 }
@@ -54,6 +57,8 @@ export function createHandle(options: HandleOptions): Handle {
       options.log.error({ err: error }, 'an exchange did not end well');
       exchange.response.destroy();
     }
+    const { place, body, sentBytes } = exchange;
+    if (place !== null) options.traffic?.countBytes(place, body.receivedBytes, sentBytes);
   };
 }
 
@@ -97,6 +102,7 @@ async function answer(face: Face, exchange: Exchange): Promise<void> {
   });
   const { action } = command;
   if (action !== null) await context.require(typeof action === 'function' ? action(context) : action);
+  admitTraffic(face, exchange, authenticated);
   await reply(face, exchange, await command.handle(context));
 }
 
@@ -114,6 +120,24 @@ async function admit(face: Face, exchange: Exchange, target: Target, route: Rout
     if (name.startsWith('x-amz-')) requireKnownHeader(name, value, true);
   }
   return authenticated;
+}
+
+/** What commands are for; others with a name that begins with `Delete` or `Abort` delete, and the rest only asks. */
+const uses: Readonly<Record<string, TrafficUse>> = {
+  PutObject: 'write',
+  PostObject: 'write',
+  UploadPart: 'write',
+  GetObject: 'read',
+};
+
+/** Once it is known who asks and that they may: what strangers send is not a bucket's or a user's traffic. */
+function admitTraffic({ traffic }: Face, exchange: Exchange, { user }: Authenticated): void {
+  if (traffic === undefined) return;
+  const { commandName, bucket, body } = exchange;
+  const use = uses[commandName] ?? (/^(Delete|Abort)/.test(commandName) ? 'delete' : 'ask');
+  const place = { bucket: bucket?.name ?? null, userId: user?.id ?? null };
+  traffic.admit(place, use, body.contentLength ?? 0);
+  exchange.place = place;
 }
 
 /** A refusal carries the headers for browsers as well, else a page could not see it. */

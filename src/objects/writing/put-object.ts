@@ -1,9 +1,12 @@
 import type { Clock, IdSource } from '../../kernel/ids.ts';
-import type { Store } from '../../kernel/store/store.ts';
+import type { Reader, Store } from '../../kernel/store/store.ts';
 import { requireWritable } from '../conditions.ts';
 import type { Buckets, PutRequest } from '../gateway.ts';
 import { commitObject } from '../ledger/commit-object.ts';
+import { findVersionRow } from '../ledger/find.ts';
 import type { ObjectVersion } from '../object.ts';
+import type { QuotaPicture } from '../quotas/picture.ts';
+import { requireRoom } from '../quotas/require-room.ts';
 import { findVersionByContent, locate } from '../queries/queries.ts';
 import type { ContentWriter } from './content-writer.ts';
 import { orFound } from './unknown-commit.ts';
@@ -12,6 +15,7 @@ export interface PutObjectOptions {
   readonly store: Store;
   readonly buckets: Buckets;
   readonly writer: ContentWriter;
+  readonly quotas: QuotaPicture;
   readonly newId: IdSource;
   readonly clock: Clock;
 }
@@ -22,6 +26,14 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
   const { bucket, key, attributes, tags, lock, actor, sizeBytes, conditions } = request;
   const { settings } = await buckets.get(bucket);
   await checkEarly(options, request);
+  await requireRoom(store, options.quotas, {
+    bucket,
+    owner: actor,
+    sizeBytes,
+    objects: 1,
+    displaced: async () =>
+      settings.versioning === 'enabled' ? null : store.read((reader) => displacedBy(reader, bucket, key)),
+  });
   const contentId = newId('c');
   const description = { bucket, key, contentId, part: 1, sizeBytes, attributes, createdAtMs: clock.nowMs() };
   return writer.write(request, { description, settings }, async ({ write, written, digests, copiesWanted }) => {
@@ -37,6 +49,16 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
     const identity = { bucket, key, versionId, isLatest: true, isMarker: false };
     return { ...identity, ...content, tags, lock, owner: actor, modifiedAtMs: nowMs };
   });
+}
+
+/** The version that a write without a version id takes the place of. */
+async function displacedBy(
+  reader: Reader,
+  bucket: string,
+  key: string,
+): Promise<{ readonly owner: string; readonly sizeBytes: number } | null> {
+  const row = await findVersionRow(reader, bucket, key, 'null');
+  return row === null || row.is_marker === 1 ? null : { owner: row.owner, sizeBytes: row.size_bytes };
 }
 
 /**
