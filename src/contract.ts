@@ -6,6 +6,7 @@ import { operationContract } from './kernel/operations/contract.ts';
 import { accessContract } from './objects/access/contract.ts';
 import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
+import { quotaContract } from './objects/quotas/contract.ts';
 import { storageMigrationContract } from './objects/storage-migration/contract.ts';
 import { deviceContract } from './volumes/device-contract.ts';
 import { exportContract } from './volumes/export-contract.ts';
@@ -23,6 +24,7 @@ export const contract = {
   ...objectContract,
   ...objectBackendContract,
   ...storageMigrationContract,
+  ...quotaContract,
   ...accessContract,
   ...gatewayContract,
   ...operationContract,

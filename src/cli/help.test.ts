@@ -7,6 +7,7 @@ import { registerGatewayCommands } from './gateway.ts';
 import { registerKeeperCommands } from './keeper.ts';
 import { registerKeyCommands } from './key.ts';
 import { registerMigrationCommands } from './migration.ts';
+import { registerQuotaCommands } from './quota.ts';
 import { registerObjectCommands } from './object/commands.ts';
 
 const groups = {
@@ -17,6 +18,7 @@ const groups = {
   gateway: registerGatewayCommands,
   keeper: registerKeeperCommands,
   migration: registerMigrationCommands,
+  quota: registerQuotaCommands,
 };
 
 /** What somebody reads who asks for help. */

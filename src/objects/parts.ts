@@ -24,6 +24,12 @@ import { cleanupKeeper } from './keepers/cleanup.ts';
 import { intentKeeper } from './keepers/intents.ts';
 import { replicatorKeeper } from './keepers/replicator.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
+import { forecasting } from './quotas/forecast.ts';
+import { usageKeeper, usageKeeperName } from './quotas/keeper.ts';
+import { quotaRoutes } from './quotas/routes.ts';
+import { QuotaService } from './quotas/service.ts';
+import { subjectLedger } from './quotas/subject-usage.ts';
+import { Traffic } from './quotas/traffic.ts';
 import { createS3Server } from './s3/server.ts';
 import { migratorName, storageMigrator } from './storage-migration/migrator.ts';
 import { storageMigrationRoutes } from './storage-migration/routes.ts';
@@ -62,20 +68,24 @@ const keeperPeriodMs = 15_000;
 const cleanupPeriodMs = 5_000;
 const uploadPeriodMs = 3_600_000;
 const leftoverPeriodMs = 5_000;
+const usagePeriodMs = 60_000;
 
 /** Puts the object gateway together; nothing listens yet. */
 export async function createObjectParts(options: ObjectPartsOptions): Promise<ObjectParts> {
   const { values, store, sealer, clock, newId, log, metrics, wrapBackend } = options;
   const warn = (error: unknown, about: string) => log.warn({ err: error }, about);
   const access = new StoreAccess({ store, sealer, clock, onError: (error) => warn(error, 'a key use was not noted') });
-  const usage = new UsageBook({ store, clock, newId, onError: (error) => warn(error, 'usage was not written') });
-  await usage.start();
+  const onUsageError = (error: unknown) => warn(error, 'usage was not written');
+  const usage = new UsageBook({ store, clock, newId, onError: onUsageError });
+  const clientUsage = new UsageBook({ store, clock, newId, onError: onUsageError, ledger: subjectLedger });
+  await Promise.all([usage.start(), clientUsage.start()]);
   const kinds = objectBackendKinds();
   const wrap = wrapBackend === undefined ? {} : { wrapBackend };
   const observe = metrics.onBackendCall;
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, onError: warn, observe, ...wrap });
   const gateway = createGateway(options, registry);
   const { writer } = gateway;
+  const traffic = new Traffic(clientUsage, gateway.quotas, clock);
   const leftovers = setInterval(() => {
     writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
   }, leftoverPeriodMs).unref();
@@ -84,6 +94,7 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
     access,
     clock,
     log,
+    traffic,
     region: values.s3Region,
     baseDomains: values.s3Domains,
     onKeyUse: (accessKey) => access.noteUse(accessKey),
@@ -97,16 +108,18 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const { healthTimeoutMs } = values;
   const wake = () => options.wake(migratorName);
   const migration = new MigrationService({ store, registry, backends: backendService, clock, newId, wake });
+  const quotas = new QuotaService({ store, clock, newId, wake: () => options.wake(usageKeeperName) });
   const details = { store, sealer, registry, usage, healthTimeoutMs };
   const shown = backendDetails(details);
   return {
-    keepers: createKeepers(options, registry, gateway),
+    keepers: createKeepers(options, registry, gateway).map((keeper) => forecasting(keeper, store, clock)),
     routes: [
       ...accessRoutes({ store, sealer, newId, clock }),
       ...objectBackendRoutes({ service: backendService, store, shown }),
       ...storageMigrationRoutes({ service: migration, backends: backendService, registry, store, clock, shown }),
       ...bucketRoutes({ gateway, store, registry, clock }),
-      ...objectRoutes(gateway, presign),
+      ...quotaRoutes({ service: quotas, store, clock }),
+      ...objectRoutes(gateway, presign, traffic),
     ],
     checks: [],
     listen: async (host, port) => {
@@ -121,6 +134,7 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
       await access.close();
       await registry.close();
       await usage.close();
+      await clientUsage.close();
     },
   };
 }
@@ -150,5 +164,6 @@ function createKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, {
     replicatorKeeper({ store, registry, capacity, leftovers, newId, clock, owner, retryWaitMs }, keeperPeriodMs),
     uploadKeeper(store, clock, uploadPeriodMs),
     storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, keeperPeriodMs),
+    usageKeeper(store, clock, usagePeriodMs),
   ];
 }
