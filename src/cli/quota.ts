@@ -72,7 +72,12 @@ export function registerQuotaCommands(quota: Command): void {
 
 function limitsOf(flags: LimitFlags): Record<string, number | string | null> {
   const limits: Record<string, number | string | null> = {};
-  const set = (field: string, flag: string, value: string | undefined, parse: (flag: string, value: string) => unknown) => {
+  const set = (
+    field: string,
+    flag: string,
+    value: string | undefined,
+    parse: (flag: string, value: string) => unknown,
+  ) => {
     if (value !== undefined) limits[field] = value === 'none' ? null : String(parse(flag, value));
   };
   set('bytes_max', '--bytes', flags.bytes, sizeOf);

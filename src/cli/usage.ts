@@ -24,7 +24,8 @@ export function registerUsageCommand(usage: Command): void {
           return share === null ? text : `${text} (${Math.floor(share * 100)} %)`;
         }),
       ]);
-      for (const line of table(['SUBJECT', 'BYTES', 'OBJECTS', 'REQUESTS', 'BYTES IN', 'BYTES OUT'], rows)) output.line(line);
+      for (const line of table(['SUBJECT', 'BYTES', 'OBJECTS', 'REQUESTS', 'BYTES IN', 'BYTES OUT'], rows))
+        output.line(line);
       if (reply.next_cursor !== null) output.line(`more: --cursor ${reply.next_cursor}`);
     });
 }

@@ -26,16 +26,32 @@ interface ModelUpload {
   readonly parts: ReadonlyMap<number, { readonly sizeBytes: number; readonly etag: string }>;
 }
 
-const where = { gateway: fc.nat({ max: 1 }), bucket: fc.constantFrom('plain', 'kept'), key: fc.constantFrom('a', 'b', 'c') };
+const where = {
+  gateway: fc.nat({ max: 1 }),
+  bucket: fc.constantFrom('plain', 'kept'),
+  key: fc.constantFrom('a', 'b', 'c'),
+};
 const owner = fc.constantFrom('a', 'b');
 const sizeBytes = fc.constantFrom(0, 100, 300, 700);
 const index = fc.nat({ max: 3 });
 
 export type QuotaCommand = { readonly gateway: number } & (
-  | { readonly do: 'put'; readonly bucket: string; readonly key: string; readonly owner: string; readonly sizeBytes: number }
+  | {
+      readonly do: 'put';
+      readonly bucket: string;
+      readonly key: string;
+      readonly owner: string;
+      readonly sizeBytes: number;
+    }
   | { readonly do: 'remove'; readonly bucket: string; readonly key: string }
   | { readonly do: 'drop'; readonly index: number }
-  | { readonly do: 'copy'; readonly index: number; readonly bucket: string; readonly key: string; readonly owner: string }
+  | {
+      readonly do: 'copy';
+      readonly index: number;
+      readonly bucket: string;
+      readonly key: string;
+      readonly owner: string;
+    }
   | { readonly do: 'begin'; readonly bucket: string; readonly key: string; readonly owner: string }
   | { readonly do: 'part'; readonly index: number; readonly part: number; readonly sizeBytes: number }
   | { readonly do: 'complete'; readonly index: number; readonly owner: string }
@@ -54,7 +70,13 @@ export const quotaCommands: fc.Arbitrary<QuotaCommand[]> = fc.array(
     { weight: 2, arbitrary: fc.record({ do: fc.constant('begin' as const), ...where, owner }) },
     {
       weight: 4,
-      arbitrary: fc.record({ do: fc.constant('part' as const), gateway, index, part: fc.constantFrom(1, 2), sizeBytes }),
+      arbitrary: fc.record({
+        do: fc.constant('part' as const),
+        gateway,
+        index,
+        part: fc.constantFrom(1, 2),
+        sizeBytes,
+      }),
     },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('complete' as const), gateway, index, owner }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('abort' as const), gateway, index }) },
@@ -127,7 +149,10 @@ function stepOf(lab: Lab, run: string, model: Model, command: QuotaCommand): Ste
         return versionId === null ? undefined : { versionId };
       };
       if (command.bucket === 'plain') {
-        return step(act, () => ({ ...model, versions: versions.filter((one) => one.bucket !== bucket || one.key !== key) }));
+        return step(act, () => ({
+          ...model,
+          versions: versions.filter((one) => one.bucket !== bucket || one.key !== key),
+        }));
       }
       return step(act, ({ versionId = '?' }) =>
         placed(model, { bucket, key, versionId, owner: 'tester', sizeBytes: 0, isMarker: true }),
@@ -156,8 +181,7 @@ function copyStep(lab: Lab, run: string, model: Model, command: QuotaCommand & {
   if (source === undefined) return null;
   const [bucket, actor] = [`${run}-${command.bucket}`, `${run}-${command.owner}`];
   const { key } = command;
-  const next = ({ versionId = '?' }: Made) =>
-    placed(model, { ...source, bucket, key, versionId, owner: actor });
+  const next = ({ versionId = '?' }: Made) => placed(model, { ...source, bucket, key, versionId, owner: actor });
   const act = () =>
     lab.gateway.objects.copy({
       source: { bucket: source.bucket, key: source.key, versionId: source.versionId },
@@ -214,7 +238,10 @@ function uploadStep(
   const { bucket, key, uploadId } = upload;
   const request = { bucket, key, uploadId, parts: [{ part: number, etag: last.etag }], conditions: {}, actor };
   const finish = ({ versionId = '?' }: Made) =>
-    placed({ ...model, uploads: others }, { bucket, key, versionId, owner: actor, sizeBytes: last.sizeBytes, isMarker: false });
+    placed(
+      { ...model, uploads: others },
+      { bucket, key, versionId, owner: actor, sizeBytes: last.sizeBytes, isMarker: false },
+    );
   return { act: () => uploads.complete(request), next: finish({}), finish };
 }
 

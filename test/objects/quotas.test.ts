@@ -138,7 +138,10 @@ onEveryStore('quotas of buckets and users', (engine) => {
     const wish = { subject: 'bucket:b', bookId: 'quo-1', limits: { bytes_max: 100 }, actor: 'tester', nowMs: 1 };
     const book = await lab.store.write(setQuota, wish);
     assert.equal(await countBook(lab.store, lab.clock, book, 100), false);
-    assert.deepEqual([(await bookOf(lab, 'bucket:b')).usedBytes, (await bookOf(lab, 'bucket:b')).countedAtMs], [0, null]);
+    assert.deepEqual(
+      [(await bookOf(lab, 'bucket:b')).usedBytes, (await bookOf(lab, 'bucket:b')).countedAtMs],
+      [0, null],
+    );
     gate.resolve();
     await writing;
     await usageKeeper(lab.store, lab.clock, 1).run(signal);

@@ -36,18 +36,12 @@ const add = `insert into backend_usage (backend, month, requests, ingress_bytes,
  * Adds to the books what one process counted. Repeating a flush whose answer was lost adds nothing: the store remembers
  * the number of each flusher's last one. Rows are changed in one order by everybody, so flushes never wait in a circle.
  */
-export const flushUsage = transaction(
-  import.meta.url,
-  'flushUsage',
-  async (tx, flush: UsageFlush): Promise<void> => addUsage(tx, flush, add),
+export const flushUsage = transaction(import.meta.url, 'flushUsage', async (tx, flush: UsageFlush): Promise<void> =>
+  addUsage(tx, flush, add),
 );
 
 /** The body of a flush: `statement` adds place, month, requests, ingress and egress to a row. */
-export async function addUsage(
-  tx: Tx,
-  { flusher, seq, nowMs, rows }: UsageFlush,
-  statement: string,
-): Promise<void> {
+export async function addUsage(tx: Tx, { flusher, seq, nowMs, rows }: UsageFlush, statement: string): Promise<void> {
   if ((await tx.run(claim, [flusher, seq, nowMs])) === 0) return;
   for (const row of rows.toSorted(byPlace)) {
     await tx.run(statement, [row.place, row.month, row.requests, row.ingressBytes, row.egressBytes]);

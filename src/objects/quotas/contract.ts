@@ -1,6 +1,14 @@
 import Type from 'typebox';
 import { endpoint } from '../../kernel/http/contract.ts';
-import { bytesInput, countedBytes, idSchema, nullable, pageOf, pageQuery, timeSchema } from '../../kernel/http/schemas.ts';
+import {
+  bytesInput,
+  countedBytes,
+  idSchema,
+  nullable,
+  pageOf,
+  pageQuery,
+  timeSchema,
+} from '../../kernel/http/schemas.ts';
 import { capacityMeters } from './standings.ts';
 
 const closed = { additionalProperties: false };
@@ -9,7 +17,11 @@ const count = nullable(Type.Integer());
 const size = nullable(countedBytes);
 const limit = Type.Optional(nullable(bytesInput));
 const params = Type.Object({
-  subject: Type.String({ minLength: 6, maxLength: 120, description: '`bucket:NAME`, or `user:` with an id or a name.' }),
+  subject: Type.String({
+    minLength: 6,
+    maxLength: 120,
+    description: '`bucket:NAME`, or `user:` with an id or a name.',
+  }),
 });
 
 export const quotaSchema = Type.Object({

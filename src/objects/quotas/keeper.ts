@@ -25,7 +25,10 @@ const keptMs = 2 * 366 * 86_400_000;
 export const markVerified = transaction(
   import.meta.url,
   'markVerified',
-  async (tx, { subject, bookId, nowMs }: { readonly subject: string; readonly bookId: string; readonly nowMs: number }) =>
+  async (
+    tx,
+    { subject, bookId, nowMs }: { readonly subject: string; readonly bookId: string; readonly nowMs: number },
+  ) =>
     tx.run('update quota_books set counted_at = ? where subject = ? and book_id = ? and counted_at is not null', [
       nowMs,
       subject,

@@ -47,7 +47,13 @@ export const recountQuota = transaction(
       await appendEvent(tx, {
         resource: `quota:${subject}`,
         type: 'quota.drift_mended',
-        data: { subject, used_bytes: bytes, used_objects: objects, drift_bytes: drift.bytes, drift_objects: drift.objects },
+        data: {
+          subject,
+          used_bytes: bytes,
+          used_objects: objects,
+          drift_bytes: drift.bytes,
+          drift_objects: drift.objects,
+        },
         operationId: null,
         actor: 'gateway',
         createdAtMs: nowMs,

@@ -65,6 +65,11 @@ function standingView({ subject, userName, gauges }: Standing) {
   return {
     subject,
     user_name: userName,
-    meters: gauges.map((gauge) => ({ meter: gauge.meter, used: gauge.used, maximum: gauge.maximum, share: shareOf(gauge) })),
+    meters: gauges.map((gauge) => ({
+      meter: gauge.meter,
+      used: gauge.used,
+      maximum: gauge.maximum,
+      share: shareOf(gauge),
+    })),
   };
 }

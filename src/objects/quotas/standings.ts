@@ -74,7 +74,11 @@ export async function listStandings(
 }
 
 function toStanding(row: Partial<Row> & Pick<Row, 'subject'>): Standing {
-  const gauge = (meter: CapacityMeter, used: number | string | null | undefined, maximum: number | null | undefined) => ({
+  const gauge = (
+    meter: CapacityMeter,
+    used: number | string | null | undefined,
+    maximum: number | null | undefined,
+  ) => ({
     meter,
     used: used === null || used === undefined ? null : Number(used),
     maximum: maximum ?? null,
