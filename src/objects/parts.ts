@@ -85,6 +85,8 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, onError: warn, observe, ...wrap });
   const gateway = createGateway(options, registry);
   const { writer } = gateway;
+  // Before anybody is served, so that no limit is passed by who comes first.
+  await gateway.quotas.refresh();
   const traffic = new Traffic(clientUsage, gateway.quotas, clock);
   const leftovers = setInterval(() => {
     writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));

@@ -170,7 +170,10 @@ function stepOf(lab: Lab, run: string, model: Model, command: QuotaCommand): Ste
     }
     case 'copy':
       return copyStep(lab, run, model, command);
-    default:
+    case 'begin':
+    case 'part':
+    case 'complete':
+    case 'abort':
       return uploadStep(lab, run, model, command, nth(uploads, 'index' in command ? command.index : 0));
   }
 }

@@ -53,5 +53,11 @@ export async function withWarnings(plan: KeeperPlan, store: Store, clock: Clock)
 export function forecasting(keeper: Keeper, store: Store, clock: Clock): Keeper {
   if (keeper.plan === undefined) return keeper;
   const plan = keeper.plan.bind(keeper);
-  return { ...keeper, plan: async (signal) => withWarnings(await plan(signal), store, clock) };
+  return {
+    name: keeper.name,
+    summary: keeper.summary,
+    periodMs: keeper.periodMs,
+    run: (signal, progress) => keeper.run(signal, progress),
+    plan: async (signal) => withWarnings(await plan(signal), store, clock),
+  };
 }

@@ -18,23 +18,24 @@ export class QuotaPicture {
 
   /** What is known of a subject now; `null` when it has no limits. Has a newer picture taken when this one is old. */
   get(subject: string): QuotaBook | null {
-    if (this.#isOld()) void this.#look();
+    if (this.#isOld()) void this.refresh();
     return this.#books.get(subject) ?? null;
   }
 
   /** The same from a picture that is not old. While the store is away, the last one serves. */
   async fresh(subject: string): Promise<QuotaBook | null> {
-    if (this.#isOld()) await this.#look();
+    if (this.#isOld()) await this.refresh();
     return this.#books.get(subject) ?? null;
+  }
+
+  /** Takes a picture now; calls that come meanwhile share it. Does not throw. */
+  refresh(): Promise<void> {
+    this.#looking ??= this.#take().finally(() => (this.#looking = null));
+    return this.#looking;
   }
 
   #isOld(): boolean {
     return performance.now() - this.#takenAtMs >= pictureMs;
-  }
-
-  #look(): Promise<void> {
-    this.#looking ??= this.#take().finally(() => (this.#looking = null));
-    return this.#looking;
   }
 
   async #take(): Promise<void> {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { openFresh, onEveryStore } from '../../../test/support/stores.ts';
-import { migrations } from '../../migrations.ts';
-import { runStatement } from '../backends/test-backends.ts';
+import { backendMigrations, runStatement } from '../backends/test-backends.ts';
+import { quotasMigration } from '../migrations/0015_quotas.ts';
 import { usageKeeper } from './keeper.ts';
 import { nextPercent } from './warnings.ts';
 
@@ -44,7 +44,7 @@ describe('what is warned of', () => {
 
 onEveryStore('warnings of capacity', (engine) => {
   test('are told once, also by a keeper that comes after, and anew in the next month', async () => {
-    const store = await openFresh(engine, migrations);
+    const store = await openFresh(engine, [...backendMigrations, quotasMigration]);
     let nowMs = Date.parse('2026-11-20T10:00:00Z');
     const clock = { nowMs: () => nowMs };
     const sql = (statement: string) => store.write(runStatement, { sql: statement, values: [] });
