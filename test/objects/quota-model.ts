@@ -174,8 +174,8 @@ function stepOf(lab: Lab, run: string, model: Model, command: QuotaCommand): Ste
     case 'part':
     case 'complete':
     case 'abort':
-      return uploadStep(lab, run, model, command, nth(uploads, 'index' in command ? command.index : 0));
   }
+  return uploadStep(lab, run, model, command, nth(uploads, 'index' in command ? command.index : 0));
 }
 
 function copyStep(lab: Lab, run: string, model: Model, command: QuotaCommand & { do: 'copy' }): Step | null {

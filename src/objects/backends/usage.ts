@@ -58,9 +58,9 @@ const flushesMax = 100;
 const noUsage: UsageDelta = { requests: 0, ingressBytes: 0, egressBytes: 0 };
 
 /**
- * Counts what backends, buckets or users are used for, month by month. Counting is done in memory; every few seconds it is added to the
- * store, where the processes of one installation meet. A batch that is being flushed stays one batch under one number
- * until the store has confirmed it, so that a lost answer neither loses nor doubles it.
+ * Counts what backends, buckets or users are used for, month by month. Counting is done in memory; every few seconds it is
+ * added to the store, where the processes of one installation meet. A batch that is being flushed stays one batch under one
+ * number until the store has confirmed it, so that a lost answer neither loses nor doubles it.
  *
  * What is in the store is exact up to what each process has counted since its last flush. Limits are compared with that and
  * with this process's own count, so that several processes can pass a limit by what they do between two flushes; close to a

@@ -53,6 +53,11 @@ export interface S3Context {
   headersFrom(prefix: string): Iterable<readonly [string, string]>;
   /** Throws `AccessDenied` unless the caller may do this as well, by default on the bucket and key of the request. */
   require(action: S3Action, on?: Partial<Pick<AccessRequest, 'bucket' | 'key' | 'context'>>): Promise<void>;
+  /**
+   * Counts the request as traffic of its bucket and of who was found to ask, and holds it to their monthly limits; once,
+   * whoever calls it again. For commands without an `action`: only they know that somebody may. Throws `QuotaExceeded`.
+   */
+  admit(user: User | null): void;
   /** The time of the request, in ms since 1970. */
   readonly nowMs: number;
   /** Where this server says that it is, such as `us-east-1`. */

@@ -29,6 +29,8 @@ export interface RequestParts {
   readonly body: BodyReader;
   /** Aborts when the client is gone. */
   signal(): AbortSignal;
+  /** See {@link S3Context.admit}. */
+  admit(user: User | null): void;
 }
 
 const noContext: Readonly<Record<string, string>> = {};
@@ -104,6 +106,10 @@ export class RequestContext implements S3Context {
     const key = on.key === undefined ? this.key || null : on.key;
     const context = on.context ?? this.#contextFor(bucket);
     await this.access.authorize({ user: this.user, action, bucket, key, context });
+  }
+
+  admit(user: User | null): void {
+    this.#parts.admit(user);
   }
 
   incoming(): Promise<IncomingContent> {

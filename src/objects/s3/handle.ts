@@ -1,6 +1,6 @@
 import type { Clock } from '../../kernel/ids.ts';
 import type { Log } from '../../kernel/telemetry/log.ts';
-import type { Access } from '../access/access.ts';
+import type { Access, User } from '../access/access.ts';
 import type { Bucket } from '../bucket.ts';
 import { objectError } from '../errors.ts';
 import type { ObjectGateway } from '../gateway.ts';
@@ -99,10 +99,13 @@ async function answer(face: Face, exchange: Exchange): Promise<void> {
     bucket,
     body,
     signal: () => exchange.signal(),
+    admit: (user) => admitTraffic(face, exchange, user),
   });
   const { action } = command;
-  if (action !== null) await context.require(typeof action === 'function' ? action(context) : action);
-  admitTraffic(face, exchange, authenticated);
+  if (action !== null) {
+    await context.require(typeof action === 'function' ? action(context) : action);
+    context.admit(authenticated.user);
+  }
   await reply(face, exchange, await command.handle(context));
 }
 
@@ -131,8 +134,8 @@ const uses: Readonly<Record<string, TrafficUse>> = {
 };
 
 /** Once it is known who asks and that they may: what strangers send is not a bucket's or a user's traffic. */
-function admitTraffic({ traffic }: Face, exchange: Exchange, { user }: Authenticated): void {
-  if (traffic === undefined) return;
+function admitTraffic({ traffic }: Face, exchange: Exchange, user: User | null): void {
+  if (traffic === undefined || exchange.place !== null) return;
   const { commandName, bucket, body } = exchange;
   const use = uses[commandName] ?? (/^(Delete|Abort)/.test(commandName) ? 'delete' : 'ask');
   const place = { bucket: bucket?.name ?? null, userId: user?.id ?? null };
