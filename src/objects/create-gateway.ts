@@ -6,6 +6,7 @@ import type { ObjectEncryption } from './encryption/encryption.ts';
 import type { ObjectGateway } from './gateway.ts';
 import type { Copy } from './object.ts';
 import { createObjects } from './objects.ts';
+import { QuotaPicture } from './quotas/picture.ts';
 import { BadCopies } from './reading/bad-copies.ts';
 import type { ContentCache } from './reading/cache.ts';
 import type { Hedging } from './reading/hedge.ts';
@@ -38,6 +39,7 @@ export interface RunningGateway extends ObjectGateway {
   readonly writer: ContentWriter;
   readonly locator: Locator;
   readonly badCopies: BadCopies;
+  readonly quotas: QuotaPicture;
 }
 
 /** Puts the gateway together. */
@@ -53,7 +55,8 @@ export function createObjectGateway(options: GatewayOptions): RunningGateway {
     onBadCopy(copy, reason);
     badCopies.report(copy);
   };
+  const quotas = new QuotaPicture(store);
   const reading = { encryption, hedging, cache, onBadCopy: noteBadCopy };
-  const parts = { store, registry, buckets, writer, locator, newId, clock, ...reading };
-  return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies };
+  const parts = { store, registry, buckets, writer, locator, quotas, newId, clock, ...reading };
+  return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies, quotas };
 }

@@ -9,6 +9,7 @@ import { requireKey } from './keys.ts';
 import { changeObject } from './ledger/change-object.ts';
 import { removeObject } from './ledger/remove-object.ts';
 import type { Copy, ObjectVersion } from './object.ts';
+import type { QuotaPicture } from './quotas/picture.ts';
 import { listObjectVersions, listObjects } from './queries/listing.ts';
 import { partsOf } from './queries/queries.ts';
 import type { ContentCache } from './reading/cache.ts';
@@ -30,6 +31,7 @@ export interface ObjectsOptions {
   readonly writer: ContentWriter;
   readonly encryption: ObjectEncryption;
   readonly locator: Locator;
+  readonly quotas: QuotaPicture;
   readonly newId: IdSource;
   readonly clock: Clock;
   readonly hedging?: Hedging | undefined;

@@ -79,7 +79,9 @@ function bestFirst(
   }
   if (placed.length < 2) return placed;
   const rank = ({ known }: { known: KnownBackend }) =>
-    (known.isOpenFor('read') ? 0 : 1e9) + (known.isOver('egress') ? 1e6 : 0) + (known.reads?.costMs ?? 0);
+    (known.isOpenFor('read') ? 0 : 1e9) +
+    (known.isOver('egress') || known.isOver('requests') ? 1e6 : 0) +
+    (known.reads?.costMs ?? 0);
   // Of those that are alike the one that was a little quicker.
   return placed.sort((a, b) => rank(a) - rank(b) || a.known.latencyMs - b.known.latencyMs);
 }

@@ -1,10 +1,11 @@
 import type { Clock } from '../../kernel/ids.ts';
 import type { Log } from '../../kernel/telemetry/log.ts';
-import type { Access } from '../access/access.ts';
+import type { Access, User } from '../access/access.ts';
 import type { Admission } from '../admission/admission.ts';
 import type { Bucket } from '../bucket.ts';
 import { objectError, s3CodeOf } from '../errors.ts';
 import type { ObjectGateway } from '../gateway.ts';
+import type { Traffic, TrafficUse } from '../quotas/traffic.ts';
 import { requireKnownHeader } from './amz-headers.ts';
 import { type Authenticate, type Authenticated, createAuthenticate } from './authenticate.ts';
 import type { S3Command, S3Reply } from './command.ts';
@@ -30,6 +31,8 @@ export interface HandleOptions {
   readonly admission?: Admission;
   /** Whether there is somebody of this name who can be told of what happens in buckets; without, there is nobody. */
   readonly hasNotificationTarget?: (name: string) => Promise<boolean>;
+  /** Counts what clients use and holds it to their limits; absent, nobody counts. */
+  readonly traffic?: Traffic;
   /** Told of each access key that signed a request rightly. */
   readonly onKeyUse?: (accessKey: string) => void;
 }
@@ -62,6 +65,8 @@ export function createHandle(options: HandleOptions): Handle {
       options.log.error({ err: error }, 'an exchange did not end well');
       exchange.response.destroy();
     }
+    const { place, body, sentBytes } = exchange;
+    if (place !== null) options.traffic?.countBytes(place, body.receivedBytes, sentBytes);
   };
 }
 
@@ -120,9 +125,13 @@ async function answerAdmitted(
     bucket,
     body,
     signal: () => exchange.signal(),
+    admit: (user) => admitTraffic(face, exchange, user),
   });
   const { action } = command;
-  if (action !== null) await context.require(typeof action === 'function' ? action(context) : action);
+  if (action !== null) {
+    await context.require(typeof action === 'function' ? action(context) : action);
+    context.admit(authenticated.user);
+  }
   await reply(face, exchange, await command.handle(context));
 }
 
@@ -142,6 +151,24 @@ async function admit(face: Face, exchange: Exchange, target: Target, route: Rout
     if (name.startsWith('x-amz-')) requireKnownHeader(name, value, true);
   }
   return authenticated;
+}
+
+/** What commands are for; others with a name that begins with `Delete` or `Abort` delete, and the rest only asks. */
+const uses: Readonly<Record<string, TrafficUse>> = {
+  PutObject: 'write',
+  PostObject: 'write',
+  UploadPart: 'write',
+  GetObject: 'read',
+};
+
+/** Once it is known who asks and that they may: what strangers send is not a bucket's or a user's traffic. */
+function admitTraffic({ traffic }: Face, exchange: Exchange, user: User | null): void {
+  if (traffic === undefined || exchange.place !== null) return;
+  const { commandName, bucket, body } = exchange;
+  const use = uses[commandName] ?? (/^(Delete|Abort)/.test(commandName) ? 'delete' : 'ask');
+  const place = { bucket: bucket?.name ?? null, userId: user?.id ?? null };
+  traffic.admit(place, use, body.contentLength ?? 0);
+  exchange.place = place;
 }
 
 /** A refusal carries the headers for browsers as well, else a page could not see it. */
