@@ -11,6 +11,7 @@ import { benchObjectMemory } from './objects/memory.ts';
 import { benchObjectMigration } from './objects/migration.ts';
 import { benchObjectStages } from './objects/stages.ts';
 import { benchObjectThroughput } from './objects/throughput.ts';
+import { benchObjectTrouble } from './objects/trouble.ts';
 import { benchOperations } from './operations.ts';
 import { benchReconciliation } from './reconciliation.ts';
 import { benchRecovery } from './recovery.ts';
@@ -30,6 +31,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'object-memory': benchObjectMemory,
   'object-listing': benchObjectListing,
   'object-migration': benchObjectMigration,
+  'object-trouble': benchObjectTrouble,
   exports: benchExports,
   devices: benchDevices,
   ceph: benchCeph,

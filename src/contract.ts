@@ -8,6 +8,7 @@ import { accessContract } from './objects/access/contract.ts';
 import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
 import { encryptionContract } from './objects/api/encryption-contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
+import { quotaContract } from './objects/quotas/contract.ts';
 import { storageMigrationContract } from './objects/storage-migration/contract.ts';
 import { deviceContract } from './volumes/device-contract.ts';
 import { exportContract } from './volumes/export-contract.ts';
@@ -25,6 +26,7 @@ export const contract = {
   ...objectContract,
   ...objectBackendContract,
   ...storageMigrationContract,
+  ...quotaContract,
   ...accessContract,
   ...gatewayContract,
   ...notificationContract,

@@ -32,6 +32,8 @@ export function createCommandLine(wantsJson: boolean): CommandLine {
   const object = program.command('object').description('objects in buckets');
   const backend = program.command('backend').description('places where objects stand');
   const migration = program.command('migration').description('moves of everything from one backend to another');
+  const quota = program.command('quota').description('limits of buckets and users');
+  const usage = program.command('usage').description('what backends, buckets and users use');
   const key = program.command('key').description('access keys of S3 clients');
   const gateway = program.command('gateway').description('the object gateway as a whole');
   const notification = program.command('notification').description('who is told of events: webhooks and MQTT brokers');
@@ -46,6 +48,8 @@ export function createCommandLine(wantsJson: boolean): CommandLine {
     object: async () => (await import('./cli/object/commands.ts')).registerObjectCommands(object),
     migration: async () => (await import('./cli/migration.ts')).registerMigrationCommands(migration),
     backend: async () => (await import('./cli/backend.ts')).registerBackendCommands(backend),
+    quota: async () => (await import('./cli/quota.ts')).registerQuotaCommands(quota),
+    usage: async () => (await import('./cli/usage.ts')).registerUsageCommand(usage),
     key: async () => (await import('./cli/key.ts')).registerKeyCommands(key),
     gateway: async () => (await import('./cli/gateway.ts')).registerGatewayCommands(gateway),
     notification: async () => (await import('./cli/notification.ts')).registerNotificationCommands(notification),

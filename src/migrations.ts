@@ -3,6 +3,7 @@ import { keepersMigration } from './kernel/store/migrations/0009_keepers.ts';
 import type { Migration } from './kernel/store/migrations/migration.ts';
 import { objectsMigration } from './objects/migrations/0003_objects.ts';
 import { storageMigrationsMigration } from './objects/migrations/0014_storage_migrations.ts';
+import { quotasMigration } from './objects/migrations/0015_quotas.ts';
 import { accessMigration } from './objects/migrations/0004_access.ts';
 import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.ts';
 import { storedFormsMigration } from './objects/migrations/0011_stored_forms.ts';
@@ -31,5 +32,6 @@ export const migrations: readonly Migration[] = [
   notificationsMigration,
   upkeepMigration,
   storageMigrationsMigration,
+  quotasMigration,
   keepingMigration,
 ];

@@ -102,7 +102,8 @@ async function readSecrets(keys: readonly string[], input: NodeJS.ReadableStream
   return secrets;
 }
 
-function sizeOf(flag: string, value: string): bigint {
+/** A size, such as `10GiB`. Throws `invalid`. */
+export function sizeOf(flag: string, value: string): bigint {
   try {
     return parseSize(value);
   } catch (error) {
@@ -112,7 +113,8 @@ function sizeOf(flag: string, value: string): bigint {
   }
 }
 
-function countOf(flag: string, value: string): number {
+/** A whole number. Throws `invalid`. */
+export function countOf(flag: string, value: string): number {
   const count = Number(value);
   if (!/^\d{1,16}$/.test(value) || !Number.isSafeInteger(count)) throw wrong(flag, value, 'is not a whole number');
   return count;

@@ -8,6 +8,7 @@ import { registerGatewayCommands } from './gateway.ts';
 import { registerKeeperCommands } from './keeper.ts';
 import { registerKeyCommands } from './key.ts';
 import { registerMigrationCommands } from './migration.ts';
+import { registerQuotaCommands } from './quota.ts';
 import { registerObjectCommands } from './object/commands.ts';
 
 const groups = {
@@ -19,6 +20,7 @@ const groups = {
   keeper: registerKeeperCommands,
   migration: registerMigrationCommands,
   encryption: registerEncryptionCommands,
+  quota: registerQuotaCommands,
 };
 
 /** What somebody reads who asks for help. */

@@ -70,8 +70,8 @@ function stateOf({ paused, running, progress, last_error: lastError }: Keeper): 
 }
 
 /** A plan for people: the sentence, what it costs by place, and its first steps. */
-export function planLines({ summary, steps, count, is_exact: isExact, costs }: Plan): string[] {
-  const lines = [summary];
+export function planLines({ summary, steps, count, is_exact: isExact, costs, warnings = [] }: Plan): string[] {
+  const lines = [summary, ...warnings.map((warning) => `warning: ${warning}`)];
   if (costs.length > 0) {
     const rows = costs.map((cost) => [
       cost.place,

@@ -6,7 +6,10 @@ import type { ObjectEncryption } from './encryption/encryption.ts';
 import type { ObjectGateway } from './gateway.ts';
 import type { Copy } from './object.ts';
 import { createObjects } from './objects.ts';
+import { QuotaPicture } from './quotas/picture.ts';
 import { BadCopies } from './reading/bad-copies.ts';
+import type { ContentCache } from './reading/cache.ts';
+import type { Hedging } from './reading/hedge.ts';
 import { Locator } from './reading/locator.ts';
 import { Outage } from '../kernel/store/outage.ts';
 import { createUploads } from './uploads.ts';
@@ -24,6 +27,8 @@ export interface GatewayOptions {
   readonly stallMs: number;
   /** Before what failed is tried again; it doubles each time. */
   readonly retryWaitMs: number;
+  readonly hedging?: Hedging | undefined;
+  readonly cache?: ContentCache | undefined;
   /** Told of a copy that is not what the ledger says; it is replaced from a good one. */
   onBadCopy(copy: Copy, reason: string): void;
   onError(error: unknown, about: string): void;
@@ -34,12 +39,13 @@ export interface RunningGateway extends ObjectGateway {
   readonly writer: ContentWriter;
   readonly locator: Locator;
   readonly badCopies: BadCopies;
+  readonly quotas: QuotaPicture;
 }
 
 /** Puts the gateway together. */
 export function createObjectGateway(options: GatewayOptions): RunningGateway {
   const { store, registry, encryption, newId, clock, owner, stallMs, retryWaitMs } = options;
-  const { onBadCopy, onError } = options;
+  const { onBadCopy, onError, hedging, cache } = options;
   const outage = new Outage();
   const buckets = createBuckets(store, clock, outage, encryption);
   const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onError });
@@ -49,6 +55,8 @@ export function createObjectGateway(options: GatewayOptions): RunningGateway {
     onBadCopy(copy, reason);
     badCopies.report(copy);
   };
-  const parts = { store, registry, buckets, writer, encryption, locator, newId, clock, onBadCopy: noteBadCopy };
-  return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies };
+  const quotas = new QuotaPicture(store);
+  const reading = { encryption, hedging, cache, onBadCopy: noteBadCopy };
+  const parts = { store, registry, buckets, writer, locator, quotas, newId, clock, ...reading };
+  return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies, quotas };
 }

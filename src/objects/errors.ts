@@ -69,6 +69,7 @@ export const objectErrors = {
   OwnershipControlsNotFoundError: [404, 'not_found', 'The bucket has no ownership controls.'],
   PermanentRedirect: [301, 'invalid', 'The bucket must be addressed otherwise.'],
   PreconditionFailed: [412, 'conflict', 'A condition of the request does not hold.'],
+  QuotaExceeded: [403, 'forbidden', 'The quota is used up.'],
   RequestHeaderSectionTooLarge: [400, 'invalid', 'The headers are too large.'],
   RequestTimeTooSkewed: [403, 'forbidden', 'The time of the request differs too much from the time here.'],
   RequestTimeout: [400, 'invalid', 'The body did not come in time.'],

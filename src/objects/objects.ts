@@ -9,8 +9,11 @@ import { requireKey } from './keys.ts';
 import { changeObject } from './ledger/change-object.ts';
 import { removeObject } from './ledger/remove-object.ts';
 import type { Copy, ObjectVersion } from './object.ts';
+import type { QuotaPicture } from './quotas/picture.ts';
 import { listObjectVersions, listObjects } from './queries/listing.ts';
 import { partsOf } from './queries/queries.ts';
+import type { ContentCache } from './reading/cache.ts';
+import type { Hedging } from './reading/hedge.ts';
 import type { Found, Locator } from './reading/locator.ts';
 import { type ReadCopyOptions, readCopy } from './reading/read-copy.ts';
 import { piecesOf, readParts } from './reading/read-parts.ts';
@@ -28,8 +31,11 @@ export interface ObjectsOptions {
   readonly writer: ContentWriter;
   readonly encryption: ObjectEncryption;
   readonly locator: Locator;
+  readonly quotas: QuotaPicture;
   readonly newId: IdSource;
   readonly clock: Clock;
+  readonly hedging?: Hedging | undefined;
+  readonly cache?: ContentCache | undefined;
   onBadCopy(copy: Copy, reason: string): void;
 }
 
@@ -118,7 +124,7 @@ async function openObject(options: ObjectsOptions, request: ReadRequest): Promis
 }
 
 async function openFound(options: ObjectsOptions, request: ReadRequest, found: Found): Promise<OpenObject> {
-  const { store, registry, encryption, onBadCopy } = options;
+  const { store, registry, encryption, hedging, cache, onBadCopy } = options;
   const { version, copies, isStale } = found;
   if (version.isMarker) throw markerError(version, request.versionId !== undefined);
   request.check?.(version);
@@ -134,7 +140,8 @@ async function openFound(options: ObjectsOptions, request: ReadRequest, found: F
     throw objectError('ServiceUnavailable', {}, 'The object is not there any more; try again.');
   }
   const range = request.range(version, parts);
-  const reading: ReadCopyOptions = { registry, encryption, customerKey, signal: request.signal, onBadCopy };
+  const { signal } = request;
+  const reading: ReadCopyOptions = { registry, encryption, customerKey, hedging, cache, signal, onBadCopy };
   const open = isInParts
     ? await readParts(store, contentId!, piecesOf(parts, range), reading)
     : await readCopy(copies, range, reading);

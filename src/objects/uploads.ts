@@ -7,6 +7,7 @@ import { completeUpload } from './ledger/complete-upload.ts';
 import { abortUpload, commitPart, createUpload } from './ledger/uploads.ts';
 import { type ContentPart, type ObjectChecksum, type ObjectVersion, type Upload, rewriteOwner } from './object.ts';
 import { type ObjectsOptions, partsMax } from './objects.ts';
+import { requireRoom } from './quotas/require-room.ts';
 import { listUploads } from './queries/list-uploads.ts';
 import { findUpload, findVersionByContent, partOf, partsOf } from './queries/queries.ts';
 import { copyPart } from './writing/copy-part.ts';
@@ -73,7 +74,7 @@ function noSuchUpload({ uploadId }: UploadRef) {
 }
 
 async function writePart(
-  { store, buckets, writer, encryption, clock }: ObjectsOptions,
+  { store, buckets, writer, encryption, quotas, clock }: ObjectsOptions,
   get: (ref: UploadRef) => Promise<Upload>,
   ref: UploadRef,
   part: number,
@@ -83,9 +84,19 @@ async function writePart(
     throw objectError('InvalidArgument', { part_number: part }, `Part numbers are 1 to ${partsMax}.`);
   }
   const { uploadId, bucket, key } = ref;
-  const { attributes, checksum } = await get(ref);
+  const { attributes, checksum, owner } = await get(ref);
   const { settings } = await buckets.get(bucket);
   const { sizeBytes } = incoming;
+  await requireRoom(store, quotas, {
+    bucket,
+    owner,
+    sizeBytes,
+    objects: 0,
+    displaced: async () => {
+      const [standing] = await store.read((reader) => partsOf(reader, uploadId, { after: part - 1, limit: 1 }));
+      return standing?.part === part ? { owner, sizeBytes: standing.sizeBytes } : null;
+    },
+  });
   const { encryption: applied } = attributes;
   const place = { bucket, key, contentId: uploadId, part, sizeBytes };
   const encrypted = applied === undefined ? {} : { encryption: applied };

@@ -10,7 +10,7 @@ import { MemoryObjectBackend } from '../../src/objects/backends/memory/memory.ts
 import type { BucketSettings } from '../../src/objects/bucket.ts';
 import { checkGateway } from '../../src/objects/checking/check-gateway.ts';
 import type { CheckReport } from '../../src/objects/checking/report.ts';
-import { type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
+import { type GatewayOptions, type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
 import { ObjectEncryption } from '../../src/objects/encryption/encryption.ts';
 import type { Keyring } from '../../src/objects/encryption/keyring.ts';
 import type { RootKeys } from '../../src/objects/encryption/load-root-keys.ts';
@@ -135,10 +135,14 @@ export function labBackends(count: number, more: Omit<Partial<LabBackend>, 'name
   }));
 }
 
+/** What reads of one gateway go by, beside its registry. */
+type Reading = Pick<GatewayOptions, 'hedging' | 'cache'>;
+
 export async function openLab(
   engine: StoreEngine,
   backends: readonly LabBackend[],
   rootKeys: RootKeys | null = null,
+  reading: () => Reading = () => ({}),
 ): Promise<Lab> {
   const settings = await engine.fresh(migrations);
   const open = () => openStore(settings, { owner: true });
@@ -147,7 +151,8 @@ export async function openLab(
     await store.write(insertTestBackend, { ...row, position });
   }
   const { databaseUrl } = settings;
-  return enter({ store, open, databaseUrl, backends, rootKeys, clock: new LabClock(), isFirst: true });
+  const clock = new LabClock();
+  return enter({ store, open, databaseUrl, backends, rootKeys, reading, clock, isFirst: true });
 }
 
 interface Place {
@@ -156,6 +161,8 @@ interface Place {
   readonly databaseUrl: string | undefined;
   readonly backends: readonly LabBackend[];
   readonly rootKeys: RootKeys | null;
+  /** Of each gateway its own. */
+  reading(): Reading;
   readonly clock: LabClock;
   /** Whether closing this one closes the store that all share. */
   readonly isFirst: boolean;
@@ -187,6 +194,7 @@ async function enter(place: Place): Promise<Lab> {
     owner,
     stallMs: 200,
     retryWaitMs,
+    ...place.reading(),
     onBadCopy,
     onError,
   });

@@ -1,4 +1,4 @@
-import { choice, duration, integer, list, optional, retention, string } from './setting.ts';
+import { choice, duration, integer, list, optional, retention, size, string } from './setting.ts';
 
 /** Settings of the object gateway: its S3 port, what keeps its objects, and the keys of their encryption. */
 export const objectSettings = {
@@ -32,6 +32,52 @@ export const objectSettings = {
       description: 'Wait before a deletion or a copy of objects that failed is tried again; it doubles each time.',
     },
     '5s',
+  ),
+  objectCacheBytes: size(
+    {
+      env: 'OBJECT_CACHE',
+      flag: 'object-cache',
+      description: 'Memory for small objects that are read often; 0 keeps none.',
+    },
+    '64MiB',
+  ),
+  objectRequestsMax: integer(
+    {
+      env: 'OBJECT_REQUESTS_MAX',
+      flag: 'object-requests-max',
+      description: 'Requests for objects at work at once; as many more may wait for their turn.',
+    },
+    512,
+    1,
+    2_000,
+  ),
+  objectRequestWaitMs: duration(
+    {
+      env: 'OBJECT_REQUEST_WAIT',
+      flag: 'object-request-wait',
+      description: 'How long a request for objects waits for its turn; then it is told to slow down.',
+    },
+    '5s',
+  ),
+  objectUserRate: integer(
+    {
+      env: 'OBJECT_USER_RATE',
+      flag: 'object-user-rate',
+      description: 'Requests for objects a second of one user in this process; 0 is without a limit.',
+    },
+    0,
+    0,
+    1_000_000,
+  ),
+  objectBucketRate: integer(
+    {
+      env: 'OBJECT_BUCKET_RATE',
+      flag: 'object-bucket-rate',
+      description: 'Requests a second to one bucket in this process; 0 is without a limit.',
+    },
+    0,
+    0,
+    1_000_000,
   ),
   objectUploadRetentionMs: retention(
     {

@@ -1,8 +1,9 @@
 import { formatDuration, parseDuration } from './duration.ts';
+import { parseSize } from './size.ts';
 
 /** How a setting's text becomes its value. Parsers throw a sentence that does not name the setting. */
 export interface Setting<T> {
-  readonly type: 'string' | 'list' | 'integer' | 'decimal' | 'duration' | 'enum';
+  readonly type: 'string' | 'list' | 'integer' | 'decimal' | 'duration' | 'size' | 'enum';
   readonly env: string;
   /** Older names of the environment variable that still work. */
   readonly formerEnv?: readonly string[];
@@ -60,6 +61,16 @@ export function duration(text: SettingText, defaultText: string): Setting<number
 /** How long something is kept, as milliseconds; `0` is not at all. */
 export function retention(text: SettingText, defaultText: string): Setting<number> {
   return durationWithin(text, defaultText, 0, retentionMaxMs);
+}
+
+/** A size such as `64MiB`, as bytes: at most what a number holds exactly. */
+export function size(text: SettingText, defaultText: string): Setting<number> {
+  const parse = (value: string) => {
+    const bytes = parseSize(value);
+    if (bytes <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(bytes);
+    throw new Error(`"${value}" is too large.`);
+  };
+  return { ...text, type: 'size', parse, defaultText };
 }
 
 export function choice<const T extends string>(

@@ -122,7 +122,10 @@ export function createHttpServer(options: HttpOptions, routes: readonly Route[])
   app.setErrorHandler((error, request, reply) => {
     const known = toKnown(error, request.routeOptions.bodyLimit ?? bodyBytesMax);
     const { status } = renderError(known);
-    if (status >= 500) options.log.error({ err: error, method: request.method, url: request.url }, 'request failed');
+    // Refusals for too much load are counted; a line for each would be more of it.
+    const isOverloaded = known instanceof HoldfastError && known.kind === 'overloaded';
+    if (status >= 500 && !isOverloaded)
+      options.log.error({ err: error, method: request.method, url: request.url }, 'request failed');
     return send(reply, known);
   });
   app.addHook('onResponse', (request, reply, done) => {

@@ -37,6 +37,7 @@ export const planSchema = Type.Object({
     }),
     { description: 'What it would use of each place, as providers bill it.' },
   ),
+  warnings: Type.Optional(Type.Array(Type.String(), { description: 'What stands in its way, such as limits.' })),
 });
 
 const params = Type.Object({ name: Type.String({ maxLength: 100 }) });

@@ -38,6 +38,8 @@ export interface KeeperPlan {
   readonly isExact: boolean;
   readonly sizeBytes: number;
   readonly costs: readonly PlanCost[];
+  /** What stands in its way, such as limits that it would pass; a sentence each. */
+  readonly warnings?: readonly string[];
 }
 
 export interface PlanStep {

@@ -24,7 +24,8 @@ export function keeperView(status: KeeperStatus): Static<typeof keeperContract.l
 }
 
 /** A plan as the API tells it. */
-export function planView({ summary, steps, count, isExact, sizeBytes, costs }: KeeperPlan): Static<typeof planSchema> {
+export function planView(plan: KeeperPlan): Static<typeof planSchema> {
+  const { summary, steps, count, isExact, sizeBytes, costs, warnings } = plan;
   return {
     summary,
     steps: steps.map((step) => ({ action: step.action, subject: step.subject, size_bytes: step.sizeBytes })),
@@ -37,5 +38,6 @@ export function planView({ summary, steps, count, isExact, sizeBytes, costs }: K
       ingress_bytes: ingressBytes,
       egress_bytes: egressBytes,
     })),
+    ...(warnings === undefined ? {} : { warnings: [...warnings] }),
   };
 }

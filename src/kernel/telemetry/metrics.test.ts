@@ -41,6 +41,15 @@ describe('metrics', () => {
     assert.match(await metrics.text(), /^holdfast_operations_held 7$/m);
   });
 
+  test('ask a counter at each scrape, and tell it as one', async () => {
+    const metrics = createMetrics();
+    let count = 1;
+    metrics.counter('reads_total', 'Reads so far.', () => count);
+    assert.match(await metrics.text(), /^# TYPE holdfast_reads_total counter\nholdfast_reads_total 1$/m);
+    count = 7;
+    assert.match(await metrics.text(), /^holdfast_reads_total 7$/m);
+  });
+
   test('of two servers in one process are apart, and every name has our prefix', async () => {
     const [one, other] = [createMetrics(), createMetrics()];
     one.setStreams(5);

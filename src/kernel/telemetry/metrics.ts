@@ -17,6 +17,8 @@ export interface Metrics {
   ): Promise<{ readonly count: number; readonly seconds: number }>;
   /** `read` is asked at each scrape. */
   gauge(name: string, help: string, read: () => number): void;
+  /** As a gauge, for what only grows. */
+  counter(name: string, help: string, read: () => number): void;
   /** The exposition format (https://prometheus.io/docs/instrumenting/exposition_formats/). */
   text(): Promise<string>;
   readonly contentType: string;
@@ -72,21 +74,35 @@ export function createMetrics(): Metrics {
       if (result === 'ok') keeperSuccess.setToCurrentTime({ keeper });
     },
     setStreams: (count) => streams.set(count),
-    gauge: (name, help, read) => {
-      const gauge = new Gauge({
-        name: `holdfast_${name}`,
-        help,
-        registers: [],
-        collect() {
-          this.set(read());
-        },
-      });
-      registry.registerMetric(gauge);
-    },
+    gauge: (name, help, read) => registry.registerMetric(askedGauge(name, help, read)),
+    counter: (name, help, read) => registry.registerMetric(askedCounter(name, help, read)),
     responseTimes: (isCounted) => totalsOf(requestSeconds, isCounted),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+function askedGauge(name: string, help: string, read: () => number): Gauge {
+  return new Gauge({
+    name: `holdfast_${name}`,
+    help,
+    registers: [],
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
+function askedCounter(name: string, help: string, read: () => number): Counter {
+  return new Counter({
+    name: `holdfast_${name}`,
+    help,
+    registers: [],
+    collect() {
+      this.reset();
+      this.inc(read());
+    },
+  });
 }
 
 async function totalsOf(histogram: Histogram, isCounted: (operation: string) => boolean) {

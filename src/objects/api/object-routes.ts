@@ -5,6 +5,7 @@ import { checkRead } from '../conditions.ts';
 import { objectError } from '../errors.ts';
 import type { IncomingContent, ObjectGateway, ReadRequest } from '../gateway.ts';
 import type { ObjectVersion } from '../object.ts';
+import type { Traffic, TrafficPlace, TrafficUse } from '../quotas/traffic.ts';
 import { BodyReader } from '../s3/body-reader.ts';
 import { parseConditions } from '../s3/conditions.ts';
 import { formatHttpTime } from '../s3/http-time.ts';
@@ -37,9 +38,16 @@ export type Presign = (wish: {
 }) => Promise<string>;
 
 /** Objects for programs that want no S3: plain PUT, GET, HEAD and DELETE under the API's tokens. */
-export function objectRoutes({ buckets, objects }: ObjectGateway, presign: Presign): Route[] {
+export function objectRoutes({ buckets, objects }: ObjectGateway, presign: Presign, traffic: Traffic): Route[] {
+  const admit = async (bucket: string, use: TrafficUse, announcedBytes = 0): Promise<Metered> => {
+    // Callers of the API are no users of the gateway; a bucket that is not there has no traffic.
+    const place = { bucket: (await buckets.get(bucket)).name, userId: null };
+    traffic.admit(place, use, announcedBytes);
+    return { traffic, place };
+  };
   return [
     route(objectContract.listObjects, async ({ params, query }) => {
+      await admit(params.bucket, 'ask');
       const { prefix = '', delimiter = null, limit = defaultLimit, cursor } = query;
       const after = cursor === undefined ? null : decodePosition(cursor);
       const found = await objects.list({ bucket: params.bucket, prefix, delimiter, after, limit });
@@ -48,8 +56,9 @@ export function objectRoutes({ buckets, objects }: ObjectGateway, presign: Presi
       return { items: versions.map(objectView), prefixes: [...prefixes], next_cursor: nextCursor };
     }),
     route(objectContract.putObject, async ({ params, raw, reply, caller }) => {
+      const metered = await admit(params.bucket, 'write', Number(raw.headers['content-length'] ?? 0));
       const { settings } = await buckets.get(params.bucket);
-      const incoming = await incomingOf(raw, reply);
+      const incoming = await incomingOf(raw, reply, metered);
       const version = await objects.put({
         ...incoming,
         bucket: params.bucket,
@@ -63,13 +72,18 @@ export function objectRoutes({ buckets, objects }: ObjectGateway, presign: Presi
       });
       return new Reply(objectView(version), { etag: `"${version.etag}"` });
     }),
-    route(objectContract.getObject, ({ params, query, raw, reply }) =>
-      read(objects, { bucket: params.bucket, key: keyOf(raw), versionId: query.version_id }, raw, reply),
-    ),
-    route(objectContract.headObject, ({ params, query, raw, reply }) =>
-      read(objects, { bucket: params.bucket, key: keyOf(raw), versionId: query.version_id }, raw, reply),
-    ),
+    route(objectContract.getObject, async ({ params, query, raw, reply }) => {
+      const metered = await admit(params.bucket, 'read');
+      const ref = { bucket: params.bucket, key: keyOf(raw), versionId: query.version_id };
+      return read(objects, ref, raw, reply, metered);
+    }),
+    route(objectContract.headObject, async ({ params, query, raw, reply }) => {
+      const metered = await admit(params.bucket, 'ask');
+      const ref = { bucket: params.bucket, key: keyOf(raw), versionId: query.version_id };
+      return read(objects, ref, raw, reply, metered);
+    }),
     route(objectContract.deleteObject, async ({ params, query, raw, caller }) => {
+      await admit(params.bucket, 'delete');
       const removed = await objects.remove(
         { bucket: params.bucket, key: keyOf(raw), versionId: query.version_id },
         { actor: caller.name, conditions: parseConditions(headerReader(raw)), bypassGovernance: false },
@@ -84,6 +98,12 @@ export function objectRoutes({ buckets, objects }: ObjectGateway, presign: Presi
       return { url, method, expires_at: new Date(Date.now() + expiresInSeconds * 1000).toISOString() };
     }),
   ];
+}
+
+/** A request that was admitted, whose bytes are to be counted. */
+interface Metered {
+  readonly traffic: Traffic;
+  readonly place: TrafficPlace;
 }
 
 /** Ends a read whose answer is that the client has it already. */
@@ -110,7 +130,11 @@ function* headersFrom({ headers }: FastifyRequest, prefix: string): Generator<re
 }
 
 /** The body of a request as the content of an object; its length must be announced. */
-async function incomingOf(request: FastifyRequest, reply: FastifyReply): Promise<IncomingContent> {
+async function incomingOf(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { traffic, place }: Metered,
+): Promise<IncomingContent> {
   const { bodyTimeoutMs } = defaultLimits;
   const control = new AbortController();
   reply.raw.once('close', () => {
@@ -118,6 +142,7 @@ async function incomingOf(request: FastifyRequest, reply: FastifyReply): Promise
   });
   // Node answers `Expect: 100-continue` by itself on this port, after the headers and before any check.
   const body = new BodyReader(request.raw, { timeoutMs: bodyTimeoutMs, onStart: () => {} });
+  reply.raw.once('close', () => traffic.countBytes(place, body.receivedBytes, 0));
   return readIncoming({
     body,
     framing: null,
@@ -133,12 +158,15 @@ async function read(
   ref: Pick<ReadRequest, 'bucket' | 'key' | 'versionId'>,
   request: FastifyRequest,
   reply: FastifyReply,
+  { traffic, place }: Metered,
 ): Promise<never> {
   const header = headerReader(request);
   const isHead = request.method === 'HEAD';
   const control = new AbortController();
   reply.raw.once('close', () => control.abort(objectError('IncompleteBody', {}, 'The client is gone.')));
-  const outlet = { response: reply.raw, common: [], isHead, isLast: false, sendTimeoutMs: defaultLimits.sendTimeoutMs };
+  const { sendTimeoutMs } = defaultLimits;
+  const onSent = (bytes: number) => traffic.countBytes(place, 0, bytes);
+  const outlet = { response: reply.raw, common: [], isHead, isLast: false, sendTimeoutMs, onSent };
   const conditions = parseConditions(header);
   const check = (version: ObjectVersion) => {
     const verdict = checkRead(conditions, version);

@@ -14,7 +14,7 @@ import {
 } from './backend.ts';
 import { Breaker, type BreakerPolicy, type BreakerView, type CallOutcome, type Ticket } from './breaker.ts';
 import { Drain, Feed } from './guarded-content.ts';
-import { SmoothedLatency } from './latency.ts';
+import { ReadHealth } from './latency.ts';
 import type { UsageDelta } from './usage.ts';
 import { WatchedCall } from './watched-call.ts';
 
@@ -63,7 +63,8 @@ export class GuardedBackend implements ObjectBackend {
   readonly #inner: ObjectBackend;
   readonly #options: GuardOptions;
   readonly #lanes: Readonly<Record<Lane, Breaker>>;
-  readonly #latency = new SmoothedLatency();
+  /** What reads were like lately. */
+  readonly reads: ReadHealth;
   #active = 0;
   #closing: Promise<void> | null = null;
   #whenIdle: () => void = () => {};
@@ -71,7 +72,8 @@ export class GuardedBackend implements ObjectBackend {
   constructor(inner: ObjectBackend, options: GuardOptions) {
     this.#inner = inner;
     this.#options = options;
-    const { policy, random } = options;
+    const { policy, random, clock } = options;
+    this.reads = new ReadHealth(clock);
     this.#lanes = { read: new Breaker(policy, random), write: new Breaker(policy, random) };
   }
 
@@ -82,11 +84,6 @@ export class GuardedBackend implements ObjectBackend {
   /** Without the guard: for a test that somebody asked for, which must not be rejected. */
   get unguarded(): ObjectBackend {
     return this.#inner;
-  }
-
-  /** Smoothed time to the first byte. */
-  get latencyMs(): number {
-    return this.#latency.at(this.#nowMs());
   }
 
   /** A read may be the probe, since it can turn to another copy; a write cannot be sent twice, so it waits for one. */
@@ -165,7 +162,7 @@ export class GuardedBackend implements ObjectBackend {
         () => {},
       );
       const blob = await pass.call.orReasonSoon(opening);
-      this.#latency.sample(this.#nowMs() - pass.beganAtMs, this.#nowMs());
+      this.reads.answered(this.#nowMs() - pass.beganAtMs);
       if (blob === null || Buffer.isBuffer(blob.content)) {
         const egressBytes = Buffer.isBuffer(blob?.content) ? blob.content.length : 0;
         this.#options.count({ requests: 0, ingressBytes: 0, egressBytes });
@@ -178,6 +175,7 @@ export class GuardedBackend implements ObjectBackend {
       return this.#openStream(blob, blob.content, pass);
     } catch (error) {
       isLost = true;
+      this.#noteUnread(pass, error);
       throw this.#failed(pass, error, null);
     } finally {
       if (!isHandedOver) this.#end(pass);
@@ -218,7 +216,7 @@ export class GuardedBackend implements ObjectBackend {
     const pass = this.#pass(verb, lane, signal, verb === 'copy' ? copyMs : answerMs);
     try {
       const result = await this.#judged(pass, work(pass.call.signal), null);
-      if (verb === 'head') this.#latency.sample(this.#nowMs() - pass.beganAtMs, this.#nowMs());
+      if (verb === 'head') this.reads.answered(this.#nowMs() - pass.beganAtMs);
       return result;
     } finally {
       this.#end(pass);
@@ -305,6 +303,13 @@ export class GuardedBackend implements ObjectBackend {
     else verdict = { error, outcome: isBackendFault(error) ? 'fault' : 'none' };
     this.#told(pass, call.isGivenUp ? 'cancelled' : toErrorData(verdict.error).kind);
     return verdict;
+  }
+
+  /** A read that gave no byte. One that nobody waited for any longer is no fault, and yet says how slow it was. */
+  #noteUnread({ call, beganAtMs }: Pass, error: unknown): void {
+    if (call.isGivenUp || call.isLate) this.reads.abandoned(this.#nowMs() - beganAtMs);
+    const wantsLess = toErrorData(error).kind === 'overloaded';
+    if (call.isLate || (!call.isGivenUp && (wantsLess || isBackendFault(error)))) this.reads.failed();
   }
 
   #settle(pass: Pass, outcome: CallOutcome, reason: string | null): void {

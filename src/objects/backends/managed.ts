@@ -5,6 +5,7 @@ import type { ObjectBackend, ObjectBackendKind } from './backend.ts';
 import type { BreakerPolicy, BreakerView } from './breaker.ts';
 import { brokenBackend } from './broken.ts';
 import { type GuardTimeouts, GuardedBackend, type ObjectBackendObserver } from './guarded.ts';
+import { ReadHealth } from './latency.ts';
 import type { KnownBackend } from './registry.ts';
 import { requireKind, settingsOf } from './settings.ts';
 import type { UsageBook, UsageLimits, UsageMeter } from './usage.ts';
@@ -34,10 +35,13 @@ export class ManagedBackend implements KnownBackend {
   #backend: ObjectBackend;
   #problem: string | null = null;
   #triedAtMs = 0;
+  /** Of one that could not be opened. */
+  readonly #unread: ReadHealth;
 
   constructor(row: BackendRow, options: ManagedOptions) {
     this.#options = options;
     this.#row = row;
+    this.#unread = new ReadHealth(options.clock);
     this.#backend = this.#open();
   }
 
@@ -70,7 +74,10 @@ export class ManagedBackend implements KnownBackend {
     return this.#backend;
   }
   get latencyMs(): number {
-    return this.#guard?.latencyMs ?? 0;
+    return this.#guard?.reads.latencyMs ?? 0;
+  }
+  get reads(): ReadHealth {
+    return this.#guard?.reads ?? this.#unread;
   }
 
   /** Why it could not be opened; `null` when it was. */

@@ -1,4 +1,5 @@
 import type { ObjectBackend } from './backend.ts';
+import type { ReadHealthView } from './latency.ts';
 import type { UsageMeter } from './usage.ts';
 
 /** A backend as the gateway knows it in this process. */
@@ -16,8 +17,10 @@ export interface KnownBackend {
   readonly backend: ObjectBackend;
   /** Whether calls are let through now: the breaker is closed, or lets a probe pass. */
   isOpenFor(purpose: 'read' | 'write'): boolean;
-  /** Smoothed time to the first byte, in ms; reads prefer lower ones. */
+  /** Smoothed time to the first byte, in ms. */
   readonly latencyMs: number;
+  /** What reads of it were like lately; absent where nothing is measured. */
+  readonly reads?: ReadHealthView;
   /** Whether a monthly limit is reached: writes go elsewhere then, and so do reads that can; deletes go on. */
   isOver(meter: UsageMeter): boolean;
 }

@@ -1,8 +1,9 @@
+import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 
-/** What was used of one backend in one month, beyond what was flushed before. */
+/** What was used of one backend, bucket or user in one month, beyond what was flushed before. */
 export interface UsageRow {
-  readonly backend: string;
+  readonly place: string;
   /** UTC, such as `2026-11`. */
   readonly month: string;
   readonly requests: number;
@@ -35,20 +36,21 @@ const add = `insert into backend_usage (backend, month, requests, ingress_bytes,
  * Adds to the books what one process counted. Repeating a flush whose answer was lost adds nothing: the store remembers
  * the number of each flusher's last one. Rows are changed in one order by everybody, so flushes never wait in a circle.
  */
-export const flushUsage = transaction(
-  import.meta.url,
-  'flushUsage',
-  async (tx, { flusher, seq, nowMs, rows }: UsageFlush): Promise<void> => {
-    if ((await tx.run(claim, [flusher, seq, nowMs])) === 0) return;
-    for (const row of rows.toSorted(byPlace)) {
-      await tx.run(add, [row.backend, row.month, row.requests, row.ingressBytes, row.egressBytes]);
-    }
-    if (seq === 1) await tx.run('delete from usage_flushes where flushed_at < ?', [nowMs - rememberedMs]);
-  },
+export const flushUsage = transaction(import.meta.url, 'flushUsage', async (tx, flush: UsageFlush): Promise<void> =>
+  addUsage(tx, flush, add),
 );
 
+/** The body of a flush: `statement` adds place, month, requests, ingress and egress to a row. */
+export async function addUsage(tx: Tx, { flusher, seq, nowMs, rows }: UsageFlush, statement: string): Promise<void> {
+  if ((await tx.run(claim, [flusher, seq, nowMs])) === 0) return;
+  for (const row of rows.toSorted(byPlace)) {
+    await tx.run(statement, [row.place, row.month, row.requests, row.ingressBytes, row.egressBytes]);
+  }
+  if (seq === 1) await tx.run('delete from usage_flushes where flushed_at < ?', [nowMs - rememberedMs]);
+}
+
 function byPlace(a: UsageRow, b: UsageRow): number {
-  if (a.backend !== b.backend) return a.backend < b.backend ? -1 : 1;
+  if (a.place !== b.place) return a.place < b.place ? -1 : 1;
   if (a.month !== b.month) return a.month < b.month ? -1 : 1;
   return 0;
 }

@@ -152,7 +152,7 @@ onEveryStore('usage of backends', (engine) => {
   test('failure 4: flushes of many rows in any order never wait for each other in a circle', async () => {
     const store = await openFresh(engine, backendMigrations);
     const rows: UsageRow[] = Array.from({ length: 12 }, (_, index) => ({
-      backend: `disk${index}`,
+      place: `disk${index}`,
       month: '2026-11',
       ...one,
     }));

@@ -1,4 +1,5 @@
 import type { Reader } from '../../kernel/store/store.ts';
+import { wrongBooks } from '../quotas/sums.ts';
 import { toBucket } from '../rows.ts';
 import type { BucketRow } from '../tables.ts';
 import type { Finding } from './report.ts';
@@ -69,6 +70,12 @@ const laws: readonly {
       + coalesce((select sum(stored_bytes) from cleanup q where q.backend = b.name), 0) as owned_bytes
       from object_backends b`,
     say: (row) => `the books of ${row['name']} say ${row['used_bytes']} bytes, and ${row['owned_bytes']} are owned`,
+  },
+  {
+    kind: 'wrong_quota',
+    sql: `${wrongBooks} limit ${told}`,
+    say: (row) =>
+      `the books of ${row['subject']} say ${row['used_bytes']} bytes in ${row['used_objects']} objects, and there are ${row['bytes']} in ${row['objects']}`,
   },
 ];
 

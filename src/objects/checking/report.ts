@@ -8,6 +8,7 @@ export type FindingKind =
   | 'short' // fewer copies than the bucket wants, and nobody has noted it
   | 'misplaced_latest' // a key has no latest version, or more than one
   | 'wrong_sum' // the bytes on a backend's books do not add up
+  | 'wrong_quota' // what a bucket or user is said to use does not add up
   | 'dangling' // rows that refer to something that is not there
   | 'unreachable'; // a backend could not be looked at
 

@@ -3,6 +3,8 @@ import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { type Bucket, type BucketSettings, defaultBucketSettings } from '../bucket.ts';
 import { objectError } from '../errors.ts';
+import { dropBook } from '../quotas/change-quota.ts';
+import { bucketSubject } from '../quotas/quota.ts';
 import { toBucket } from '../rows.ts';
 import type { BucketRow } from '../tables.ts';
 import { keepingReferences } from './references.ts';
@@ -86,6 +88,7 @@ export const deleteBucket = transaction(
     await tx.run('delete from uploads where bucket = ?', [name]);
     const notEmpty = () => objectError('BucketNotEmpty', { bucket: name });
     await keepingReferences(tx.run('delete from buckets where name = ?', [name]), notEmpty);
+    await dropBook(tx, bucketSubject(name));
     await note(tx, name, 'bucket.deleted', { actor, nowMs }, {});
   },
 );

@@ -37,7 +37,7 @@ export const completeUpload = transaction(
     const [row] = await tx.rows<UploadRow>('select * from uploads where upload_id = ?', [uploadId]);
     if (row === undefined) throw objectError('NoSuchUpload', { upload_id: uploadId });
     if (row.result !== null) return JSON.parse(row.result) as ObjectVersion;
-    await keepParts(tx, request);
+    const partBytes = await keepParts(tx, request);
     const { tags, lock } = toUpload(row);
     const { versionId, sizeBytes, etag, attributes, actor } = request;
     const version = {
@@ -54,7 +54,9 @@ export const completeUpload = transaction(
       actor,
       nowMs,
     };
-    const placed = await placeVersion(tx, version, conditions);
+    // The parts were booked as they came: now they are the object, or go.
+    const freed = [{ bucket, owner: row.owner, bytes: -partBytes, objects: 0 }];
+    const placed = await placeVersion(tx, version, conditions, freed);
     await tx.run(`update uploads set state = 'completed', result = ?, finished_at = ? where upload_id = ?`, [
       JSON.stringify(placed),
       nowMs,
@@ -64,8 +66,8 @@ export const completeUpload = transaction(
   },
 );
 
-/** Compares the listed parts with what stands, and lets go of the others. */
-async function keepParts(tx: Tx, { uploadId, parts, nowMs }: CompleteUpload): Promise<void> {
+/** Compares the listed parts with what stands, and lets go of the others. Gives how many bytes stood. */
+async function keepParts(tx: Tx, { uploadId, parts, nowMs }: CompleteUpload): Promise<number> {
   const standing = await tx.rows<PartRow>('select * from object_parts where content_id = ?', [uploadId]);
   const wanted = new Map(parts.map(({ part, etag }) => [part, etag]));
   let found = 0;
@@ -88,4 +90,5 @@ async function keepParts(tx: Tx, { uploadId, parts, nowMs }: CompleteUpload): Pr
     );
   }
   if (found !== wanted.size) throw objectError('InvalidPart');
+  return standing.reduce((sum, part) => sum + part.size_bytes, 0);
 }

@@ -1,5 +1,6 @@
 import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
+import { type Charge, chargeQuota, refundOf } from '../quotas/charge.ts';
 import { toVersion } from '../rows.ts';
 import type { CleanupRow, CopyRow, ObjectRow } from '../tables.ts';
 import { noteShortfall } from './copies.ts';
@@ -78,6 +79,10 @@ async function lockKeysOf(tx: Tx, contents: readonly string[]): Promise<Readonly
   return new Set(keys.keys());
 }
 
+/** What goes with a part of an open upload. */
+const ofOpenUpload = `select u.bucket, u.owner, -p.size_bytes as bytes, 0 as objects from object_parts p
+  join uploads u on u.upload_id = p.content_id and u.state = 'open' where p.content_id = ? and p.part = ?`;
+
 async function loseContent(
   tx: Tx,
   versions: readonly ObjectRow[],
@@ -95,8 +100,10 @@ async function loseContent(
   // Other parts may stand elsewhere.
   if (versions.length > 0) await releaseContent(tx, contentId, 'deleted', nowMs);
   // Of an open upload: its client is told that the part is not there when it completes.
+  const open = await tx.rows<Charge>(ofOpenUpload, [contentId, part]);
   await tx.run('delete from object_parts where content_id = ? and part = ?', [contentId, part]);
   await tx.run('delete from shortfalls where content_id = ? and part = ?', [contentId, part]);
+  await chargeQuota(tx, [...versions.map(refundOf), ...open]);
   return versions.length;
 }
 

@@ -3,6 +3,7 @@ import type { BucketSettings } from '../bucket.ts';
 import { type Conditions, requireWritable } from '../conditions.ts';
 import { objectError } from '../errors.ts';
 import type { ObjectAttributes, ObjectLock, ObjectVersion, RemovalCause, Tags, VersionCause } from '../object.ts';
+import { type Charge, chargeOf, chargeQuota, refundOf } from '../quotas/charge.ts';
 import { lockColumn, tagsColumn } from '../rows.ts';
 import type { ObjectRow } from '../tables.ts';
 import { releaseContent } from './dispose.ts';
@@ -44,16 +45,22 @@ export function lockKey(tx: Tx, bucket: string, key: string): Promise<void> {
 
 /**
  * Makes a version the latest of its key, in the caller's transaction: locks the key, asks the conditions again, displaces
- * what it replaces and queues its bytes for deletion, and writes the event. Throws `NoSuchBucket`, `PreconditionFailed`.
+ * what it replaces and queues its bytes for deletion, books it against quotas together with what the caller has `freed`,
+ * and writes the event. Throws `NoSuchBucket`, `PreconditionFailed`, `QuotaExceeded`.
  */
-export async function placeVersion(tx: Tx, version: NewVersion, conditions: Conditions): Promise<ObjectVersion> {
+export async function placeVersion(
+  tx: Tx,
+  version: NewVersion,
+  conditions: Conditions,
+  freed: readonly Charge[] = [],
+): Promise<ObjectVersion> {
   const { bucket, key, nowMs } = version;
   await lockKey(tx, bucket, key);
   const settings = await requireBucketRow(tx, bucket);
   const [current] = await tx.rows<ObjectRow>(latest, [bucket, key]);
   const standing = current === undefined || current.is_marker === 1 ? null : current;
   requireWritable(conditions, standing && { etag: standing.etag, modifiedAtMs: standing.modified_at });
-  const placed = await insertLatest(tx, version, settings, current);
+  const placed = await insertLatest(tx, version, settings, current, freed);
   await noteObject(tx, {
     type: placed.isMarker ? 'object.marked_deleted' : 'object.created',
     version: placed,
@@ -69,6 +76,7 @@ async function insertLatest(
   version: NewVersion,
   settings: BucketSettings,
   current: ObjectRow | undefined,
+  freed: readonly Charge[],
 ): Promise<ObjectVersion> {
   const { bucket, key, contentId, nowMs } = version;
   const versionId = settings.versioning === 'enabled' ? version.versionId : 'null';
@@ -95,21 +103,24 @@ async function insertLatest(
   ];
   await keepingReferences(tx.run(insert, values), () => objectError('NoSuchBucket', { bucket }));
   // After the insert, because a version may be replaced by one that shares its content.
-  if (displaced !== null) await releaseContent(tx, displaced, 'overwritten', nowMs);
+  const released = displaced?.content_id ?? null;
+  if (released !== null) await releaseContent(tx, released, 'overwritten', nowMs);
   const { sizeBytes, etag, attributes, tags, lock, actor: owner } = version;
+  const placed = chargeOf({ bucket, owner, size_bytes: sizeBytes, is_marker: isMarker ? 1 : 0 });
+  await chargeQuota(tx, [...freed, placed, ...(displaced === null ? [] : [refundOf(displaced)])]);
   const identity = { bucket, key, versionId, isLatest: true, isMarker, contentId };
   return { ...identity, sizeBytes, etag, attributes, tags, lock, owner, modifiedAtMs: nowMs };
 }
 
-/** Without versioning a key has one version, named `null`; a new one takes its place. Gives the content it had. */
+/** Without versioning a key has one version, named `null`; a new one takes its place. Gives the one it had. */
 async function displaceNullVersion(
   tx: Tx,
   bucket: string,
   key: string,
   current: ObjectRow | undefined,
-): Promise<string | null> {
+): Promise<ObjectRow | null> {
   if (current === undefined) return null;
-  const statement = `delete from objects where bucket = ? and object_key = ? and version_id = 'null' returning content_id`;
-  const [row] = await tx.rows<Pick<ObjectRow, 'content_id'>>(statement, [bucket, key]);
-  return row?.content_id ?? null;
+  const statement = `delete from objects where bucket = ? and object_key = ? and version_id = 'null' returning *`;
+  const [row] = await tx.rows<ObjectRow>(statement, [bucket, key]);
+  return row ?? null;
 }

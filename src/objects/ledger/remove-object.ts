@@ -5,6 +5,7 @@ import { type Conditions, requireWritable } from '../conditions.ts';
 import { objectError } from '../errors.ts';
 import type { Removal } from '../gateway.ts';
 import type { ObjectLock, RemovalCause } from '../object.ts';
+import { chargeQuota, refundOf } from '../quotas/charge.ts';
 import { toVersion } from '../rows.ts';
 import type { ObjectRow } from '../tables.ts';
 import { releaseContent } from './dispose.ts';
@@ -60,6 +61,7 @@ async function removeRow(tx: Tx, row: ObjectRow, nowMs: number): Promise<void> {
     row.version_id,
   ]);
   if (row.content_id !== null) await releaseContent(tx, row.content_id, 'deleted', nowMs);
+  await chargeQuota(tx, [refundOf(row)]);
 }
 
 async function placeMarker(tx: Tx, request: RemoveObject, settings: BucketSettings): Promise<Removal> {

@@ -3,7 +3,8 @@ import { transaction } from '../../kernel/store/transaction.ts';
 import { objectError } from '../errors.ts';
 import type { ContentPart, Upload } from '../object.ts';
 import { lockColumn, tagsColumn } from '../rows.ts';
-import type { CopyRow, UploadRow } from '../tables.ts';
+import { chargeQuota } from '../quotas/charge.ts';
+import type { CopyRow, PartRow, UploadRow } from '../tables.ts';
 import { type WrittenPart, enterCopies } from './copies.ts';
 import { dispose, disposalOf } from './dispose.ts';
 import { requireBucketRow } from './find.ts';
@@ -43,12 +44,12 @@ const upsertPart = `insert into object_parts (content_id, part, size_bytes, etag
   values (?, ?, ?, ?, ?, ?, ?) on conflict (content_id, part) do update set size_bytes = excluded.size_bytes,
   etag = excluded.etag, crc32 = excluded.crc32, checksums = excluded.checksums, modified_at = excluded.modified_at`;
 
-/** Commits a part; one that was uploaded before under its number is displaced. Throws `NoSuchUpload`. */
+/** Commits a part; one that was uploaded before under its number is displaced. Throws `NoSuchUpload`, `QuotaExceeded`. */
 export const commitPart = transaction(import.meta.url, 'commitPart', async (tx, commit: CommitPart): Promise<void> => {
   const { uploadId, bucket, written, write, copiesWanted, part } = commit;
   const nowMs = part.modifiedAtMs;
-  await requireOpenUpload(tx, uploadId);
-  await displacePart(tx, written.contentId, written.part, nowMs);
+  const { owner } = await requireOpenUpload(tx, uploadId);
+  const displacedBytes = await displacePart(tx, written.contentId, written.part, nowMs);
   await enterCopies(tx, written, write, { bucket, copiesWanted, nowMs });
   await tx.run(upsertPart, [
     written.contentId,
@@ -59,6 +60,7 @@ export const commitPart = transaction(import.meta.url, 'commitPart', async (tx, 
     JSON.stringify(part.checksums),
     nowMs,
   ]);
+  await chargeQuota(tx, [{ bucket, owner, bytes: part.sizeBytes - displacedBytes, objects: 0 }]);
 });
 
 /** The row of an open upload, locked. Throws `NoSuchUpload`. */
@@ -69,7 +71,13 @@ export async function requireOpenUpload(tx: Tx, uploadId: string): Promise<Uploa
   return row;
 }
 
-async function displacePart(tx: Tx, contentId: string, part: number, nowMs: number): Promise<void> {
+/** Gives how many bytes the part had, which stays on record until the new one takes its place. */
+async function displacePart(tx: Tx, contentId: string, part: number, nowMs: number): Promise<number> {
+  const [standing] = await tx.rows<Pick<PartRow, 'size_bytes'>>(
+    'select size_bytes from object_parts where content_id = ? and part = ?',
+    [contentId, part],
+  );
+  if (standing === undefined) return 0;
   const rows = await tx.rows<CopyRow>('delete from copies where content_id = ? and part = ? returning *', [
     contentId,
     part,
@@ -80,6 +88,7 @@ async function displacePart(tx: Tx, contentId: string, part: number, nowMs: numb
     rows.map((row) => disposalOf(row, 'overwritten')),
     nowMs,
   );
+  return standing.size_bytes;
 }
 
 export interface AbortUpload {
@@ -94,13 +103,16 @@ export const abortUpload = transaction(
   import.meta.url,
   'abortUpload',
   async (tx, { uploadId, idleSinceMs, nowMs }: AbortUpload): Promise<boolean> => {
-    await requireOpenUpload(tx, uploadId);
+    const { bucket, owner } = await requireOpenUpload(tx, uploadId);
     if (idleSinceMs !== undefined) {
       const recent = 'select 1 from object_parts where content_id = ? and modified_at >= ? limit 1';
       if ((await tx.rows(recent, [uploadId, idleSinceMs])).length > 0) return false;
     }
     const rows = await tx.rows<CopyRow>('delete from copies where content_id = ? returning *', [uploadId]);
-    await tx.run('delete from object_parts where content_id = ?', [uploadId]);
+    const parts = await tx.rows<Pick<PartRow, 'size_bytes'>>(
+      'delete from object_parts where content_id = ? returning size_bytes',
+      [uploadId],
+    );
     await tx.run('delete from shortfalls where content_id = ?', [uploadId]);
     await tx.run('delete from uploads where upload_id = ?', [uploadId]);
     await dispose(
@@ -108,6 +120,8 @@ export const abortUpload = transaction(
       rows.map((row) => disposalOf(row, 'aborted upload')),
       nowMs,
     );
+    const partBytes = parts.reduce((sum, part) => sum + part.size_bytes, 0);
+    await chargeQuota(tx, [{ bucket, owner, bytes: -partBytes, objects: 0 }]);
     return true;
   },
 );

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
 import type { ObjectFault } from '../backends/memory/faults.ts';
 import { MemoryObjectBackend } from '../backends/memory/memory.ts';
+import type { UsageMeter } from '../backends/usage.ts';
 import { type ByteRange, chunksOf } from '../content/content.ts';
 import { ObjectEncryption } from '../encryption/encryption.ts';
 import type { Copy } from '../object.ts';
@@ -18,6 +19,8 @@ class Copies {
   readonly backends: readonly MemoryObjectBackend[];
   readonly copies: readonly Copy[];
   readonly bad: string[] = [];
+  /** Backends with a monthly limit that is reached. */
+  readonly over = new Map<string, UsageMeter>();
   readonly #registry: ObjectBackendRegistry;
 
   constructor(bytes: Buffer, count: number) {
@@ -27,7 +30,7 @@ class Copies {
     const sizes = { sizeBytes: bytes.length, storedBytes: blob.bytes.length };
     const rest = { contentId: 'c', part: 1, storageKey: 'key', ...sizes, crc32: crc32(bytes), form: null };
     this.copies = this.backends.map((_, index) => ({ ...rest, backend: `b${index}` }));
-    const all = this.backends.map((backend, index) => known(`b${index}`, index, backend));
+    const all = this.backends.map((backend, index) => known(`b${index}`, index, backend, this.over));
     const get = (name: string) => all.find((one) => one.name === name) ?? null;
     this.#registry = { all, get, refresh: async () => {}, close: async () => {} };
   }
@@ -44,7 +47,12 @@ class Copies {
   }
 }
 
-function known(name: string, latencyMs: number, backend: MemoryObjectBackend): KnownBackend {
+function known(
+  name: string,
+  latencyMs: number,
+  backend: MemoryObjectBackend,
+  over: ReadonlyMap<string, UsageMeter>,
+): KnownBackend {
   return {
     name,
     kind: 'memory',
@@ -56,7 +64,7 @@ function known(name: string, latencyMs: number, backend: MemoryObjectBackend): K
     version: 1,
     backend,
     isOpenFor: () => true,
-    isOver: () => false,
+    isOver: (meter) => over.get(name) === meter,
     latencyMs,
   };
 }
@@ -72,6 +80,23 @@ const once = (effect: ObjectFault['effect'], afterBytes?: number): ObjectFault =
 });
 
 describe('reading one of several copies', () => {
+  test('goes to where no monthly limit of requests or bytes read is reached, and only else beyond it', async () => {
+    for (const meter of ['requests', 'egress'] as const) {
+      const at = new Copies(small, 2);
+      at.over.set('b0', meter);
+      at.backends[0]!.blobs.clear();
+      assert.ok((await at.read()).equals(small));
+      assert.deepEqual(at.bad, [], 'the quicker one was not asked');
+      at.over.set('b1', meter);
+      assert.ok((await at.read()).equals(small), 'a limit is no reason for an error');
+    }
+    const at = new Copies(small, 2);
+    at.over.set('b0', 'ingress');
+    at.backends[1]!.blobs.clear();
+    assert.ok((await at.read()).equals(small), 'a limit on what is written is none on reading');
+    assert.deepEqual(at.bad, []);
+  });
+
   test('fails over as long as no byte was given out', async () => {
     for (const [bytes, fault, isBad] of [
       [large, once('fail'), false],

@@ -8,6 +8,8 @@ import { bodyOf } from '../content/form.ts';
 import type { CustomerKey } from '../encryption/data-key.ts';
 import type { ObjectEncryption } from '../encryption/encryption.ts';
 import type { Copy } from '../object.ts';
+import type { ContentCache } from './cache.ts';
+import { Hedging } from './hedge.ts';
 
 /** A copy that was opened: its first bytes have come. */
 export interface OpenCopy {
@@ -21,6 +23,10 @@ export interface ReadCopyOptions {
   readonly encryption: ObjectEncryption;
   /** For what was encrypted with it. */
   readonly customerKey?: CustomerKey | undefined;
+  /** Shared by all reads, so that it can bound the share that is hedged. */
+  readonly hedging?: Hedging | undefined;
+  /** Absent: every read asks a backend. */
+  readonly cache?: ContentCache | undefined;
   /** Told of a copy that is not what the ledger says. */
   onBadCopy(copy: Copy, reason: string): void;
 }
@@ -35,16 +41,18 @@ export async function readCopy(
   range: ByteRange | null,
   options: ReadCopyOptions,
 ): Promise<OpenCopy> {
+  const { registry, signal, cache, hedging = new Hedging() } = options;
+  const kept = cache?.find(copies, range) ?? null;
+  if (kept !== null) return { content: kept, cancel: () => {} };
   let lastError: unknown = null;
   const key = await dataKeyOf(copies, options);
-  for (const { copy, known } of bestFirst(copies, options.registry)) {
-    try {
-      return await openCopy(copy, known, range, { ...options, key });
-    } catch (error) {
-      options.signal.throwIfAborted();
-      lastError = error;
-    }
-  }
+  const opened = await hedging.open(
+    bestFirst(copies, registry),
+    ({ copy, known }, inside) => openCopy(copy, known, range, { ...options, key, signal: inside }),
+    signal,
+    (error) => (lastError = error),
+  );
+  if (opened !== null) return range === null && cache !== undefined ? cache.keep(copies[0]!, opened) : opened;
   const message = lastError instanceof Error ? ` ${lastError.message}` : '';
   throw objectError('ServiceUnavailable', {}, `No copy of the object can be read now; try again.${message}`);
 }
@@ -71,8 +79,11 @@ function bestFirst(
   }
   if (placed.length < 2) return placed;
   const rank = ({ known }: { known: KnownBackend }) =>
-    (known.isOpenFor('read') ? 0 : 1e9) + (known.isOver('egress') ? 1e6 : 0) + known.latencyMs;
-  return placed.sort((a, b) => rank(a) - rank(b));
+    (known.isOpenFor('read') ? 0 : 1e9) +
+    (known.isOver('egress') || known.isOver('requests') ? 1e6 : 0) +
+    (known.reads?.costMs ?? 0);
+  // Of those that are alike the one that was a little quicker.
+  return placed.sort((a, b) => rank(a) - rank(b) || a.known.latencyMs - b.known.latencyMs);
 }
 
 async function openCopy(

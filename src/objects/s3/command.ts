@@ -55,6 +55,11 @@ export interface S3Context {
   require(action: S3Action, on?: Partial<Pick<AccessRequest, 'bucket' | 'key' | 'context'>>): Promise<void>;
   /** Whether there is somebody of this name who can be told of what happens in the bucket. */
   hasNotificationTarget(name: string): Promise<boolean>;
+  /**
+   * Counts the request as traffic of its bucket and of who was found to ask, and holds it to their monthly limits; once,
+   * whoever calls it again. For commands without an `action`: only they know that somebody may. Throws `QuotaExceeded`.
+   */
+  admit(user: User | null): void;
   /** The time of the request, in ms since 1970. */
   readonly nowMs: number;
   /** Where this server says that it is, such as `us-east-1`. */

@@ -30,6 +30,8 @@ export interface RequestParts {
   readonly body: BodyReader;
   /** Aborts when the client is gone. */
   signal(): AbortSignal;
+  /** See {@link S3Context.admit}. */
+  admit(user: User | null): void;
 }
 
 const noContext: Readonly<Record<string, string>> = {};
@@ -109,6 +111,10 @@ export class RequestContext implements S3Context {
 
   hasNotificationTarget(name: string): Promise<boolean> {
     return this.#parts.hasNotificationTarget(name);
+  }
+
+  admit(user: User | null): void {
+    this.#parts.admit(user);
   }
 
   incoming(): Promise<IncomingContent> {

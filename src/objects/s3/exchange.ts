@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Bucket } from '../bucket.ts';
 import { objectError } from '../errors.ts';
+import type { TrafficPlace } from '../quotas/traffic.ts';
 import { BodyReader } from './body-reader.ts';
 import type { Limits } from './limits.ts';
 import type { Outlet } from './send.ts';
@@ -23,6 +24,9 @@ export class Exchange implements Outlet {
   /** The path on the wire, or all of the target where it has none. */
   resource: string;
   bucket: Bucket | null = null;
+  /** Whose traffic it is; `null` until it is admitted. */
+  place: TrafficPlace | null = null;
+  sentBytes = 0;
   readonly #isExpecting: boolean;
   readonly #limits: Limits;
   #abort: AbortController | null = null;
@@ -59,6 +63,10 @@ export class Exchange implements Outlet {
     if (this.response.writableFinished) return;
     this.#isGone = true;
     this.#abort?.abort(objectError('IncompleteBody', {}, 'The client is gone.'));
+  }
+
+  onSent(bytes: number): void {
+    this.sentBytes += bytes;
   }
 
   /** Ends what still works for this request, such as a content that was opened and will not be read. */

@@ -1,13 +1,15 @@
 import type { Clock } from '../../kernel/ids.ts';
 import type { Log } from '../../kernel/telemetry/log.ts';
-import type { Access } from '../access/access.ts';
+import type { Access, User } from '../access/access.ts';
+import type { Admission } from '../admission/admission.ts';
 import type { Bucket } from '../bucket.ts';
-import { objectError } from '../errors.ts';
+import { objectError, s3CodeOf } from '../errors.ts';
 import type { ObjectGateway } from '../gateway.ts';
+import type { Traffic, TrafficUse } from '../quotas/traffic.ts';
 import { requireKnownHeader } from './amz-headers.ts';
 import { type Authenticate, type Authenticated, createAuthenticate } from './authenticate.ts';
 import type { S3Command, S3Reply } from './command.ts';
-import { RequestContext } from './context.ts';
+import { RequestContext, type RequestParts } from './context.ts';
 import { errorReply } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
 import type { Limits } from './limits.ts';
@@ -25,14 +27,21 @@ export interface HandleOptions {
   readonly baseDomains: readonly string[];
   readonly commands: readonly S3Command[];
   readonly limits: Limits;
+  /** Absent: nobody waits for a turn. */
+  readonly admission?: Admission;
   /** Whether there is somebody of this name who can be told of what happens in buckets; without, there is nobody. */
   readonly hasNotificationTarget?: (name: string) => Promise<boolean>;
+  /** Counts what clients use and holds it to their limits; absent, nobody counts. */
+  readonly traffic?: Traffic;
   /** Told of each access key that signed a request rightly. */
   readonly onKeyUse?: (accessKey: string) => void;
 }
 
 /** Answers one request, from its headers to the end of its exchange; `refusal` is why it is refused at once. Never throws. */
 export type Handle = (exchange: Exchange, refusal: Error | null) => Promise<void>;
+
+/** All without a signature take turns as one. */
+const anonymous = 'anonymous';
 
 interface Face extends HandleOptions {
   readonly router: Router;
@@ -56,6 +65,8 @@ export function createHandle(options: HandleOptions): Handle {
       options.log.error({ err: error }, 'an exchange did not end well');
       exchange.response.destroy();
     }
+    const { place, body, sentBytes } = exchange;
+    if (place !== null) options.traffic?.countBytes(place, body.receivedBytes, sentBytes);
   };
 }
 
@@ -77,6 +88,23 @@ async function answer(face: Face, exchange: Exchange): Promise<void> {
   exchange.commandName = command.name;
   if (headers.origin !== undefined) await loadForCors(face, exchange, target, command);
   const authenticated = await admit(face, exchange, target, route);
+  const user = authenticated.user?.id ?? anonymous;
+  const release = await face.admission?.enter(user, target.bucketName || null, () => exchange.signal());
+  try {
+    await answerAdmitted(face, exchange, { target, route, authenticated });
+  } finally {
+    release?.();
+  }
+}
+
+async function answerAdmitted(
+  face: Face,
+  exchange: Exchange,
+  { target, route, authenticated }: Pick<RequestParts, 'target' | 'route' | 'authenticated'>,
+): Promise<void> {
+  const { request } = exchange;
+  const { headers } = request;
+  const { command } = route;
   if (target.resource !== 'service' && command.isWithoutBucket !== true) {
     exchange.bucket ??= await face.gateway.buckets.get(target.bucketName);
     requireOwner(exchange.bucket, headers['x-amz-expected-bucket-owner']);
@@ -97,9 +125,13 @@ async function answer(face: Face, exchange: Exchange): Promise<void> {
     bucket,
     body,
     signal: () => exchange.signal(),
+    admit: (user) => admitTraffic(face, exchange, user),
   });
   const { action } = command;
-  if (action !== null) await context.require(typeof action === 'function' ? action(context) : action);
+  if (action !== null) {
+    await context.require(typeof action === 'function' ? action(context) : action);
+    context.admit(authenticated.user);
+  }
   await reply(face, exchange, await command.handle(context));
 }
 
@@ -119,6 +151,24 @@ async function admit(face: Face, exchange: Exchange, target: Target, route: Rout
     if (name.startsWith('x-amz-')) requireKnownHeader(name, value, true);
   }
   return authenticated;
+}
+
+/** What commands are for; others with a name that begins with `Delete` or `Abort` delete, and the rest only asks. */
+const uses: Readonly<Record<string, TrafficUse>> = {
+  PutObject: 'write',
+  PostObject: 'write',
+  UploadPart: 'write',
+  GetObject: 'read',
+};
+
+/** Once it is known who asks and that they may: what strangers send is not a bucket's or a user's traffic. */
+function admitTraffic({ traffic }: Face, exchange: Exchange, user: User | null): void {
+  if (traffic === undefined || exchange.place !== null) return;
+  const { commandName, bucket, body } = exchange;
+  const use = uses[commandName] ?? (/^(Delete|Abort)/.test(commandName) ? 'delete' : 'ask');
+  const place = { bucket: bucket?.name ?? null, userId: user?.id ?? null };
+  traffic.admit(place, use, body.contentLength ?? 0);
+  exchange.place = place;
 }
 
 /** A refusal carries the headers for browsers as well, else a page could not see it. */
@@ -167,9 +217,12 @@ async function answerError(face: Face, exchange: Exchange, error: unknown): Prom
   }
 }
 
-/** Faults of ours are logged with their cause; refusals are the client's affair. */
+/**
+ * Faults of ours are logged with their cause; refusals are the client's affair. Those for too much load are counted: a line
+ * for each would be more of it.
+ */
 function logFailure({ log }: Face, exchange: Exchange, error: unknown, status: number): void {
-  if (status < 500 && status !== 200) return;
+  if ((status < 500 && status !== 200) || s3CodeOf(error) === 'SlowDown') return;
   const { requestId, commandName, resource } = exchange;
   log.error({ err: error, request: requestId, command: commandName, resource }, 'an S3 request failed');
 }

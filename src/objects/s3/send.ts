@@ -12,6 +12,8 @@ export interface Outlet {
   isLast: boolean;
   /** How long a client may take to receive anything at all, in milliseconds. */
   readonly sendTimeoutMs: number;
+  /** Told how many bytes of a body were handed to the connection. */
+  onSent?(bytes: number): void;
 }
 
 const xmlType = 'application/xml';
@@ -59,6 +61,7 @@ function writeHead(
 function end(outlet: Outlet, reply: S3Reply, body: Buffer, type: string | undefined): void {
   const { response, isHead } = outlet;
   writeHead(outlet, reply, body.length, type);
+  if (!isHead) outlet.onSent?.(body.length);
   if (outlet.isLast) {
     // The connection ends with `end`, which is left to who reads the rest of the request first.
     if (!isHead && body.length > 0) response.write(body);
@@ -79,6 +82,7 @@ async function stream(outlet: Outlet, reply: S3Reply, content: AsyncIterable<Buf
     for await (const chunk of content) {
       length += chunk.length;
       if (length > announced) throw new Error('more bytes than were announced');
+      outlet.onSent?.(chunk.length);
       if (!response.write(chunk)) await drained(outlet);
       // Leaving the loop tells the source that nobody reads on.
       if (response.destroyed) return;

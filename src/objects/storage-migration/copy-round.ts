@@ -12,6 +12,9 @@ const batchCopiesMax = 256;
 const batchBytesMax = 256 * 1024 ** 2;
 /** While the bytes of one batch move, another is claimed or entered. */
 const lanes = 2;
+/** Small copies wait for the disk to flush and not for bytes, and a disk flushes many as quickly as one. */
+const smallBytesMax = 65_536;
+const smallAtOnce = 32;
 const lastWaitMs = 600_000;
 /** A copy that moves more slowly than this is not waited for. */
 const bytesPerMs = 100;
@@ -115,7 +118,10 @@ async function carryAll(
       failures.push({ copy, error: (error instanceof Error ? error.message : String(error)).slice(0, 500) });
     }
   };
-  await inParallel(moves, signal, carry, Math.ceil(parallel / lanes));
+  const isSmall = ({ copy }: Move) => copy.storedBytes <= smallBytesMax;
+  const large = moves.filter((move) => !isSmall(move));
+  await inParallel(moves.filter(isSmall), signal, carry, Math.ceil((parallel * smallAtOnce) / lanes));
+  await inParallel(large, signal, carry, Math.ceil(parallel / lanes));
   return { moved, failures };
 }
 

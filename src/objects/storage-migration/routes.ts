@@ -4,6 +4,7 @@ import { decodeCursor, page } from '../../kernel/http/cursor.ts';
 import { type Route, route } from '../../kernel/http/server.ts';
 import { planView } from '../../kernel/keepers/view.ts';
 import type { Store } from '../../kernel/store/store.ts';
+import { withWarnings } from '../quotas/forecast.ts';
 import { storageMigrationContract } from './contract.ts';
 import { migrationFailures } from './queries.ts';
 import type { MigrationService, MigrationWish } from './service.ts';
@@ -34,7 +35,9 @@ export function storageMigrationRoutes(options: StorageMigrationRouteOptions): R
   return [
     route(storageMigrationContract.migrate, async ({ body, caller }) => {
       const wish = wishOf(body, registry);
-      if (body.dry_run === true) return { migration: null, plan: planView(await service.plan(wish)) };
+      if (body.dry_run === true) {
+        return { migration: null, plan: planView(await withWarnings(await service.plan(wish), store, clock)) };
+      }
       return { migration: migrationView(await service.begin(wish, caller.name), 0, clock.nowMs()), plan: null };
     }),
     route(storageMigrationContract.migrationStatus, async () => ({ migration: await view() })),

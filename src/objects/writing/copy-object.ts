@@ -8,6 +8,7 @@ import type { CopyRequest } from '../gateway.ts';
 import { shareContent } from '../ledger/share-content.ts';
 import type { AppliedEncryption, Copy, ObjectAttributes, ObjectVersion } from '../object.ts';
 import { copiesOf, findVersionByContent, leastCopies, partsOf } from '../queries/queries.ts';
+import type { Hedging } from '../reading/hedge.ts';
 import type { Locator } from '../reading/locator.ts';
 import { type OpenCopy, type ReadCopyOptions, readCopy } from '../reading/read-copy.ts';
 import { piecesOf, readParts } from '../reading/read-parts.ts';
@@ -17,6 +18,7 @@ import { orFound } from './unknown-commit.ts';
 export interface CopyObjectOptions extends PutObjectOptions {
   readonly registry: ObjectBackendRegistry;
   readonly locator: Locator;
+  readonly hedging?: Hedging | undefined;
   onBadCopy(copy: Copy, reason: string): void;
 }
 
@@ -145,16 +147,16 @@ async function rewrite(
   }
 }
 
-export type SourceOptions = Pick<CopyObjectOptions, 'store' | 'registry' | 'encryption' | 'onBadCopy'>;
+export type SourceOptions = Pick<CopyObjectOptions, 'store' | 'registry' | 'encryption' | 'hedging' | 'onBadCopy'>;
 
 /** Opens the content of a version, or a range of it, for reading; `null` when it has been released since. */
 export async function openSource(
-  { store, registry, encryption, onBadCopy }: SourceOptions,
+  { store, registry, encryption, hedging, onBadCopy }: SourceOptions,
   source: ObjectVersion,
   range: ByteRange | null,
   given: Pick<ReadCopyOptions, 'signal' | 'customerKey'>,
 ): Promise<OpenCopy | null> {
-  const reading = { registry, encryption, onBadCopy, ...given };
+  const reading = { registry, encryption, hedging, onBadCopy, ...given };
   const contentId = source.contentId!;
   const parts = await store.read((reader) => partsOf(reader, contentId, { after: 0, limit: 10_000 }));
   if (parts.length > 0) return readParts(store, contentId, piecesOf(parts, range), reading);

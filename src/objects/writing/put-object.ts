@@ -1,11 +1,14 @@
 import type { Clock, IdSource } from '../../kernel/ids.ts';
-import type { Store } from '../../kernel/store/store.ts';
+import type { Reader, Store } from '../../kernel/store/store.ts';
 import type { BucketSettings } from '../bucket.ts';
 import { requireWritable } from '../conditions.ts';
 import { type ObjectEncryption, customerKeyOf } from '../encryption/encryption.ts';
 import type { Buckets, PutRequest } from '../gateway.ts';
 import { commitObject } from '../ledger/commit-object.ts';
+import { findVersionRow } from '../ledger/find.ts';
 import type { ObjectVersion } from '../object.ts';
+import type { QuotaPicture } from '../quotas/picture.ts';
+import { requireRoom } from '../quotas/require-room.ts';
 import { findVersionByContent, locate } from '../queries/queries.ts';
 import type { ContentWriter } from './content-writer.ts';
 import { orFound } from './unknown-commit.ts';
@@ -15,6 +18,7 @@ export interface PutObjectOptions {
   readonly buckets: Buckets;
   readonly writer: ContentWriter;
   readonly encryption: ObjectEncryption;
+  readonly quotas: QuotaPicture;
   readonly newId: IdSource;
   readonly clock: Clock;
 }
@@ -26,6 +30,14 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
   const { settings } = await buckets.get(bucket);
   const applied = encryption.apply(request.encryption, settings);
   await checkEarly(options, request);
+  await requireRoom(store, options.quotas, {
+    bucket,
+    owner: actor,
+    sizeBytes,
+    objects: 1,
+    displaced: async () =>
+      settings.versioning === 'enabled' ? null : store.read((reader) => displacedBy(reader, bucket, key)),
+  });
   const contentId = newId('c');
   const dataKey = await encryption.newKey(applied, customerKeyOf(request.encryption), { contentId, part: 1 });
   const encoding = { key: dataKey, compression: compressionOf(settings) };
@@ -55,6 +67,16 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
 /** What is small is compressed at once; what is not, later. */
 export function compressionOf({ compression }: Pick<BucketSettings, 'compression'>): 'none' | 'when-small' {
   return compression === 'zstd' ? 'when-small' : 'none';
+}
+
+/** The version that a write without a version id takes the place of. */
+async function displacedBy(
+  reader: Reader,
+  bucket: string,
+  key: string,
+): Promise<{ readonly owner: string; readonly sizeBytes: number } | null> {
+  const row = await findVersionRow(reader, bucket, key, 'null');
+  return row === null || row.is_marker === 1 ? null : { owner: row.owner, sizeBytes: row.size_bytes };
 }
 
 /**

@@ -18,6 +18,8 @@ const cors =
   '<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>';
 const lifecycle =
   '<LifecycleConfiguration><Rule><ID>r</ID><Filter><Prefix>p/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>9</Days></Expiration></Rule></LifecycleConfiguration>';
+const encryption =
+  '<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>';
 const block =
   '<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>';
 const ownership =
@@ -53,6 +55,7 @@ const rows: readonly Row[] = [
   ['ListParts', 'list', 'GET', `/B/m?${upload}`],
   ['ListMultipartUploads', 'list', 'GET', '/B?uploads'],
   ['DeleteBucketCors', 'owner', 'DELETE', '/B?cors'],
+  ['DeleteBucketEncryption', 'owner', 'DELETE', '/B?encryption'],
   ['DeleteBucketLifecycle', 'owner', 'DELETE', '/B?lifecycle'],
   ['DeleteBucketOwnershipControls', 'owner', 'DELETE', '/B?ownershipControls'],
   ['DeleteBucketPolicy', 'owner', 'DELETE', '/B?policy'],
@@ -64,6 +67,7 @@ const rows: readonly Row[] = [
   ['GetBucketCors', 'owner', 'GET', '/B?cors'],
   ['GetBucketEncryption', 'list', 'GET', '/B?encryption'],
   ['GetBucketLifecycleConfiguration', 'owner', 'GET', '/B?lifecycle'],
+  ['GetBucketNotificationConfiguration', 'owner', 'GET', '/B?notification'],
   ['GetBucketOwnershipControls', 'owner', 'GET', '/B?ownershipControls'],
   ['GetBucketPolicy', 'owner', 'GET', '/B?policy'],
   ['GetBucketPolicyStatus', 'owner', 'GET', '/B?policyStatus'],
@@ -79,6 +83,8 @@ const rows: readonly Row[] = [
   ['PostObject', 'write', 'POST', '/B'],
   ['PutBucketAcl', 'owner', 'PUT', '/B?acl'],
   ['PutBucketCors', 'owner', 'PUT', '/B?cors', cors],
+  ['PutBucketEncryption', 'owner', 'PUT', '/B?encryption', encryption],
+  ['PutBucketNotificationConfiguration', 'owner', 'PUT', '/B?notification', '<NotificationConfiguration/>'],
   ['PutBucketLifecycleConfiguration', 'owner', 'PUT', '/B?lifecycle', lifecycle],
   ['PutBucketOwnershipControls', 'owner', 'PUT', '/B?ownershipControls', ownership],
   ['PutBucketPolicy', 'owner', 'PUT', '/B?policy', policy],

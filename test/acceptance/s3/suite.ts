@@ -49,7 +49,7 @@ export function s3Acceptance(name: string, rig: Rig): void {
       assert.deepEqual(operations.map((operation) => operation.name).toSorted(), known);
       const { succeeded } = await seenOperations(world);
       assert.deepEqual(
-        known.filter((operation) => !neverSucceeds.has(operation) && !succeeded.has(operation)),
+        known.filter((operation) => !succeeded.has(operation)),
         [],
       );
     });
@@ -66,9 +66,6 @@ export function s3Acceptance(name: string, rig: Rig): void {
     it('leaves nothing behind', { timeout: rigTimeoutMs }, () => assertNothingLeft(world));
   });
 }
-
-/** There is no such configuration to be had. */
-const neverSucceeds = new Set(['GetBucketEncryption']);
 
 /** What the servers have counted. */
 async function seenOperations({ rig }: World): Promise<{ succeeded: Set<string>; refused: Set<string> }> {

@@ -69,6 +69,7 @@ async function remove(context: S3Context, { key, versionId, etag }: Wanted, isBy
   const version = versionId === undefined ? [] : [leaf('VersionId', versionId)];
   try {
     await context.require(versionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion', { key });
+    context.admit(context.user);
     if (isBypass) await context.require('s3:BypassGovernanceRetention', { key });
     const conditions = etag === undefined ? {} : { ifMatch: parseEtags(etag, 'strong') };
     const ref = { bucket: bucket.name, key, versionId };

@@ -47,6 +47,7 @@ export async function uploadForm(context: S3Context): Promise<S3Reply> {
     ...lockActions(headers.header),
   ];
   await authorize(context, signer, { key, headers, actions });
+  context.admit(user);
   const version = await gateway.objects.put({
     bucket: bucket.name,
     key,

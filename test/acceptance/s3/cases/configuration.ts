@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   DeleteBucketCorsCommand,
+  DeleteBucketEncryptionCommand,
   DeleteBucketLifecycleCommand,
   DeleteBucketOwnershipControlsCommand,
   DeletePublicAccessBlockCommand,
@@ -9,13 +10,17 @@ import {
   GetBucketCorsCommand,
   GetBucketEncryptionCommand,
   GetBucketLifecycleConfigurationCommand,
+  GetBucketNotificationConfigurationCommand,
   GetBucketOwnershipControlsCommand,
   GetBucketRequestPaymentCommand,
   GetObjectAclCommand,
+  GetObjectCommand,
   GetPublicAccessBlockCommand,
   PutBucketAclCommand,
   PutBucketCorsCommand,
+  PutBucketEncryptionCommand,
   PutBucketLifecycleConfigurationCommand,
+  PutBucketNotificationConfigurationCommand,
   PutBucketOwnershipControlsCommand,
   PutObjectAclCommand,
   PutObjectCommand,
@@ -33,7 +38,42 @@ const corsRule = {
   MaxAgeSeconds: 600,
 };
 
+const aes256 = { Rules: [{ ApplyServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' as const } }] };
+
 export const configurationCases: readonly Case[] = [
+  acceptanceCase('a bucket is encrypted: what is written from then on says so and is read as it was', async (world) => {
+    const { s3 } = world;
+    const Bucket = await world.bucket();
+    const none = 'ServerSideEncryptionConfigurationNotFoundError';
+    await refusal(s3.send(new GetBucketEncryptionCommand({ Bucket })), none, 404);
+    await s3.send(new PutBucketEncryptionCommand({ Bucket, ServerSideEncryptionConfiguration: aes256 }));
+    await world.settled(Bucket);
+    const kept = await s3.send(new GetBucketEncryptionCommand({ Bucket }));
+    assert.equal(
+      kept.ServerSideEncryptionConfiguration!.Rules![0]!.ApplyServerSideEncryptionByDefault!.SSEAlgorithm,
+      'AES256',
+    );
+    const Body = Buffer.alloc(200_000, 'sealed ');
+    const put = await s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body }));
+    assert.equal(put.ServerSideEncryption, 'AES256');
+    const whole = await s3.send(new GetObjectCommand({ Bucket, Key: 'k' }));
+    assert.ok(Body.equals(await whole.Body!.transformToByteArray()));
+    const part = await s3.send(new GetObjectCommand({ Bucket, Key: 'k', Range: 'bytes=65530-131080' }));
+    assert.ok(Body.subarray(65_530, 131_081).equals(await part.Body!.transformToByteArray()));
+    await s3.send(new DeleteBucketEncryptionCommand({ Bucket }));
+    await world.settled(Bucket);
+    assert.equal((await s3.send(new PutObjectCommand({ Bucket, Key: 'k2', Body }))).ServerSideEncryption, undefined);
+  }),
+  acceptanceCase('a bucket tells nobody until it is told whom, and nobody who is not there', async (world) => {
+    const { s3 } = world;
+    const Bucket = await world.bucket();
+    const { $metadata: _, ...nobody } = await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket }));
+    assert.deepEqual(nobody, {});
+    await s3.send(new PutBucketNotificationConfigurationCommand({ Bucket, NotificationConfiguration: {} }));
+    const topic = { TopicArn: 'arn:aws:sns:us-east-1:holdfast:nobody', Events: ['s3:ObjectCreated:*' as const] };
+    const wish = { Bucket, NotificationConfiguration: { TopicConfigurations: [topic] } };
+    await refusal(s3.send(new PutBucketNotificationConfigurationCommand(wish)), 'InvalidArgument', 400);
+  }),
   acceptanceCase('CORS rules are kept, given back and removed', async (world) => {
     const { s3 } = world;
     const Bucket = await world.bucket();

@@ -1,0 +1,127 @@
+import type { Clock } from '../../kernel/ids.ts';
+import type { Release } from './fair-queue.ts';
+
+export interface BackgroundGateOptions {
+  /** Monotonic. */
+  readonly clock: Clock;
+  /** Whether requests of clients wait for their turn. */
+  readonly isQueueing: () => boolean;
+}
+
+const limitMax = 256;
+/** How often the limit changes at most. */
+const stepMs = 200;
+const growth = 1.25;
+/** Slower than this many times what is usual is slow. */
+const slowFactor = 2;
+const slackMs = 2;
+const recentShare = 0.2;
+const usualShare = 0.02;
+/** What nobody measured for so long tells nothing any more. */
+const recentMs = 2_000;
+/**
+ * Nothing is held back for longer, which leaves calls most of their deadline; and work that waits for what it holds itself
+ * would wait for ever.
+ */
+const holdMsMax = 10_000;
+
+/**
+ * Bounds how much keepers do at once, all together: as much as they like while clients are served as usual, half as much with
+ * each look while clients queue or wait for their bytes twice as long, and never less than one, so that what clients leave
+ * behind is always being put in order.
+ */
+export class BackgroundGate {
+  readonly #options: BackgroundGateOptions;
+  readonly #waiting = new Set<() => void>();
+  #limit = limitMax;
+  #active = 0;
+  #steppedAtMs = Number.NEGATIVE_INFINITY;
+  #recentMs = 0;
+  #recentAtMs = Number.NEGATIVE_INFINITY;
+  #usualMs: number | null = null;
+
+  constructor(options: BackgroundGateOptions) {
+    this.#options = options;
+  }
+
+  get active(): number {
+    return this.#active;
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Hears how long a client's read waited for its first bytes. Usual is what it takes while next to nothing is done here. */
+  foregroundTook(tookMs: number): void {
+    const nowMs = this.#options.clock.nowMs();
+    const isFirst = nowMs - this.#recentAtMs > recentMs;
+    this.#recentMs = isFirst ? tookMs : this.#recentMs + (tookMs - this.#recentMs) * recentShare;
+    this.#recentAtMs = nowMs;
+    if (this.#active > 1) return;
+    this.#usualMs = this.#usualMs === null ? tookMs : this.#usualMs + (tookMs - this.#usualMs) * usualShare;
+  }
+
+  /** Waits until there is room, for a bounded time; what it gives is to be called at the end. Throws the signal's reason. */
+  async enter(signal: AbortSignal): Promise<Release> {
+    this.#step();
+    this.#serve();
+    if (this.#active < this.#limit) this.#active += 1;
+    else await this.#wait(signal);
+    let isReleased = false;
+    return () => {
+      if (isReleased) return;
+      isReleased = true;
+      this.#active -= 1;
+      this.#step();
+      this.#serve();
+    };
+  }
+
+  async #wait(signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const abort = () => {
+      if (this.#waiting.delete(resolve)) reject(signal.reason);
+    };
+    this.#waiting.add(resolve);
+    const timer = setTimeout(() => this.#begin(resolve), holdMsMax);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** At least one is active while anybody waits, so that its end brings this about. */
+  #serve(): void {
+    for (const begin of this.#waiting) {
+      if (this.#active >= this.#limit) return;
+      this.#begin(begin);
+    }
+  }
+
+  #begin(waiter: () => void): void {
+    if (!this.#waiting.delete(waiter)) return;
+    this.#active += 1;
+    waiter();
+  }
+
+  #step(): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - this.#steppedAtMs < stepMs) return;
+    this.#steppedAtMs = nowMs;
+    if (this.#options.isQueueing() || this.#isSlow(nowMs)) {
+      this.#limit = Math.max(1, Math.floor(Math.min(this.#limit, Math.max(1, this.#active)) / 2));
+    } else {
+      this.#limit = Math.min(limitMax, Math.ceil(this.#limit * growth));
+    }
+  }
+
+  #isSlow(nowMs: number): boolean {
+    if (this.#usualMs === null || nowMs - this.#recentAtMs > recentMs) return false;
+    return this.#recentMs > this.#usualMs * slowFactor + slackMs;
+  }
+}
