@@ -10,7 +10,7 @@ interface CommandLine {
 }
 
 /** Each command's code is imported only when it is called. */
-function createCommandLine(wantsJson: boolean): CommandLine {
+export function createCommandLine(wantsJson: boolean): CommandLine {
   const program = new Command('holdfast');
   program
     .description('A control plane for durable data: block volumes and objects behind one API.')
