@@ -188,7 +188,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     const streams = new SseStreams(values.sseHeartbeatMs, metrics.setStreams);
     let isReady = false;
     const healthTimeoutMs = values.healthTimeoutMs;
-    const checks = [...healthChecks(store, backends), ...notifications.checks];
+    const checks = [...healthChecks(store, backends), ...notifications.checks, ...objects.checks];
     const app = createHttpServer(
       {
         log,

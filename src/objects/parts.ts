@@ -11,6 +11,9 @@ import { bucketRoutes } from './api/bucket-routes.ts';
 import { encryptionRoutes } from './api/encryption-routes.ts';
 import { objectRoutes } from './api/object-routes.ts';
 import { createPresigner } from './api/presigner.ts';
+import type { OnCircuit } from './backends/guarded.ts';
+import { backendsCheck } from './backends/health-check.ts';
+import { noteCircuit } from './backends/management/note-circuit.ts';
 import { objectBackendKinds } from './backends/kinds.ts';
 import { BackendService } from './backends/management/service.ts';
 import { backendDetails, objectBackendRoutes } from './backends/routes.ts';
@@ -63,8 +66,8 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   await Promise.all([usage.start(), clientUsage.start()]);
   const kinds = objectBackendKinds();
   const wrap = wrapBackend === undefined ? {} : { wrapBackend };
-  const observe = metrics.onBackendCall;
-  const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, onError: warn, observe, ...wrap });
+  const watch = { observe: metrics.onBackendCall, onCircuit: circuitNotes(options), onError: warn };
+  const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, ...watch, ...wrap });
   const keyring = await openKeyring(options, registry);
   const encryption = new ObjectEncryption(keyring);
   const load = createLoadParts(values, metrics);
@@ -102,7 +105,7 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
       ...objectRoutes(gateway, presign, traffic).map((one) => admittedRoute(one, admission)),
       ...encryptionRoutes({ store, buckets: gateway.buckets, encryption, newId, clock, keyring }),
     ],
-    checks: [],
+    checks: [backendsCheck(registry)],
     listen: async (host, port) => {
       const { url } = await s3.listen(host, port);
       s3Port = Number(new URL(url).port);
@@ -118,6 +121,14 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
       await usage.close();
       await clientUsage.close();
     },
+  };
+}
+
+/** Tells of breakers in the events; while the store is away nobody hears of them there. */
+function circuitNotes({ store, clock, owner, log }: ObjectPartsOptions): OnCircuit {
+  return (change) => {
+    const note = { ...change, gateway: owner(), nowMs: clock.nowMs() };
+    store.write(noteCircuit, note).catch((error: unknown) => log.warn({ err: error, ...change }, 'a breaker changed'));
   };
 }
 

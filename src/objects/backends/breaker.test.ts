@@ -36,6 +36,22 @@ describe('a circuit breaker', () => {
     assert.ok(breaker.admit(1_002) !== null);
   });
 
+  test('tells once that it opened, however often a probe fails, and once that it closed', () => {
+    const told: string[] = [];
+    const breaker = new Breaker(
+      policy,
+      () => 0,
+      (change, reason) => told.push(`${change}: ${reason}`),
+    );
+    let nowMs = 0;
+    while (breaker.isClosed) fail(breaker, nowMs);
+    for (const outcome of ['fault', 'fault', 'ok'] as const) {
+      nowMs += policy.waitMaxMs;
+      breaker.settle(admitted(breaker, nowMs), outcome, nowMs, 'It failed again.');
+    }
+    assert.deepEqual(told, ['opened: It failed.', 'closed: null']);
+  });
+
   test('is not opened by faults between which something worked, below the share', () => {
     const breaker = new Breaker(policy, () => 0);
     for (let round = 0; round < 200; round++) {

@@ -28,6 +28,9 @@ export const defaultBreakerPolicy: BreakerPolicy = {
   probeLeaseMs: 30_000,
 };
 
+/** Hears when a closed breaker opens, and when it closes again. */
+export type OnBreakerChange = (change: 'opened' | 'closed', reason: string | null) => void;
+
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
 /** What a call told of the backend: it works, it is at fault, or nothing (the caller gave up or was wrong). */
@@ -64,6 +67,7 @@ export class Breaker {
   readonly #policy: BreakerPolicy;
   readonly #random: () => number;
   readonly #window: FaultWindow;
+  readonly #onChange: OnBreakerChange;
   #state: BreakerState = 'closed';
   #epoch = 0;
   #faultsInRow = 0;
@@ -75,7 +79,8 @@ export class Breaker {
   #reason: string | null = null;
 
   /** `random` gives numbers from 0 up to 1. */
-  constructor(policy: BreakerPolicy, random: () => number) {
+  constructor(policy: BreakerPolicy, random: () => number, onChange: OnBreakerChange = () => {}) {
+    this.#onChange = onChange;
     this.#policy = policy;
     this.#random = random;
     this.#window = new FaultWindow(policy.windowMs);
@@ -146,12 +151,14 @@ export class Breaker {
     // A backend that answers probes and fails at work would otherwise be let back after the first wait, again and again.
     const wasCalm = this.#state === 'closed' && nowMs - this.#closedAtMs >= waitMaxMs;
     this.#openings = wasCalm ? 0 : this.#openings;
+    const isNew = this.#state === 'closed';
     const fullMs = Math.min(waitMaxMs, waitMs * waitMultiplier ** this.#openings);
     this.#openings += 1;
     this.#openUntilMs = nowMs + fullMs * (1 - jitterShare * this.#random());
     this.#state = 'open';
     this.#epoch += 1;
     this.#reason = reason;
+    if (isNew) this.#onChange('opened', reason);
   }
 
   #close(nowMs: number): void {
@@ -160,6 +167,7 @@ export class Breaker {
     this.#closedAtMs = nowMs;
     this.#faultsInRow = 0;
     this.#window.clear();
+    this.#onChange('closed', null);
   }
 }
 

@@ -32,6 +32,18 @@ export interface GuardTimeouts {
 
 export const defaultGuardTimeouts: GuardTimeouts = { answerMs: 15_000, idleMs: 30_000, copyMs: 600_000 };
 
+/** A breaker that opened or closed, in this process. */
+export interface CircuitChange {
+  readonly backend: string;
+  /** Which calls it stops. */
+  readonly lane: 'read' | 'write';
+  readonly change: 'opened' | 'closed';
+  /** The fault that opened it. */
+  readonly reason: string | null;
+}
+
+export type OnCircuit = (change: CircuitChange) => void;
+
 export interface GuardOptions {
   readonly name: string;
   readonly policy: BreakerPolicy;
@@ -41,6 +53,7 @@ export interface GuardOptions {
   readonly random: () => number;
   readonly count: (delta: UsageDelta) => void;
   readonly observe: ObjectBackendObserver;
+  readonly onCircuit?: OnCircuit;
 }
 
 /**
@@ -72,9 +85,11 @@ export class GuardedBackend implements ObjectBackend {
   constructor(inner: ObjectBackend, options: GuardOptions) {
     this.#inner = inner;
     this.#options = options;
-    const { policy, random, clock } = options;
+    const { name, policy, random, clock, onCircuit } = options;
     this.reads = new ReadHealth(clock);
-    this.#lanes = { read: new Breaker(policy, random), write: new Breaker(policy, random) };
+    const lane = (which: Lane) =>
+      new Breaker(policy, random, (change, reason) => onCircuit?.({ backend: name, lane: which, change, reason }));
+    this.#lanes = { read: lane('read'), write: lane('write') };
   }
 
   get capabilities(): ObjectBackendCapabilities {

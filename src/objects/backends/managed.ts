@@ -4,7 +4,7 @@ import type { BackendRow } from '../tables.ts';
 import type { ObjectBackend, ObjectBackendKind } from './backend.ts';
 import type { BreakerPolicy, BreakerView } from './breaker.ts';
 import { brokenBackend } from './broken.ts';
-import { type GuardTimeouts, GuardedBackend, type ObjectBackendObserver } from './guarded.ts';
+import { type GuardTimeouts, GuardedBackend, type ObjectBackendObserver, type OnCircuit } from './guarded.ts';
 import { ReadHealth } from './latency.ts';
 import type { KnownBackend } from './registry.ts';
 import { requireKind, settingsOf } from './settings.ts';
@@ -21,6 +21,7 @@ export interface ManagedOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly observe: ObjectBackendObserver;
+  readonly onCircuit: OnCircuit;
   readonly wrapBackend: (name: string, backend: ObjectBackend) => ObjectBackend;
 }
 
@@ -141,7 +142,7 @@ export class ManagedBackend implements KnownBackend {
   }
 
   #open(): ObjectBackend {
-    const { kinds, sealer, usage, policy, timeouts, clock, random, observe, wrapBackend } = this.#options;
+    const { kinds, sealer, usage, policy, timeouts, clock, random, observe, onCircuit, wrapBackend } = this.#options;
     const { name, kind } = this.#row;
     this.#guard = null;
     this.#triedAtMs = clock.nowMs();
@@ -149,7 +150,7 @@ export class ManagedBackend implements KnownBackend {
       this.#labels = labelsOf(this.#row);
       const opened = requireKind(kinds, kind).open(settingsOf(this.#row, sealer));
       const count = usage.count.bind(usage, name);
-      const guardOptions = { name, policy, timeouts, clock, random, observe, count };
+      const guardOptions = { name, policy, timeouts, clock, random, observe, onCircuit, count };
       this.#problem = null;
       this.#guard = new GuardedBackend(wrapBackend(name, opened), guardOptions);
       return this.#guard;

@@ -8,6 +8,7 @@ import {
   type GuardTimeouts,
   type GuardedBackend,
   type ObjectBackendObserver,
+  type OnCircuit,
   defaultGuardTimeouts,
 } from './guarded.ts';
 import { ManagedBackend, type ManagedOptions } from './managed.ts';
@@ -35,6 +36,7 @@ export interface StoreRegistryOptions {
   readonly usage: UsageBook;
   readonly onError: (error: unknown, about: string) => void;
   readonly observe?: ObjectBackendObserver;
+  readonly onCircuit?: OnCircuit;
   readonly policy?: BreakerPolicy;
   readonly timeouts?: GuardTimeouts;
   /** Puts something between the guard and each real backend: tests make them fail. */
@@ -85,6 +87,7 @@ class StoreRegistry implements ManagedRegistry {
       clock: options.clock ?? { nowMs: () => performance.now() },
       random: options.random ?? Math.random,
       observe: options.observe ?? (() => {}),
+      onCircuit: options.onCircuit ?? (() => {}),
       wrapBackend: options.wrapBackend ?? ((_name, backend) => backend),
     };
   }

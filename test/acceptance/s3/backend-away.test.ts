@@ -51,6 +51,7 @@ void describe('S3 on two directories of which one changes by itself', () => {
   const check = () => world.rig.gateways[0]!.api.call(contract.checkGateway, { body: { deep: true } });
   const put = (key: string, body: Buffer | string) => world.send({ method: 'PUT', target: `/${bucket}/${key}`, body });
   const get = (key: string) => world.send({ method: 'GET', target: `/${bucket}/${key}` });
+  const health = () => world.rig.gateways[0]!.api.call(contract.health);
   const keys = async () => textsOf((await world.send({ method: 'GET', target: `/${bucket}` })).text, 'Key');
 
   async function runKeepers(): Promise<void> {
@@ -84,6 +85,11 @@ void describe('S3 on two directories of which one changes by itself', () => {
       assert.equal((await world.send({ method: 'DELETE', target: `/${bucket}/deleted` })).status, 204);
       assert.equal((await put('overwritten', 'overwritten after')).status, 200);
       assert.equal((await put('made', 'made meanwhile')).status, 200);
+      await until('its breaker has opened, and health says so', async () => {
+        assert.equal((await put('overwritten', 'overwritten after')).status, 200);
+        const { status, parts } = await health();
+        return status === 'degraded' && /second does not work/.test(parts['object_backends']!.detail);
+      });
       await runKeepers();
       const readable = async () => {
         const answers = await Promise.all(['deleted', 'overwritten', 'kept', 'made'].map(get));
@@ -102,6 +108,12 @@ void describe('S3 on two directories of which one changes by itself', () => {
       await readable();
       await settled(3);
       await readable();
+      await until('it is healthy again', async () => (await health()).status === 'healthy');
+      const { items } = await world.rig.gateways[0]!.api.call(contract.listEvents, {
+        query: { resource: 'object-backend:second', limit: 1_000 },
+      });
+      const told = items.map(({ type }) => type).filter((type) => type.startsWith('backend.circuit.'));
+      assert.deepEqual([...new Set(told)].sort(), ['backend.circuit.closed', 'backend.circuit.opened']);
     },
   );
 

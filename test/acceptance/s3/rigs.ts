@@ -39,6 +39,7 @@ export const twoGatewaysRig: Rig = {
       const flags = {
         'database-url': await postgres.createDatabase(),
         'secret-key': randomBytes(32).toString('base64'),
+        ...keyFlags,
       };
       return [await startGateway(stops, flags), await startGateway(stops, flags)];
     }),
@@ -47,7 +48,7 @@ export const twoGatewaysRig: Rig = {
 async function startRig(
   copies: number,
   makePlaces: readonly ((stops: Stops) => Promise<Place>)[],
-  startGateways = async (stops: Stops) => [await startGateway(stops, {})],
+  startGateways = async (stops: Stops) => [await startGateway(stops, keyFlags)],
 ): Promise<RunningRig> {
   const stops = new Stops();
   try {
@@ -71,12 +72,11 @@ async function startRig(
   }
 }
 
-/** So that what is deleted once more later can be waited for, and buckets can be encrypted. */
-export const quickFlags = {
-  'object-second-look': '1s',
-  'object-retry-wait': '200ms',
-  'encryption-keys': `root=${randomBytes(32).toString('base64')}`,
-};
+/** So that what is deleted once more later can be waited for. */
+export const quickFlags = { 'object-second-look': '1s', 'object-retry-wait': '200ms' };
+
+/** So that buckets can be encrypted. */
+const keyFlags = { 'encryption-keys': `root=${randomBytes(32).toString('base64')}` };
 
 /** A server of this process. */
 export async function startGateway(stops: Stops, flags: Readonly<Record<string, string>>): Promise<Gateway> {
