@@ -11,7 +11,11 @@ const manners = ['flip', 'cut', 'lose', 'swap'] as const;
 export async function damage(world: KeptWorld, random: SeededRandom): Promise<string | null> {
   const copies = await readCopies(world);
   const isOnly = random.isChance(0.2);
-  const candidates = copies.filter((copy) => isGood(world, copy) && hasGoodSibling(world, copies, copy) !== isOnly);
+  // Where a bad copy stands beside it, the good one is left alone: that one must be healed.
+  const candidates = copies.filter(
+    (copy) =>
+      isGood(world, copy) && (isOnly ? siblingsOf(copies, copy).length === 0 : hasGoodSibling(world, copies, copy)),
+  );
   if (candidates.length === 0) return null;
   const copy = random.pick(candidates);
   const blobs = blobsOn(world, copy.backend);
@@ -46,12 +50,12 @@ function isGood(world: KeptWorld, copy: Pick<CopyRow, 'backend' | 'storage_key'>
 }
 
 function hasGoodSibling(world: KeptWorld, copies: readonly CopyRow[], copy: CopyRow): boolean {
-  return copies.some(
-    (other) =>
-      other.content_id === copy.content_id &&
-      other.part === copy.part &&
-      other.backend !== copy.backend &&
-      isGood(world, other),
+  return siblingsOf(copies, copy).some((other) => isGood(world, other));
+}
+
+function siblingsOf(copies: readonly CopyRow[], copy: CopyRow): CopyRow[] {
+  return copies.filter(
+    (other) => other.content_id === copy.content_id && other.part === copy.part && other.backend !== copy.backend,
   );
 }
 

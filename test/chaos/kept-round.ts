@@ -34,6 +34,8 @@ export async function rest({ gateways }: KeptWorld): Promise<void> {
     await lab.gateway.writer.settle();
     await lab.gateway.badCopies.settle();
     await Promise.allSettled(lab.calls.underWay);
+    // As every gateway does all the time.
+    await lab.gateway.writer.leftovers.giveUp();
   }
 }
 
