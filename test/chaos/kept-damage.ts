@@ -10,11 +10,14 @@ const manners = ['flip', 'cut', 'lose', 'swap'] as const;
  */
 export async function damage(world: KeptWorld, random: SeededRandom): Promise<string | null> {
   const copies = await readCopies(world);
+  // What a migration wrote and verified since it began is not read again before its source goes.
+  const leaving = await migratingFrom(world);
+  const staying = copies.filter(({ backend }) => backend !== leaving);
   const isOnly = random.isChance(0.2);
   // Where a bad copy stands beside it, the good one is left alone: that one must be healed.
   const candidates = copies.filter(
     (copy) =>
-      isGood(world, copy) && (isOnly ? siblingsOf(copies, copy).length === 0 : hasGoodSibling(world, copies, copy)),
+      isGood(world, copy) && (isOnly ? siblingsOf(copies, copy).length === 0 : hasGoodSibling(world, staying, copy)),
   );
   if (candidates.length === 0) return null;
   const copy = random.pick(candidates);
@@ -76,6 +79,12 @@ export function mend(world: KeptWorld, { backend, storageKey, whole }: DamagedBl
 async function readCopies({ gateways }: KeptWorld): Promise<CopyRow[]> {
   const statement = 'select * from copies order by content_id, part, backend';
   return gateways[0]!.lab.store.read((reader) => reader.rows<CopyRow>(statement, []));
+}
+
+async function migratingFrom({ gateways }: KeptWorld): Promise<string | null> {
+  const statement = 'select source from storage_migrations where is_open = 1';
+  const [row] = await gateways[0]!.lab.store.read((reader) => reader.rows<{ source: string }>(statement, []));
+  return row?.source ?? null;
 }
 
 function blobsOn({ backends }: KeptWorld, name: string) {

@@ -103,11 +103,14 @@ export class KeyModel {
     }
     let next = 0;
     for (const { id, versionId } of listed) {
-      const at = entries.findIndex(
-        (entry, index) => index >= next && entry.id === id && (entry.versionId ?? versionId) === versionId,
-      );
-      if (at === -1) faults.push(`version ${versionId} (${id}) was never written, or was removed`);
-      else {
+      const known = entries.findIndex((entry) => entry.versionId === versionId);
+      const at =
+        known === -1
+          ? entries.findIndex((entry, index) => index >= next && entry.id === id && entry.versionId === null)
+          : known;
+      if (at < next || entries[at]!.id !== id) {
+        faults.push(`version ${versionId} (${id}) was never written or was removed, or it stands elsewhere`);
+      } else {
         faults.push(...this.#missing(entries.slice(next, at).filter(isLost)));
         next = at + 1;
       }
