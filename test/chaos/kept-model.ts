@@ -63,9 +63,7 @@ export class KeyModel {
   /** Compares with all versions as a listing tells them, newest first, after rules were applied; then they are what stands. */
   settle(listed: readonly Seen[]): string[] {
     const faults = this.#isVersioned ? this.#compareVersions(listed) : this.#compareOne(listed);
-    this.entries = listed
-      .map(({ id, versionId }) => ({ id, versionId, isSure: true, mayBeGone: false }))
-      .toReversed();
+    this.entries = listed.map(({ id, versionId }) => ({ id, versionId, isSure: true, mayBeGone: false })).toReversed();
     return faults;
   }
 

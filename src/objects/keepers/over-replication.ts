@@ -107,7 +107,8 @@ async function drop(
   const missing: string[] = [];
   const staying = copies.filter((one) => one.standing === 'fine' && !chosen.includes(one));
   const good = await findGoodCopy(registry, staying, signal);
-  if (good === null) throw new HoldfastError('backend', 'None of the copies that are to stay could be read and is right.');
+  if (good === null)
+    throw new HoldfastError('backend', 'None of the copies that are to stay could be read and is right.');
   for (const copy of staying) {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(lookTimeoutMs)]);
     const facts = await registry.get(copy.backend)!.backend.head(copy.storageKey, deadline);

@@ -114,7 +114,8 @@ async function fill(options: ReplicatorOptions, attempt: Attempt, run: Run): Pro
     if (counting.length >= wanted || made > wanted) {
       const leaving = copies.filter((one) => !isActive(one));
       isProven ||= leaving.length === 0 || (await findGoodCopy(registry, counting, run.signal)) !== null;
-      if (!isProven) throw new HoldfastError('backend', 'None of the copies that are to stay could be read and is right.');
+      if (!isProven)
+        throw new HoldfastError('backend', 'None of the copies that are to stay could be read and is right.');
       for (const { backend } of leaving) {
         const drop = { contentId, part, backend, remaining: wanted, nowMs: clock.nowMs() };
         await store.write(dropCopy, drop);
