@@ -70,6 +70,8 @@ export class KeyModel {
   #add(id: string | null, versionId: string | null): void {
     const isSure = versionId !== null;
     if (isSure && !this.#isVersioned) this.entries = [];
+    // What is no longer current may expire at any time, and does not come back when what took its place is removed.
+    if (this.#isExpiring) for (const entry of this.entries) entry.mayBeGone = true;
     this.entries.push({ id, versionId, isSure, mayBeGone: false });
   }
 
@@ -95,9 +97,8 @@ export class KeyModel {
     const faults: string[] = [];
     const isLost = ({ isSure, mayBeGone }: Entry) => isSure && !mayBeGone;
     const entries = this.entries.toReversed();
-    if (this.#isExpiring) {
-      if (listed.length > 1) faults.push(`${listed.length - 1} noncurrent versions have not expired`);
-      if (listed.length === 0 && entries.some(isLost)) faults.push('nothing is left of it');
+    if (this.#isExpiring && listed.length > 1) {
+      faults.push(`${listed.length - 1} noncurrent versions have not expired`);
     }
     let next = 0;
     for (const { id, versionId } of listed) {
@@ -113,7 +114,7 @@ export class KeyModel {
         next = at + 1;
       }
     }
-    return [...faults, ...this.#missing(this.#isExpiring ? [] : entries.slice(next).filter(isLost))];
+    return [...faults, ...this.#missing(entries.slice(next).filter(isLost))];
   }
 
   #missing(entries: readonly Entry[]): string[] {
