@@ -8,7 +8,7 @@ import { s3CodeOf } from '../../src/objects/errors.ts';
 import { startRewrite } from '../../src/objects/ledger/rewrites.ts';
 import { onEveryStore } from '../support/stores.ts';
 import { assertClean, count, put, read } from './acts.ts';
-import { type Lab, labBackends, openLab } from './lab.ts';
+import { type Lab, labBackends, openLab, setTestBucketSettings } from './lab.ts';
 import { rootKeysOf, testRootKeys } from './test-keys.ts';
 
 const { signal } = new AbortController();
@@ -59,15 +59,24 @@ onEveryStore('sealed bytes', (engine) => {
 
   test('failure 12: are what a bucket gets that demands them, or it gets nothing; and lost keys stop the start', async () => {
     const lab = await openLab(engine, labBackends(1));
-    await lab.bucket('safe', { encryption });
+    await assert.rejects(lab.bucket('safe', { encryption }), { kind: 'unsupported' });
+    await lab.bucket('safe');
+    await assert.rejects(
+      lab.gateway.buckets.update('safe', (settings) => ({ ...settings, encryption }), 'tester'),
+      { kind: 'unsupported' },
+    );
+    // As it stands in the store when a process has set it that has keys.
+    const settings = { ...(await lab.gateway.buckets.get('safe')).settings, encryption };
+    await lab.store.write(setTestBucketSettings, { name: 'safe', settings: JSON.stringify(settings) });
+    const next = await lab.restart();
     const stream = async function* () {
       yield Buffer.from('words');
     };
     for (const content of ['words', stream()]) {
-      const putting = async () => put(lab, 'safe', 'k', content, { sizeBytes: 5 });
+      const putting = async () => put(next, 'safe', 'k', content, { sizeBytes: 5 });
       assert.equal(await putting().then(() => null, s3CodeOf), 'NotImplemented');
     }
-    await assertClean(lab);
+    await assertClean(next);
     assert.equal(lab.backends[0]!.backend.blobs.size, 0);
     await refuseLostKeys(lab.store);
     await lab.close();
@@ -107,7 +116,8 @@ onEveryStore('sealed bytes', (engine) => {
     await lab.bucket('b', { encryption });
     const before = counted.asked;
     for (let index = 0; index < 20; index++) await put(lab, 'b', `k${index}`, `content ${index}`);
-    for (let index = 0; index < 20; index++) assert.equal(String(await read(lab, 'b', `k${index}`)), `content ${index}`);
+    for (let index = 0; index < 20; index++)
+      assert.equal(String(await read(lab, 'b', `k${index}`)), `content ${index}`);
     assert.equal(counted.asked, before);
     assert.ok(before > 0);
     await lab.close();
