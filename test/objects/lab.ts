@@ -126,6 +126,13 @@ export const setTestQuota = transaction(
     tx.run('update object_backends set quota_bytes = ? where name = ?', [quotaBytes, name]),
 );
 
+export const setTestBucketSettings = transaction(
+  import.meta.url,
+  'setTestBucketSettings',
+  async (tx, { name, settings }: { readonly name: string; readonly settings: string }) =>
+    tx.run('update buckets set settings = ? where name = ?', [settings, name]),
+);
+
 /** Backends named `m1`, `m2`, … */
 export function labBackends(count: number, more: Omit<Partial<LabBackend>, 'name' | 'backend'> = {}): LabBackend[] {
   return Array.from({ length: count }, (_, index) => ({

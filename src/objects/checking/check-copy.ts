@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { ObjectBackend } from '../backends/backend.ts';
 import { chunksOf } from '../content/content.ts';
-import { decodeDescription, descriptionBytesMax } from '../content/description.ts';
+import { decodeDescription, descriptionEndBytesMax } from '../content/description.ts';
 import { bodyOf } from '../content/form.ts';
 import type { Copy } from '../object.ts';
 
@@ -46,9 +46,6 @@ export async function checkCopy(
   return reason === null ? { verdict: 'good' } : { verdict: 'bad', reason };
 }
 
-/** The end of a blob that is kept while it passes: a description, its length and its mark. */
-const endBytesMax = descriptionBytesMax + 8;
-
 /** The check of one blob against the ledger's word of its copy. */
 class PassedBlob {
   readonly #copy: Copy;
@@ -66,7 +63,7 @@ class PassedBlob {
     const own = Math.max(0, Math.min(chunk.length, this.#body.bytes - this.#countBytes));
     if (own > 0) this.#sum = crc32(chunk.subarray(0, own), this.#sum);
     this.#countBytes += chunk.length;
-    const isWanted = this.#countBytes <= this.#body.bytes + endBytesMax;
+    const isWanted = this.#countBytes <= this.#body.bytes + descriptionEndBytesMax;
     if (own < chunk.length && isWanted) this.#end.push(chunk.subarray(own));
   }
 

@@ -1,11 +1,9 @@
 import type { BlobFacts, ObjectBackend } from '../backends/backend.ts';
 import { chunksOf } from '../content/content.ts';
-import { decodeDescription, descriptionBytesMax } from '../content/description.ts';
+import { decodeDescription, descriptionEndBytesMax } from '../content/description.ts';
 
 /** The storage keys of this gateway: a bucket, and the id of a write, which begins with its time (see `createIdSource`). */
 const ownKey = /^[^/]+\/w-([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** The bytes at the end of a blob in which a description stands, if there is one. */
-export const endBytesMax = descriptionBytesMax + 8;
 
 /** Since when a blob is there: by the backend's clock, or by ours where its key tells that it is younger. */
 export function bornAtMs({ key, modifiedAtMs }: Pick<BlobFacts, 'key' | 'modifiedAtMs'>): number {
@@ -24,7 +22,7 @@ export function isOwnKey(key: string): boolean {
  */
 export async function isOwnBlob(backend: ObjectBackend, blob: BlobFacts, signal: AbortSignal): Promise<boolean> {
   if (!isOwnKey(blob.key)) return false;
-  const length = Math.min(blob.sizeBytes, endBytesMax);
+  const length = Math.min(blob.sizeBytes, descriptionEndBytesMax);
   if (length === 0) return false;
   const open = await backend.get(blob.key, { offset: blob.sizeBytes - length, length }, signal);
   if (open === null) return false;

@@ -70,6 +70,29 @@ describe('the description at the end of a blob', () => {
     assert.equal(decodeDescription(Buffer.concat([long, tail(long.length)])), null, 'too long');
   });
 
+  test('is not taken for one when any bit of it was changed', () => {
+    const attributes = { contentType: 'text/plain', headers: {}, metadata: { a: 'b' } };
+    const description = { bucket: 'b', key: 'k', contentId: 'c', part: 1, sizeBytes: 7, attributes, createdAtMs: 0 };
+    const blob = encodeDescription(description, { md5: '0'.repeat(32), crc32: 1 });
+    assert.notEqual(decodeDescription(blob), null);
+    for (let bit = 0; bit < blob.length * 8; bit++) {
+      const changed = Buffer.from(blob);
+      changed[bit >> 3]! ^= 1 << (bit & 7);
+      assert.equal(decodeDescription(changed), null, `bit ${bit}`);
+    }
+  });
+
+  test('is read without its checksum as it was before there was one', () => {
+    fc.assert(
+      fc.property(descriptions, digests, (description, sums) => {
+        const blob = encodeDescription(description, sums);
+        const length = blob.subarray(-8, -4);
+        const bare = Buffer.concat([blob.subarray(0, -12), length, Buffer.from('HFD1')]);
+        assert.deepEqual(decodeDescription(bare), { ...description, ...sums });
+      }),
+    );
+  });
+
   test('is not taken for one when its end was cut or changed', () => {
     fc.assert(
       fc.property(descriptions, digests, fc.integer({ min: 1, max: 12 }), (description, sums, cutBytes) => {

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { crc32 as crc32Of } from 'node:zlib';
 import type { NewDataKey, WrappedKek } from '../encryption/data-key.ts';
 import { deriveKey } from '../encryption/wrap.ts';
 import type { AppliedEncryption, ObjectAttributes } from '../object.ts';
@@ -6,8 +7,8 @@ import { type FormDraft, type StoredForm, formFromJson, formToJson } from './for
 
 /**
  * What every blob says of itself, so that the ledger can be rebuilt from the bytes alone and nothing is taken for something
- * else: JSON after the object's own bytes, then its length as four bytes and a mark. It stands at the end, so that ranges
- * of the object are ranges of the blob, and so that it can tell the digests of what came before it.
+ * else: JSON after the object's own bytes, then its checksum and its length as four bytes each, and a mark. It stands at the
+ * end, so that ranges of the object are ranges of the blob, and so that it can tell the digests of what came before it.
  */
 export interface BlobDescription {
   readonly bucket: string;
@@ -36,11 +37,16 @@ export interface BlobDigests {
   readonly crc32: number;
 }
 
-const mark = Buffer.from('HFD1');
-const tailBytes = 4 + mark.length;
+const mark = Buffer.from('HFD2');
+/** Of those without a checksum, of which changes go unnoticed; they are still read. */
+const bareMark = Buffer.from('HFD1');
+const bareTailBytes = 4 + bareMark.length;
+const tailBytes = 4 + bareTailBytes;
 const noDigests: BlobDigests = { md5: '0'.repeat(32), crc32: 0 };
 /** A description is a few headers; anything longer is not one of ours. */
 export const descriptionBytesMax = 65_536;
+/** The bytes at the end of a blob in which a description stands, if there is one. */
+export const descriptionEndBytesMax = descriptionBytesMax + tailBytes;
 
 /**
  * The bytes that follow the body. Their number does not depend on the digests. That of an encrypted body is authenticated by
@@ -70,9 +76,10 @@ export function encodeDescription(
     ...(key?.kek == null ? {} : { kek: { id: key.kek.id, root: key.kek.rootKeyId, wrapped: key.kek.wrapped } }),
   });
   const json = Buffer.from(key === null ? text : seal(text, digests, key.bytes));
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(json.length);
-  return Buffer.concat([json, length, mark]);
+  const tail = Buffer.alloc(8);
+  tail.writeUInt32BE(crc32Of(json));
+  tail.writeUInt32BE(json.length, 4);
+  return Buffer.concat([json, tail, mark]);
 }
 
 /** How many bytes a description takes on a backend. */
@@ -108,8 +115,8 @@ export interface FoundDescription extends BlobDescription {
 }
 
 /**
- * Reads the description at the end of a blob, given its last bytes (at most `descriptionBytesMax + 8` are looked at);
- * `null` when there is none.
+ * Reads the description at the end of a blob, given its last bytes (at most `descriptionEndBytesMax` are looked at);
+ * `null` when there is none, or when it was changed.
  */
 export function decodeDescription(end: Buffer): FoundDescription | null {
   const text = textOf(end);
@@ -145,10 +152,14 @@ export function openDescription(end: Buffer, dataKey: Buffer): FoundDescription 
 }
 
 function textOf(end: Buffer): Buffer | null {
-  if (end.length < tailBytes || !end.subarray(-mark.length).equals(mark)) return null;
-  const length = end.readUInt32BE(end.length - tailBytes);
-  if (length > descriptionBytesMax || length + tailBytes > end.length) return null;
-  return end.subarray(end.length - tailBytes - length, end.length - tailBytes);
+  const found = end.subarray(-mark.length);
+  const isBare = found.equals(bareMark);
+  const lastBytes = isBare ? bareTailBytes : tailBytes;
+  if (end.length < lastBytes || !(isBare || found.equals(mark))) return null;
+  const length = end.readUInt32BE(end.length - bareTailBytes);
+  if (length > descriptionBytesMax || length + lastBytes > end.length) return null;
+  const text = end.subarray(end.length - lastBytes - length, end.length - lastBytes);
+  return isBare || end.readUInt32BE(end.length - tailBytes) === crc32Of(text) ? text : null;
 }
 
 function fromJson(json: Record<string, unknown>): FoundDescription | null {

@@ -130,7 +130,7 @@ describe('a content encrypted in chunks', () => {
     }
   });
 
-  test('never ends cleanly when its source broke or was short: an error is not an end', async () => {
+  test('failure 14: never ends cleanly when its source broke or was short: an error is not an end', async () => {
     async function* breaking(): AsyncGenerator<Buffer> {
       yield randomBytes(chunkBytes);
       throw new Error('the connection is gone');

@@ -63,7 +63,7 @@ describe('root keys', () => {
     assert.equal(loadRootKeys(none), null);
   });
 
-  test('that cannot be used are refused, and there is no second choice', async () => {
+  test('failure 12: that cannot be used are refused, and there is no second choice', async () => {
     await using directory = await temporaryDirectory();
     const wrong = join(directory.path, 'wrong');
     await writeFile(wrong, text.slice(0, -6));

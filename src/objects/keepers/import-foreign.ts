@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { BlobFacts } from '../backends/backend.ts';
 import type { KnownBackend } from '../backends/registry.ts';
-import { endBytesMax, isOwnKey } from '../checking/unknown-blob.ts';
+import { isOwnKey } from '../checking/unknown-blob.ts';
 import { chunksOf } from '../content/content.ts';
-import { decodeDescription } from '../content/description.ts';
+import { decodeDescription, descriptionEndBytesMax } from '../content/description.ts';
 import { requireKey } from '../keys.ts';
 import { importBlob } from '../ledger/import-blob.ts';
 import { findBucket } from '../queries/queries.ts';
@@ -45,7 +45,7 @@ export async function importForeign(
       md5.update(chunk);
       sum = crc32(chunk, sum);
       sizeBytes += chunk.length;
-      end = Buffer.concat([end, chunk]).subarray(-endBytesMax);
+      end = Buffer.concat([end, chunk]).subarray(-descriptionEndBytesMax);
     }
     const now = await port.head(blob.key, limits);
     if (now?.sizeBytes !== sizeBytes || now.modifiedAtMs !== blob.modifiedAtMs) return false;

@@ -6,6 +6,7 @@ import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import { filledShare, readBackendBytes } from '../backends/filling.ts';
 import { awayBackends } from '../ledger/outages.ts';
 import { type SettleSurplus, dropSurplus, dueSurpluses, settleSurplus } from '../ledger/surpluses.ts';
+import { findGoodCopy } from '../checking/find-good-copy.ts';
 import { wishesOf } from '../ledger/wanted-copies.ts';
 import type { SurplusRow } from '../tables.ts';
 import { backoffMs, inParallel } from './batches.ts';
@@ -93,7 +94,10 @@ async function settle(
   await store.write(settleSurplus, { contentId, part, later });
 }
 
-/** Drops what was chosen, once enough of the others were found to be there. Gives how many went; throws why none may. */
+/**
+ * Drops what was chosen, once enough of the others were found to be there and one of them to be right, whose bytes may be
+ * the last good ones. Gives how many went; throws why none may.
+ */
 async function drop(
   { store, registry, clock }: OverReplicationOptions,
   { copies, chosen }: Surplus,
@@ -101,7 +105,11 @@ async function drop(
 ): Promise<number> {
   const proven: Copy[] = [];
   const missing: string[] = [];
-  for (const copy of copies.filter((one) => one.standing === 'fine' && !chosen.includes(one))) {
+  const staying = copies.filter((one) => one.standing === 'fine' && !chosen.includes(one));
+  const good = await findGoodCopy(registry, staying, signal);
+  if (good === null)
+    throw new HoldfastError('backend', 'None of the copies that are to stay could be read and is right.');
+  for (const copy of staying) {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(lookTimeoutMs)]);
     const facts = await registry.get(copy.backend)!.backend.head(copy.storageKey, deadline);
     if (facts?.sizeBytes === copy.storedBytes) proven.push(copy);
@@ -160,7 +168,10 @@ async function plan(options: OverReplicationOptions, signal: AbortSignal): Promi
     const surplus = await surplusOf(options, row, picture);
     if (surplus === null || surplus.chosen.length === 0) continue;
     const { copies, chosen, bucket } = surplus;
-    for (const copy of copies.filter((one) => !chosen.includes(one))) sheet.add(copy.backend, { requests: 1 });
+    const staying = copies.filter((one) => one.standing === 'fine' && !chosen.includes(one));
+    for (const copy of staying) sheet.add(copy.backend, { requests: 1 });
+    const [read] = staying;
+    if (read !== undefined) sheet.add(read.backend, { requests: 1, egressBytes: read.storedBytes });
     for (const { contentId, part, backend, storedBytes } of chosen) {
       sheet.add(backend, { requests: 1 });
       sheet.step('drop', `${bucket}: part ${part} of ${contentId} on ${backend}`, storedBytes);

@@ -1,5 +1,6 @@
-import { toErrorData } from '../../kernel/errors/errors.ts';
+import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
 import type { Keeper, ReportProgress } from '../../kernel/keepers/keeper.ts';
+import { findGoodCopy } from '../checking/find-good-copy.ts';
 import { queueAway } from '../ledger/outages.ts';
 import type { Copy } from '../object.ts';
 import { claimShortfalls, dropCopy, queueDraining, settleShortfall } from '../ledger/shortfalls.ts';
@@ -104,29 +105,35 @@ async function fill(options: ReplicatorOptions, attempt: Attempt, run: Run): Pro
   if (wishes === null) return;
   const isActive = ({ backend }: Copy) => registry.get(backend)?.state === 'active';
   const wanted = wishes.settings.copies;
+  // What was made just now was verified; else the bytes that leave may be the last good ones.
+  let isProven = false;
   for (let made = 0; ; made++) {
     const copies = await storedCopies(store, contentId, part);
     if (copies.length === 0) return;
     const counting = copies.filter((copy) => isActive(copy) && !run.away.has(copy.backend));
     if (counting.length >= wanted || made > wanted) {
-      for (const { backend } of copies.filter((one) => !isActive(one))) {
+      const leaving = copies.filter((one) => !isActive(one));
+      isProven ||= leaving.length === 0 || (await findGoodCopy(registry, counting, run.signal)) !== null;
+      if (!isProven)
+        throw new HoldfastError('backend', 'None of the copies that are to stay could be read and is right.');
+      for (const { backend } of leaving) {
         const drop = { contentId, part, backend, remaining: wanted, nowMs: clock.nowMs() };
         await store.write(dropCopy, drop);
       }
       return;
     }
-    await makeOne(options, copies, wishes, attempt, run);
+    if (await makeOne(options, copies, wishes, attempt, run)) isProven = true;
   }
 }
 
-/** Makes one copy on the best target that takes it. Throws what the last one that was tried threw. */
+/** Makes one copy on the best target that takes it; gives whether it was wanted. Throws what the last one that was tried threw. */
 async function makeOne(
   options: ReplicatorOptions,
   copies: readonly Copy[],
   { bucket, settings }: ContentWishes,
   attempt: Attempt,
   { targets, signal }: Run,
-): Promise<void> {
+): Promise<boolean> {
   const [{ storedBytes, sizeBytes }] = copies as [Copy];
   const holders = copies.map(({ backend }) => backend);
   const ranked = await options.capacity.rank(settings, storedBytes, holders);
@@ -137,7 +144,7 @@ async function makeOne(
     try {
       const made = await replicate(options, copies, target, signal);
       if (made !== null) targets.noteSuccess(made.backend);
-      return;
+      return made !== null;
     } catch (error) {
       const failed = toErrorData(error).details?.['target'];
       if (typeof failed !== 'string') throw error;

@@ -73,6 +73,10 @@ export const cancelMigration = transaction(
   },
 );
 
+/** What is to leave a source; whoever has it take writes again wants it to keep what it still has. */
+const leaving = `select 1 from copies c join object_backends b on b.name = c.backend
+  where c.backend = ? and b.state <> 'active' limit 1`;
+
 /** Ends a migration that has nothing left to let go. Gives whether it did. */
 export const finishMigration = transaction(
   import.meta.url,
@@ -82,7 +86,7 @@ export const finishMigration = transaction(
     const migration = await openMigration(tx);
     if (migration?.id !== id || migration.state === 'copying') return false;
     if (migration.state === 'cleaning') {
-      const [left] = await tx.rows('select 1 from copies where backend = ? limit 1', [migration.source]);
+      const [left] = await tx.rows(leaving, [migration.source]);
       if (left !== undefined) return false;
     }
     const state = migration.state === 'cleaning' ? 'completed' : 'cancelled';

@@ -79,8 +79,8 @@ async function clean(options: MigratorOptions, migration: StorageMigration, sign
   const { id, source, target, state, createdAtMs } = migration;
   const isSwitched = state === 'cleaning';
   const places = isSwitched
-    ? { backend: source, twin: target, sinceMs: 0 }
-    : { backend: target, twin: source, sinceMs: createdAtMs };
+    ? { backend: source, twin: target, sinceMs: 0, twinSinceMs: createdAtMs }
+    : { backend: target, twin: source, sinceMs: createdAtMs, twinSinceMs: 0 };
   let dropped = 0;
   for (let after: string | null = ''; after !== null && !signal.aborted;) {
     const page = { ...places, after, limit: dropsMax, nowMs: clock.nowMs() };
