@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { NewDataKey, WrappedKek } from '../encryption/data-key.ts';
 import { deriveKey } from '../encryption/wrap.ts';
-import type { AppliedEncryption, ObjectAttributes } from '../object.ts';
+import type { AppliedEncryption, ObjectAttributes, ObjectLock, Tags } from '../object.ts';
 import { type FormDraft, type StoredForm, formFromJson, formToJson } from './form.ts';
 
 /**
@@ -19,6 +19,33 @@ export interface BlobDescription {
   readonly createdAtMs: number;
   /** What was asked of its encryption; absent where nothing was. */
   readonly encryption?: AppliedEncryption;
+  /** The version or upload that the bytes were written for; absent in what earlier releases wrote. */
+  readonly version?: DescribedVersion;
+}
+
+/** What a version was when its bytes were written. */
+export interface DescribedVersion {
+  /** `null` as text where the bucket keeps no versions; absent for parts of uploads, which are no version yet. */
+  readonly id?: string;
+  readonly owner: string;
+  readonly tags?: Tags;
+  readonly lock?: ObjectLock;
+}
+
+/** A version as its description tells it: nothing for tags and locks that there are not. */
+export function describedVersion(version: {
+  readonly id?: string;
+  readonly owner: string;
+  readonly tags: Tags;
+  readonly lock: ObjectLock | null;
+}): DescribedVersion {
+  const { id, owner, tags, lock } = version;
+  return {
+    ...(id === undefined ? {} : { id }),
+    owner,
+    ...(Object.keys(tags).length === 0 ? {} : { tags }),
+    ...(lock === null ? {} : { lock }),
+  };
 }
 
 /** How the own bytes were laid down, and the key of an encrypted body; both `null` for plain bytes. */
@@ -53,7 +80,7 @@ export function encodeDescription(
   digests: BlobDigests,
   { form, key }: DescribedForm = plain,
 ): Buffer {
-  const { sizeBytes, createdAtMs, attributes, contentId, encryption, ...place } = description;
+  const { sizeBytes, createdAtMs, attributes, contentId, encryption, version, ...place } = description;
   const { contentType, headers, metadata } = attributes;
   const sums = { md5: digests.md5, crc32: hex(digests.crc32) };
   const text = JSON.stringify({
@@ -66,6 +93,7 @@ export function encodeDescription(
     metadata,
     created_at: new Date(createdAtMs).toISOString(),
     ...(encryption === undefined ? {} : { encryption }),
+    ...(version === undefined ? {} : { version }),
     ...(form === null ? {} : { form: formToJson({ crc32: 0, ...form }) }),
     ...(key?.kek == null ? {} : { kek: { id: key.kek.id, root: key.kek.rootKeyId, wrapped: key.kek.wrapped } }),
   });
@@ -152,7 +180,7 @@ function textOf(end: Buffer): Buffer | null {
 }
 
 function fromJson(json: Record<string, unknown>): FoundDescription | null {
-  const { bucket, key, part, md5, form, kek, encryption } = json;
+  const { bucket, key, part, md5, form, kek, encryption, version } = json;
   if (typeof bucket !== 'string' || typeof key !== 'string' || typeof part !== 'number') return null;
   const isSealed = typeof json['sealed'] === 'string';
   if (typeof md5 !== 'string' && !isSealed) return null;
@@ -171,6 +199,7 @@ function fromJson(json: Record<string, unknown>): FoundDescription | null {
     },
     createdAtMs: Date.parse(String(json['created_at'])),
     ...(encryption === undefined ? {} : { encryption: encryption as AppliedEncryption }),
+    ...(version === undefined ? {} : { version: version as DescribedVersion }),
     ...(form === undefined ? {} : { form: formFromJson(form) }),
     ...(kek === undefined ? {} : { kek: kekFromJson(kek as Record<string, unknown>) }),
   };

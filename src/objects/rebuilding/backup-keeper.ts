@@ -1,0 +1,144 @@
+import { lastEventId } from '../../kernel/events/queries.ts';
+import { OutboxReader } from '../../kernel/events/outbox.ts';
+import { HoldfastError } from '../../kernel/errors/errors.ts';
+import type { IdSource } from '../../kernel/ids.ts';
+import type { Keeper } from '../../kernel/keepers/keeper.ts';
+import { KeeperMark } from '../../kernel/keepers/mark.ts';
+import type { GapWatch, Store } from '../../kernel/store/store.ts';
+import { lineOfBucket, linesOfAll, linesOfKey } from './backup-lines.ts';
+import { listBackups } from './backup-place.ts';
+import { BackupWriter, type BackupWriterOptions } from './backup-writer.ts';
+
+export interface BackupKeeperOptions extends BackupWriterOptions {
+  readonly store: Store;
+  readonly newId: IdSource;
+  readonly periodMs: number;
+}
+
+/** How far the backup is: kept with the keeper. */
+interface Reached {
+  readonly generation: string;
+  /** The number of the next blob. */
+  readonly next: number;
+  /** The id of the last event whose change was told. */
+  readonly eventId: number;
+  readonly wholeLines: number;
+  /** Lines since the whole. */
+  readonly changeLines: number;
+}
+
+export const backupKeeperName = 'object-ledger-backup';
+const eventsPage = 1_000;
+const pagesMax = 1_000;
+/** Fewer changes than so many lines are no reason to tell everything again. */
+const changeLinesMin = 10_000;
+const settleWaitMs = 50;
+const settleTriesMax = 200;
+
+/**
+ * Keeps a backup of the ledger on every backend: what blobs cannot tell of themselves, such as tags, locks, deletions and which
+ * parts make an object. All of it once, then what changed, as the events tell; all of it again when as much has changed.
+ */
+export function backupKeeper(options: BackupKeeperOptions): Keeper {
+  const { store, periodMs } = options;
+  const mark = new KeeperMark(store, backupKeeperName);
+  return {
+    name: backupKeeperName,
+    summary: 'Keeps a backup of the ledger on every backend, from which it can be rebuilt.',
+    periodMs,
+    run: async (signal) => {
+      const text = await mark.load();
+      const reached = text === null ? null : (JSON.parse(text) as Reached);
+      const changed = reached === null || isWorn(reached) ? null : await writeChanges(options, reached, signal);
+      if (changed !== null && !isWorn(changed.reached)) {
+        await mark.save(JSON.stringify(changed.reached));
+        return `${changed.lines} lines of what changed`;
+      }
+      const whole = await writeWhole(options, signal);
+      // What changed while it was written is told before the backup before it goes.
+      const { reached: now } = await writeChanges(options, whole, signal);
+      await mark.save(JSON.stringify(now));
+      await dropFormer(options, now.generation, signal);
+      return `${whole.wholeLines} lines of all there is`;
+    },
+  };
+}
+
+function isWorn({ wholeLines, changeLines }: Reached): boolean {
+  return changeLines > Math.max(changeLinesMin, wholeLines);
+}
+
+async function writeWhole(options: BackupKeeperOptions, signal: AbortSignal): Promise<Reached> {
+  const { store, newId, clock } = options;
+  const generation = newId('led');
+  const eventId = await settledEventId(store, signal);
+  const atMs = clock.nowMs();
+  const writer = new BackupWriter(options, generation, 1, signal);
+  for await (const line of linesOfAll(store)) await writer.add(line);
+  await writer.add({ t: 'as-of', atMs });
+  await writer.flush(true);
+  return { generation, next: writer.next, eventId, wholeLines: writer.count, changeLines: 0 };
+}
+
+/** The last event's id, once nobody is in flight any more who could still commit one before it. */
+async function settledEventId(store: Store, signal: AbortSignal): Promise<number> {
+  const eventId = await store.read(lastEventId);
+  let seen: GapWatch | null = null;
+  for (let tries = 0; tries < settleTriesMax; tries++) {
+    const { final, watch } = await store.gapsAreFinal(seen);
+    if (final) return eventId;
+    seen = watch;
+    signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, settleWaitMs));
+  }
+  throw new HoldfastError('unavailable', 'A transaction on the store does not end, so that nothing can be backed up.');
+}
+
+async function writeChanges(
+  options: BackupKeeperOptions,
+  from: Reached,
+  signal: AbortSignal,
+): Promise<{ readonly reached: Reached; readonly lines: number }> {
+  const { store, clock } = options;
+  const outbox = new OutboxReader(store);
+  const writer = new BackupWriter(options, from.generation, from.next, signal);
+  let { eventId } = from;
+  for (let count = 0; count < pagesMax; count++) {
+    const atMs = clock.nowMs();
+    const { events, rest } = await outbox.after(eventId, eventsPage);
+    const before = writer.count;
+    for (const resource of new Set(events.map((event) => event.resource))) {
+      if (resource.startsWith('bucket:')) await writer.add(await lineOfBucket(store, resource.slice(7)));
+      if (!resource.startsWith('object:')) continue;
+      const slash = resource.indexOf('/');
+      for await (const line of linesOfKey(store, resource.slice(7, slash), resource.slice(slash + 1))) {
+        await writer.add(line);
+      }
+    }
+    eventId = events.at(-1)?.id ?? eventId;
+    if (rest === 'done' && writer.count > before) await writer.add({ t: 'as-of', atMs });
+    if (rest !== 'more') break;
+  }
+  if (writer.count > 0) await writer.flush(false);
+  const { next } = writer;
+  const changeLines = from.changeLines + writer.count;
+  return { reached: { ...from, next, eventId, changeLines }, lines: writer.count };
+}
+
+/** Removes the backups before this one, where this one stands. */
+async function dropFormer({ registry, onError }: BackupKeeperOptions, generation: string, signal: AbortSignal) {
+  await Promise.all(
+    registry.all.map(async ({ name, backend }) => {
+      try {
+        const found = [];
+        for await (const blob of listBackups(backend, signal)) found.push(blob);
+        if (!found.some((one) => one.generation === generation && one.isWhole)) return;
+        for (const one of found) {
+          if (one.generation < generation) await backend.delete(one.storageKey, signal);
+        }
+      } catch (error) {
+        onError(error, `former backups of the ledger were not removed from the backend ${name}`);
+      }
+    }),
+  );
+}
