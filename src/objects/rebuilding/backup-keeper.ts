@@ -6,7 +6,7 @@ import type { Keeper } from '../../kernel/keepers/keeper.ts';
 import { KeeperMark } from '../../kernel/keepers/mark.ts';
 import type { GapWatch, Store } from '../../kernel/store/store.ts';
 import { lineOfBucket, linesOfAll, linesOfKey } from './backup-lines.ts';
-import { listBackups } from './backup-place.ts';
+import { backupLimits, backupPrefix, listBackups } from './backup-place.ts';
 import { BackupWriter, type BackupWriterOptions } from './backup-writer.ts';
 
 export interface BackupKeeperOptions extends BackupWriterOptions {
@@ -15,7 +15,15 @@ export interface BackupKeeperOptions extends BackupWriterOptions {
   readonly periodMs: number;
 }
 
-/** How far the backup is: kept with the keeper. */
+/** What the keeper remembers. */
+interface Remembered {
+  /** Generations that this ledger has written, or was rebuilt from. */
+  readonly own: readonly string[];
+  /** `null`: nothing was told yet, or it is to be told anew. */
+  readonly reached: Reached | null;
+}
+
+/** How far the backup is. */
 interface Reached {
   readonly generation: string;
   /** The number of the next blob. */
@@ -32,6 +40,8 @@ const eventsPage = 1_000;
 const pagesMax = 1_000;
 /** Fewer changes than so many lines are no reason to tell everything again. */
 const changeLinesMin = 10_000;
+/** Of former generations, which are removed as soon as each backend can be reached. */
+const generationsKnown = 1_000;
 const settleWaitMs = 50;
 const settleTriesMax = 200;
 
@@ -40,37 +50,61 @@ const settleTriesMax = 200;
  * parts make an object. All of it once, then what changed, as the events tell; all of it again when as much has changed.
  */
 export function backupKeeper(options: BackupKeeperOptions): Keeper {
-  const { store, periodMs } = options;
+  const { store, newId, periodMs } = options;
   const mark = new KeeperMark(store, backupKeeperName);
   return {
     name: backupKeeperName,
     summary: 'Keeps a backup of the ledger on every backend, from which it can be rebuilt.',
     periodMs,
     run: async (signal) => {
-      const text = await mark.load();
-      const reached = text === null ? null : (JSON.parse(text) as Reached);
+      const { own, reached } = await load(mark);
       const changed = reached === null || isWorn(reached) ? null : await writeChanges(options, reached, signal);
       if (changed !== null && !isWorn(changed.reached)) {
-        await mark.save(JSON.stringify(changed.reached));
+        await save(mark, { own, reached: changed.reached });
         return `${changed.lines} lines of what changed`;
       }
-      const whole = await writeWhole(options, signal);
+      const generation = newId('led');
+      await requireOwn(options, own, signal);
+      // Remembered first: what a process leaves that dies here is ours all the same.
+      await save(mark, { own: [...own, generation], reached });
+      const whole = await writeWhole(options, generation, signal);
       // What changed while it was written is told before the backup before it goes.
       const { reached: now } = await writeChanges(options, whole, signal);
-      await mark.save(JSON.stringify(now));
-      await dropFormer(options, now.generation, signal);
+      await save(mark, { own: [...own, generation], reached: now });
+      await dropFormer(options, { former: own, generation }, signal);
       return `${whole.wholeLines} lines of all there is`;
     },
   };
+}
+
+async function load(mark: KeeperMark): Promise<Remembered> {
+  const text = await mark.load();
+  return text === null ? { own: [], reached: null } : (JSON.parse(text) as Remembered);
+}
+
+function save(mark: KeeperMark, { own, reached }: Remembered): Promise<void> {
+  return mark.save(JSON.stringify({ own: own.slice(-generationsKnown), reached }));
+}
+
+/** The backup of another ledger is what that one can be rebuilt from: it is never written over. */
+async function requireOwn({ registry }: BackupKeeperOptions, own: readonly string[], signal: AbortSignal) {
+  for (const { name, backend } of registry.all) {
+    for await (const { generation } of listBackups(backend, signal)) {
+      if (own.includes(generation)) continue;
+      const message =
+        `The backend ${name} holds the backup of another ledger. Rebuild that one with "holdfast gateway rebuild", or remove ` +
+        `what stands under ${backupPrefix}${generation}/; until then this ledger is not backed up.`;
+      throw new HoldfastError('conflict', message, { backend: name, generation });
+    }
+  }
 }
 
 function isWorn({ wholeLines, changeLines }: Reached): boolean {
   return changeLines > Math.max(changeLinesMin, wholeLines);
 }
 
-async function writeWhole(options: BackupKeeperOptions, signal: AbortSignal): Promise<Reached> {
-  const { store, newId, clock } = options;
-  const generation = newId('led');
+async function writeWhole(options: BackupKeeperOptions, generation: string, signal: AbortSignal): Promise<Reached> {
+  const { store, clock } = options;
   const eventId = await settledEventId(store, signal);
   const atMs = clock.nowMs();
   const writer = new BackupWriter(options, generation, 1, signal);
@@ -126,16 +160,21 @@ async function writeChanges(
 }
 
 /** Removes the backups before this one, where this one stands. */
-async function dropFormer({ registry, onError }: BackupKeeperOptions, generation: string, signal: AbortSignal) {
+async function dropFormer(
+  { registry, onError }: BackupKeeperOptions,
+  { former, generation }: { readonly former: readonly string[]; readonly generation: string },
+  signal: AbortSignal,
+): Promise<void> {
   await Promise.all(
     registry.all.map(async ({ name, backend }) => {
       try {
-        const found = [];
-        for await (const blob of listBackups(backend, signal)) found.push(blob);
-        if (!found.some((one) => one.generation === generation && one.isWhole)) return;
-        for (const one of found) {
-          if (one.generation < generation) await backend.delete(one.storageKey, signal);
+        const old: string[] = [];
+        let isStanding = false;
+        for await (const blob of listBackups(backend, signal)) {
+          if (blob.generation === generation) isStanding ||= blob.isWhole;
+          else if (former.includes(blob.generation)) old.push(blob.storageKey);
         }
+        if (isStanding) for (const key of old) await backend.delete(key, backupLimits(signal));
       } catch (error) {
         onError(error, `former backups of the ledger were not removed from the backend ${name}`);
       }

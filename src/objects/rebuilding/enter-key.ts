@@ -3,7 +3,7 @@ import type { Store } from '../../kernel/store/store.ts';
 import type { BucketRow, CopyRow, ObjectRow, PartRow, UploadRow } from '../tables.ts';
 import { lockColumn, tagsColumn } from '../rows.ts';
 import type { DescribedContent } from './describe-blob.ts';
-import { isNewer, planKey } from './plan-key.ts';
+import { planKey } from './plan-key.ts';
 import { type RebuildReport, tell } from './report.ts';
 import { restoreKey } from './restore-key.ts';
 import { type StagedCopy, type StagedKey, describedContents, foundCopies, stagedParts, stagedVersions } from './stage.ts';
@@ -29,7 +29,7 @@ export async function enterKey(options: EnterOptions, key: StagedKey, bucket: Bu
   const versions = await store.read((reader) => stagedVersions(reader, key));
   const described = await store.read((reader) => describedContents(reader, key));
   const wholes = described.filter((one) => !isUpload(one.contentId));
-  const uploaded = described.filter((one) => isUpload(one.contentId) && isNewer(one.standsAtMs, asOfMs));
+  const uploaded = described.filter((one) => isUpload(one.contentId));
   const ids = [...versions.map((row) => row.content_id), ...wholes.map((one) => one.contentId)];
   const contents = new Map<string, FoundContent>();
   for (const id of ids) if (id !== null && !contents.has(id)) contents.set(id, await findContent(store, id));
@@ -37,7 +37,7 @@ export async function enterKey(options: EnterOptions, key: StagedKey, bucket: Bu
   const plan = planKey({ versions, contents: wholes, asOfMs, owner: bucket.owner, isComplete });
   const uploads = uploadsOf(uploaded, bucket.owner);
   const openParts = uploaded.map(partOf);
-  const openCopies = [];
+  const openCopies: CopyRow[] = [];
   for (const { upload_id: id } of uploads) openCopies.push(...(await findContent(store, id)).copies);
   const used = [...new Set(plan.versions.flatMap((row) => (row.content_id === null ? [] : [row.content_id])))];
   const found = used.map((id) => contents.get(id)!);
@@ -86,7 +86,7 @@ function isUpload(contentId: string): boolean {
   return contentId.startsWith('u-');
 }
 
-/** An upload that no backup tells the end of is open again: its client, or a rule, ends it. */
+/** Backups tell of no uploads under way: parts that no version has are open again, until their client, or a rule, ends them. */
 function uploadsOf(parts: readonly DescribedContent[], owner: string): UploadRow[] {
   const uploads = new Map<string, UploadRow>();
   for (const { contentId, bucket, key, attributes, version, createdAtMs } of parts) {
@@ -124,15 +124,13 @@ function partOf({ contentId, part, sizeBytes, md5, crc32, createdAtMs }: Describ
 async function findContent(store: Store, contentId: string): Promise<FoundContent> {
   const parts = await store.read((reader) => stagedParts(reader, contentId));
   const staged = await store.read((reader) => foundCopies(reader, contentId));
-  const copies = [];
+  const copies: CopyRow[] = [];
   for (const part of new Set(staged.map(({ row }) => row.part))) {
     copies.push(...sameBytes(staged.filter(({ row }) => row.part === part)));
   }
-  // A shared content may have been entered with another key, whose copies are on the books by then.
   const wanted = parts.length === 0 ? [1] : parts.map(({ part }) => part);
   const isComplete = wanted.every((part) => copies.some((row) => row.part === part));
-  // Parts that were uploaded and not chosen when the upload was completed are no part of it.
-  return { parts, copies: copies.filter(({ part }) => isUpload(contentId) && parts.length === 0 || wanted.includes(part)), isComplete };
+  return { parts, copies, isComplete };
 }
 
 /** Of copies of one part those that are of the same writing: the one the backup tells of, else the latest; one a backend. */

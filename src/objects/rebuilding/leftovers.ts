@@ -66,8 +66,8 @@ function isSuperseded(row: LeftCopy, asOfMs: number | null): boolean {
   // What remains of a version that is lost is kept: somebody may find the rest.
   if (row.is_told === 1) return false;
   const content = row.described === null ? null : (JSON.parse(row.described) as DescribedContent);
-  // The backup tells of a copy of a content that no version has.
-  if (content === null) return true;
+  // The blob itself does not say what it is.
+  if (content === null) return false;
   if (!isNewer(content.standsAtMs, asOfMs)) return true;
   return content.version?.id === 'null' && row.null_at !== null && content.createdAtMs <= row.null_at;
 }

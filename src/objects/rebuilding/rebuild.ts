@@ -75,20 +75,20 @@ export async function rebuildLedger(
     if (keys.length < keysPage) break;
     after = keys.at(-1)!;
   }
-  if (wish.isDryRun) return report;
-  await settleLeftovers({ store, clock, report, asOfMs, signal });
+  if (!wish.isDryRun) await settleLeftovers({ store, clock, report, asOfMs, signal });
   await store.write(clearStage, {});
-  await takeOverBackups(store, registry.all, signal);
+  if (!wish.isDryRun) await takeOverBackups(store, registry.all, signal);
   return report;
 }
 
-function placesOf({ all, get }: ObjectBackendRegistry, { backends }: RebuildWish): readonly KnownBackend[] {
-  const places = backends.length === 0 ? all : backends.map((name) => [name, get(name)] as const).map(required);
+function placesOf(registry: ObjectBackendRegistry, { backends }: RebuildWish): readonly KnownBackend[] {
+  const named = backends.map((name) => required(name, registry.get(name)));
+  const places = backends.length === 0 ? registry.all : named;
   if (places.length > 0) return places;
   throw new HoldfastError('conflict', 'There is no backend to rebuild from; add those that hold the objects first.');
 }
 
-function required([name, known]: readonly [string, KnownBackend | null]): KnownBackend {
+function required(name: string, known: KnownBackend | null): KnownBackend {
   if (known !== null) return known;
   throw new HoldfastError('not_found', `There is no backend ${name}.`, { backend: name });
 }

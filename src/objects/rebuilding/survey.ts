@@ -35,9 +35,12 @@ export async function surveyBackend(place: KnownBackend, options: SurveyOptions)
 async function surveyPage(place: KnownBackend, page: readonly BlobFacts[], options: SurveyOptions): Promise<void> {
   if (page.length === 0) return;
   const { store, report, signal } = options;
-  const sizes = await toldSizes(store, place.name, page);
-  const known = page.filter((blob) => sizes.get(blob.key) === blob.sizeBytes).map(({ key }) => key);
-  const others = page.filter((blob) => sizes.get(blob.key) !== blob.sizeBytes);
+  const keys = page.map(({ key }) => key);
+  const sizes = await toldSizes(store, place.name, keys);
+  const queued = await queuedKeys(store, place.name, keys);
+  const wanted = page.filter(({ key }) => !queued.has(key));
+  const known = wanted.filter((blob) => sizes.get(blob.key) === blob.sizeBytes).map(({ key }) => key);
+  const others = wanted.filter((blob) => sizes.get(blob.key) !== blob.sizeBytes);
   const described: DescribedBlob[] = [];
   let failure: { readonly error: unknown } | null = null;
   await inParallel(others, signal, async (blob) => {
@@ -61,11 +64,22 @@ async function surveyPage(place: KnownBackend, page: readonly BlobFacts[], optio
   options.onBlobs(report.blobs);
 }
 
-/** How long the blobs of a page are that the backup told of. */
-async function toldSizes(store: Store, backend: string, page: readonly BlobFacts[]): Promise<Map<string, number>> {
-  const statement = `select told from rebuild_copies where backend = ? and storage_key in (${page.map(() => '?').join(', ')})`;
-  const keys = page.map(({ key }) => key);
+/** How long the blobs among these are that a version of the backup is made of; they need not be asked what they are. */
+async function toldSizes(store: Store, backend: string, keys: readonly string[]): Promise<Map<string, number>> {
+  const statement = `select told from rebuild_copies c where backend = ? and storage_key in (${marks(keys)})
+    and exists (select 1 from rebuild_versions v where v.content_id = c.content_id)`;
   const rows = await store.read((reader) => reader.rows<{ told: string }>(statement, [backend, ...keys]));
   const copies = rows.map(({ told }) => JSON.parse(told) as CopyRow);
   return new Map(copies.map((row) => [row.storage_key, Number(row.stored_bytes)]));
+}
+
+/** Those that are deleted soon. */
+async function queuedKeys(store: Store, backend: string, keys: readonly string[]): Promise<Set<string>> {
+  const statement = `select storage_key from cleanup where backend = ? and storage_key in (${marks(keys)})`;
+  const rows = await store.read((reader) => reader.rows<{ storage_key: string }>(statement, [backend, ...keys]));
+  return new Set(rows.map((row) => row.storage_key));
+}
+
+function marks(values: readonly unknown[]): string {
+  return values.map(() => '?').join(', ');
 }
