@@ -8,6 +8,7 @@ import { accessContract } from './objects/access/contract.ts';
 import { bucketContract, gatewayContract, objectContract } from './objects/api/contract.ts';
 import { encryptionContract } from './objects/api/encryption-contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
+import { rebuildContract } from './objects/rebuilding/contract.ts';
 import { storageMigrationContract } from './objects/storage-migration/contract.ts';
 import { deviceContract } from './volumes/device-contract.ts';
 import { exportContract } from './volumes/export-contract.ts';
@@ -27,6 +28,7 @@ export const contract = {
   ...storageMigrationContract,
   ...accessContract,
   ...gatewayContract,
+  ...rebuildContract,
   ...notificationContract,
   ...encryptionContract,
   ...operationContract,

@@ -40,6 +40,9 @@ import { rewriteKeeper } from './keepers/rewriter.ts';
 import { scrubKeeper } from './keepers/scrub.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
 import type { Copy } from './object.ts';
+import { backupKeeper } from './rebuilding/backup-keeper.ts';
+import { rebuildKeeper, rebuildKeeperName } from './rebuilding/rebuild-keeper.ts';
+import { rebuildRoutes } from './rebuilding/routes.ts';
 import { createS3Server } from './s3/server.ts';
 import { migratorName, storageMigrator } from './storage-migration/migrator.ts';
 import { storageMigrationRoutes } from './storage-migration/routes.ts';
@@ -132,6 +135,7 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
       ...storageMigrationRoutes({ service: migration, backends: backendService, registry, store, clock, shown }),
       ...bucketRoutes({ gateway, store, registry, clock }),
       ...objectRoutes(gateway, presign),
+      ...rebuildRoutes({ store, newId, clock, wake: () => options.wake(rebuildKeeperName) }),
       ...encryptionRoutes({ store, buckets: gateway.buckets, encryption, newId, clock, keyring }),
     ],
     checks: [],
@@ -214,6 +218,16 @@ function createKeepers(
     storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, keeperPeriodMs),
     ...(keyring === null ? [] : [encryptionKeyKeeper({ keyring, registry, periodMs: keyPeriodMs, onError })]),
     ...upkeepKeepers(options, registry, gateway),
+    rebuildKeeper({ store, registry, encryption, keyring, clock }, keeperPeriodMs),
+    backupKeeper({
+      store,
+      registry,
+      coding: { encryption, isEncrypted: keyring !== null },
+      newId,
+      clock,
+      periodMs: options.values.objectLedgerBackupIntervalMs,
+      onError,
+    }),
   ];
 }
 

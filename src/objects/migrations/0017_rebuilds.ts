@@ -35,7 +35,7 @@ function up({ key, integer }: ColumnTypes): string[] {
     `create index rebuild_versions_content on rebuild_versions (content_id)`,
     `create table rebuild_parts (
       content_id ${key} not null, part ${integer} not null, told text not null, primary key (content_id, part))`,
-    // Copies as a backup tells them, or blobs do; those that were found stand on their backend.
+    // Copies as a backup tells them, or blobs do. is_found: 0 nobody has seen it, 1 it stands, 2 a key is made of it.
     `create table rebuild_copies (
       backend ${key} not null, storage_key ${key} not null, content_id ${key} not null, part ${integer} not null,
       is_known ${integer} not null, is_found ${integer} not null, told text not null,

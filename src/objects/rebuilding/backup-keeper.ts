@@ -3,8 +3,14 @@ import { OutboxReader } from '../../kernel/events/outbox.ts';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { IdSource } from '../../kernel/ids.ts';
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
-import { KeeperMark } from '../../kernel/keepers/mark.ts';
 import type { GapWatch, Store } from '../../kernel/store/store.ts';
+import {
+  type BackupReach,
+  backupKeeperName,
+  foreignBackup,
+  loadBackupMemory,
+  saveBackupMemory,
+} from './foreign-backup.ts';
 import { lineOfBucket, linesOfAll, linesOfKey } from './backup-lines.ts';
 import { backupLimits, backupPrefix, listBackups } from './backup-place.ts';
 import { BackupWriter, type BackupWriterOptions } from './backup-writer.ts';
@@ -15,33 +21,10 @@ export interface BackupKeeperOptions extends BackupWriterOptions {
   readonly periodMs: number;
 }
 
-/** What the keeper remembers. */
-interface Remembered {
-  /** Generations that this ledger has written, or was rebuilt from. */
-  readonly own: readonly string[];
-  /** `null`: nothing was told yet, or it is to be told anew. */
-  readonly reached: Reached | null;
-}
-
-/** How far the backup is. */
-interface Reached {
-  readonly generation: string;
-  /** The number of the next blob. */
-  readonly next: number;
-  /** The id of the last event whose change was told. */
-  readonly eventId: number;
-  readonly wholeLines: number;
-  /** Lines since the whole. */
-  readonly changeLines: number;
-}
-
-export const backupKeeperName = 'object-ledger-backup';
 const eventsPage = 1_000;
 const pagesMax = 1_000;
 /** Fewer changes than so many lines are no reason to tell everything again. */
 const changeLinesMin = 10_000;
-/** Of former generations, which are removed as soon as each backend can be reached. */
-const generationsKnown = 1_000;
 const settleWaitMs = 50;
 const settleTriesMax = 200;
 
@@ -51,59 +34,48 @@ const settleTriesMax = 200;
  */
 export function backupKeeper(options: BackupKeeperOptions): Keeper {
   const { store, newId, periodMs } = options;
-  const mark = new KeeperMark(store, backupKeeperName);
   return {
     name: backupKeeperName,
     summary: 'Keeps a backup of the ledger on every backend, from which it can be rebuilt.',
     periodMs,
     run: async (signal) => {
-      const { own, reached } = await load(mark);
+      const { own, reached } = await loadBackupMemory(store);
       const changed = reached === null || isWorn(reached) ? null : await writeChanges(options, reached, signal);
       if (changed !== null && !isWorn(changed.reached)) {
-        await save(mark, { own, reached: changed.reached });
+        await saveBackupMemory(store, { own, reached: changed.reached });
         return `${changed.lines} lines of what changed`;
       }
       const generation = newId('led');
-      await requireOwn(options, own, signal);
+      await requireOwn(options, signal);
       // Remembered first: what a process leaves that dies here is ours all the same.
-      await save(mark, { own: [...own, generation], reached });
+      await saveBackupMemory(store, { own: [...own, generation], reached });
       const whole = await writeWhole(options, generation, signal);
       // What changed while it was written is told before the backup before it goes.
       const { reached: now } = await writeChanges(options, whole, signal);
-      await save(mark, { own: [...own, generation], reached: now });
+      await saveBackupMemory(store, { own: [...own, generation], reached: now });
       await dropFormer(options, { former: own, generation }, signal);
       return `${whole.wholeLines} lines of all there is`;
     },
   };
 }
 
-async function load(mark: KeeperMark): Promise<Remembered> {
-  const text = await mark.load();
-  return text === null ? { own: [], reached: null } : (JSON.parse(text) as Remembered);
-}
-
-function save(mark: KeeperMark, { own, reached }: Remembered): Promise<void> {
-  return mark.save(JSON.stringify({ own: own.slice(-generationsKnown), reached }));
-}
-
 /** The backup of another ledger is what that one can be rebuilt from: it is never written over. */
-async function requireOwn({ registry }: BackupKeeperOptions, own: readonly string[], signal: AbortSignal) {
+async function requireOwn({ store, registry }: BackupKeeperOptions, signal: AbortSignal): Promise<void> {
   for (const { name, backend } of registry.all) {
-    for await (const { generation } of listBackups(backend, signal)) {
-      if (own.includes(generation)) continue;
-      const message =
-        `The backend ${name} holds the backup of another ledger. Rebuild that one with "holdfast gateway rebuild", or remove ` +
-        `what stands under ${backupPrefix}${generation}/; until then this ledger is not backed up.`;
-      throw new HoldfastError('conflict', message, { backend: name, generation });
-    }
+    const generation = await foreignBackup(store, backend, signal);
+    if (generation === null) continue;
+    const message =
+      `The backend ${name} holds the backup of another ledger. Rebuild that one with "holdfast gateway rebuild", or remove ` +
+      `what stands under ${backupPrefix}${generation}/; until then this ledger is not backed up.`;
+    throw new HoldfastError('conflict', message, { backend: name, generation });
   }
 }
 
-function isWorn({ wholeLines, changeLines }: Reached): boolean {
+function isWorn({ wholeLines, changeLines }: BackupReach): boolean {
   return changeLines > Math.max(changeLinesMin, wholeLines);
 }
 
-async function writeWhole(options: BackupKeeperOptions, generation: string, signal: AbortSignal): Promise<Reached> {
+async function writeWhole(options: BackupKeeperOptions, generation: string, signal: AbortSignal): Promise<BackupReach> {
   const { store, clock } = options;
   const eventId = await settledEventId(store, signal);
   const atMs = clock.nowMs();
@@ -130,9 +102,9 @@ async function settledEventId(store: Store, signal: AbortSignal): Promise<number
 
 async function writeChanges(
   options: BackupKeeperOptions,
-  from: Reached,
+  from: BackupReach,
   signal: AbortSignal,
-): Promise<{ readonly reached: Reached; readonly lines: number }> {
+): Promise<{ readonly reached: BackupReach; readonly lines: number }> {
   const { store, clock } = options;
   const outbox = new OutboxReader(store);
   const writer = new BackupWriter(options, from.generation, from.next, signal);

@@ -48,9 +48,16 @@ async function standing(store: Store, name: string): Promise<BucketRow | null> {
   return row ?? null;
 }
 
+/** Needed where nothing is entered. */
+async function toldOf(store: Store, name: string): Promise<BucketRow | null> {
+  const statement = 'select told from rebuild_buckets where name = ?';
+  const [row] = await store.read((reader) => reader.rows<{ told: string }>(statement, [name]));
+  return row === undefined ? null : (JSON.parse(row.told) as BucketRow);
+}
+
 async function findOrMake(options: EnterBuckets, name: string): Promise<BucketRow> {
   const { store, clock, report } = options;
-  const known = await standing(store, name);
+  const known = (await standing(store, name)) ?? (await toldOf(store, name));
   if (known !== null) return known;
   const row = await guess(store, name, clock.nowMs());
   const { copies, versioning } = JSON.parse(row.settings) as BucketSettings;

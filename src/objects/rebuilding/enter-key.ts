@@ -6,7 +6,7 @@ import type { DescribedContent } from './describe-blob.ts';
 import { planKey } from './plan-key.ts';
 import { type RebuildReport, tell } from './report.ts';
 import { restoreKey } from './restore-key.ts';
-import { type StagedCopy, type StagedKey, describedContents, foundCopies, stagedParts, stagedVersions } from './stage.ts';
+import { type StagedCopy, type StagedKey, describedContents, foundCopies, stagedParts, stagedVersions, takeCopies } from './stage.ts';
 
 export interface EnterOptions {
   readonly store: Store;
@@ -66,7 +66,7 @@ export async function enterKey(options: EnterOptions, key: StagedKey, bucket: Bu
 async function wouldEnter(store: Store, { bucket, object_key: key }: StagedKey, copies: readonly CopyRow[]) {
   const any = 'select 1 from objects where bucket = ? and object_key = ? limit 1';
   const isStanding = (await store.read((reader) => reader.rows(any, [bucket, key]))).length > 0;
-  return isStanding ? null : copies.length;
+  return isStanding ? null : store.write(takeCopies, copies);
 }
 
 function tellPlan(report: RebuildReport, { bucket, object_key: key }: StagedKey, plan: ReturnType<typeof planKey>) {

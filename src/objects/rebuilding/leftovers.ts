@@ -11,6 +11,7 @@ export interface LeftoverOptions {
   readonly clock: Clock;
   readonly report: RebuildReport;
   readonly asOfMs: number | null;
+  readonly isDryRun: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -27,7 +28,9 @@ interface LeftCopy {
 const pageSize = 200;
 /** Copies that stand and that no key has taken, with what decides on them. */
 const left = `select f.backend, f.storage_key, f.told, d.told as described,
-    case when exists (select 1 from copies c where c.content_id = f.content_id and c.part = f.part) then 1 else 0 end as is_standing,
+    case when exists (select 1 from copies c where c.content_id = f.content_id and c.part = f.part) or exists
+      (select 1 from rebuild_copies t where t.content_id = f.content_id and t.part = f.part and t.is_found = 2)
+      then 1 else 0 end as is_standing,
     case when exists (select 1 from rebuild_versions v where v.content_id = f.content_id) then 1 else 0 end as is_told,
     (select o.modified_at from objects o where o.bucket = d.bucket and o.object_key = d.object_key and o.version_id = 'null')
       as null_at
@@ -52,7 +55,7 @@ export async function settleLeftovers(options: LeftoverOptions): Promise<void> {
         tell(report, 'unknown', sentence);
       }
     }
-    await store.write(disposeSuperseded, { rows: superseded, nowMs: clock.nowMs() });
+    if (!options.isDryRun) await store.write(disposeSuperseded, { rows: superseded, nowMs: clock.nowMs() });
     report.superseded += superseded.length;
     if (rows.length < pageSize) return;
     const last = rows.at(-1)!;

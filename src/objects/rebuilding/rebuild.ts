@@ -1,22 +1,23 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Clock } from '../../kernel/ids.ts';
 import type { ReportProgress } from '../../kernel/keepers/keeper.ts';
-import { KeeperMark } from '../../kernel/keepers/mark.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
 import type { WrappedKek } from '../encryption/data-key.ts';
 import type { ObjectEncryption } from '../encryption/encryption.ts';
 import { readKeyBlobs } from '../encryption/key-blobs.ts';
 import type { Keyring } from '../encryption/keyring.ts';
-import { backupKeeperName } from './backup-keeper.ts';
 import { listBackups } from './backup-place.ts';
 import { enterBuckets } from './enter-buckets.ts';
 import { enterKey } from './enter-key.ts';
+import { saveBackupMemory } from './foreign-backup.ts';
 import { settleLeftovers } from './leftovers.ts';
 import { type RebuildReport, newReport } from './report.ts';
+import { ledgerNotEmpty } from './runs.ts';
 import { clearStage, stagedKeys } from './stage.ts';
 import { stageBackup } from './stage-backup.ts';
 import { surveyBackend } from './survey.ts';
+import type { RebuildWish } from './wish.ts';
 
 export interface RebuildOptions {
   readonly store: Store;
@@ -25,15 +26,6 @@ export interface RebuildOptions {
   /** `null` without root keys. */
   readonly keyring: Keyring | null;
   readonly clock: Clock;
-}
-
-export interface RebuildWish {
-  /** Whether a ledger that has objects is filled up with keys that it does not have. */
-  readonly isMissingOnly: boolean;
-  /** Whether nothing but encryption keys is entered. */
-  readonly isDryRun: boolean;
-  /** Only these; empty: all. */
-  readonly backends: readonly string[];
 }
 
 const keysPage = 200;
@@ -75,7 +67,7 @@ export async function rebuildLedger(
     if (keys.length < keysPage) break;
     after = keys.at(-1)!;
   }
-  if (!wish.isDryRun) await settleLeftovers({ store, clock, report, asOfMs, signal });
+  await settleLeftovers({ store, clock, report, asOfMs, isDryRun: wish.isDryRun, signal });
   await store.write(clearStage, {});
   if (!wish.isDryRun) await takeOverBackups(store, registry.all, signal);
   return report;
@@ -95,8 +87,7 @@ function required(name: string, known: KnownBackend | null): KnownBackend {
 
 async function requireEmpty(store: Store): Promise<void> {
   const [row] = await store.read((reader) => reader.rows('select 1 from objects limit 1', []));
-  if (row === undefined) return;
-  throw new HoldfastError('conflict', 'The ledger has objects. Ask for what is missing only, to keep them as they are.');
+  if (row !== undefined) throw ledgerNotEmpty();
 }
 
 async function keysOn(places: readonly KnownBackend[], signal: AbortSignal): Promise<WrappedKek[]> {
@@ -118,5 +109,5 @@ async function takeOverBackups(store: Store, places: readonly KnownBackend[], si
   const own = new Set<string>();
   for (const { backend } of places)
     for await (const { generation } of listBackups(backend, signal)) own.add(generation);
-  await new KeeperMark(store, backupKeeperName).save(JSON.stringify({ own: [...own], reached: null }));
+  await saveBackupMemory(store, { own: [...own], reached: null });
 }

@@ -5,6 +5,7 @@ import { dispose } from '../ledger/dispose.ts';
 import { requireBucketRow } from '../ledger/find.ts';
 import { lockKey } from '../ledger/place-version.ts';
 import { type ByteDelta, bookBytes } from '../ledger/stripes.ts';
+import { markTaken } from './stage.ts';
 import type { BucketRow, CopyRow, ObjectRow, PartRow, UploadRow } from '../tables.ts';
 
 export interface RestoreKey {
@@ -45,7 +46,7 @@ export const restoreKey = transaction(
     const { copies: wanted } = await requireBucketRow(tx, bucket);
     const any = 'select 1 from objects where bucket = ? and object_key = ? limit 1';
     if ((await tx.rows(any, [bucket, key])).length > 0) return null;
-    for (const id of new Set([...given.copies].map((row) => row.content_id).sort())) await tx.lock(`content:${id}`);
+    for (const id of new Set(given.copies.map((row) => row.content_id).sort())) await tx.lock(`content:${id}`);
     for (const row of uploads) await insertUpload(tx, row);
     for (const row of versions) await insertVersion(tx, row);
     for (const row of given.parts) await insertPart(tx, row);
@@ -55,6 +56,7 @@ export const restoreKey = transaction(
         booked.push({ backend: row.backend, storageKey: row.storage_key, bytes: row.stored_bytes });
       }
     }
+    await markTaken(tx, given.copies);
     await oweCopies(tx, given, wanted);
     await bookBytes(tx, booked);
     return booked.length;

@@ -72,6 +72,20 @@ export const stageBlobs = transaction(
   },
 );
 
+const take = 'update rebuild_copies set is_found = 2 where backend = ? and storage_key = ? and is_found = 1';
+
+/** Notes copies that a key is made of. Gives how many of them none was made of before. */
+export async function markTaken(tx: Tx, copies: readonly CopyRow[]): Promise<number> {
+  let taken = 0;
+  for (const { backend, storage_key: key } of copies) taken += await tx.run(take, [backend, key]);
+  return taken;
+}
+
+/** The same where nothing is entered. */
+export const takeCopies = transaction(import.meta.url, 'takeCopies', (tx, copies: readonly CopyRow[]) =>
+  markTaken(tx, copies),
+);
+
 /** A key that something was found of. */
 export interface StagedKey {
   readonly bucket: string;
@@ -115,7 +129,7 @@ export interface StagedCopy {
 }
 
 export async function foundCopies(reader: Reader, contentId: string): Promise<StagedCopy[]> {
-  const statement = `select told, is_known from rebuild_copies where content_id = ? and is_found = 1
+  const statement = `select told, is_known from rebuild_copies where content_id = ? and is_found > 0
     order by part, backend, storage_key`;
   const rows = await reader.rows<Told & { is_known: number }>(statement, [contentId]);
   return rows.map(({ told, is_known }) => ({ row: JSON.parse(told) as CopyRow, isKnown: is_known === 1 }));

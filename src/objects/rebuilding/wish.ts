@@ -1,0 +1,8 @@
+export interface RebuildWish {
+  /** Whether a ledger that has objects is filled up with keys that it does not have. */
+  readonly isMissingOnly: boolean;
+  /** Whether nothing but encryption keys is entered. */
+  readonly isDryRun: boolean;
+  /** Only these; empty: all. */
+  readonly backends: readonly string[];
+}
