@@ -204,8 +204,12 @@ onEveryStore('a ledger that was lost', (engine) => {
     await lab.keepers().backup.run(signal);
     const wrong = rootKeysOf([localRootKey('root', randomBytes(32), 'a wrong file')]);
     const next = await lose(engine, lab, wrong);
-    await assert.rejects(rebuild(next), { kind: 'invalid', message: /root key root \(from a wrong file\) is not the one/ });
-    for (const table of ['objects', 'buckets', 'copies', 'rebuild_copies']) assert.equal(await count(next.store, table), 0);
+    await assert.rejects(rebuild(next), {
+      kind: 'invalid',
+      message: /root key root \(from a wrong file\) is not the one/,
+    });
+    for (const table of ['objects', 'buckets', 'copies', 'rebuild_copies'])
+      assert.equal(await count(next.store, table), 0);
     const bare = await lose(engine, next, null);
     await assert.rejects(rebuild(bare), { kind: 'invalid', message: /no root keys are configured/ });
     await bare.close();

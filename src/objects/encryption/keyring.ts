@@ -162,7 +162,11 @@ export class Keyring {
     for (const [id, error] of refused) if (!opened.has(id)) throw error;
     const rows = [...opened.values()].map(({ id, rootKeyId: root_key_id, wrapped }) => ({ id, root_key_id, wrapped }));
     const createdAtMs = clock.nowMs();
-    if (rows.length > 0) await store.write(adoptKeks, rows.map((row) => ({ ...row, created_at: createdAtMs })));
+    if (rows.length > 0)
+      await store.write(
+        adoptKeks,
+        rows.map((row) => ({ ...row, created_at: createdAtMs })),
+      );
     await this.refresh();
     store.publish(kekTopic, '');
     return rows.length;

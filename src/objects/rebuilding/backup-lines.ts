@@ -61,7 +61,8 @@ export async function* linesOfKey(store: Store, bucket: string, key: string): As
 
 async function* linesOfContent(store: Store, contentId: string): AsyncGenerator<BackupLine> {
   const parts = 'select * from object_parts where content_id = ? and part > ? order by part limit ?';
-  for await (const row of paged<PartRow>(store, parts, [contentId], [0], ({ part }) => [part])) yield { t: 'part', row };
+  for await (const row of paged<PartRow>(store, parts, [contentId], [0], ({ part }) => [part]))
+    yield { t: 'part', row };
   const copies = `select * from copies where content_id = ? and (part, backend) > (?, ?) order by part, backend limit ?`;
   const placeOf = ({ part, backend }: CopyRow) => [part, backend];
   for await (const row of paged<CopyRow>(store, copies, [contentId], [0, ''], placeOf)) yield { t: 'copy', row };

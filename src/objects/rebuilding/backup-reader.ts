@@ -27,7 +27,7 @@ export async function findBackup(
       generation.set(blob.number, { ...blob, backends: [...(same?.backends ?? []), known] });
     }
   }
-  for (const generation of [...found.keys()].sort().reverse()) {
+  for (const generation of [...found.keys()].sort().toReversed()) {
     if (passed.has(generation)) continue;
     const blobs = unbroken(found.get(generation)!);
     if (blobs.some(({ isWhole }) => isWhole)) return { generation, blobs };

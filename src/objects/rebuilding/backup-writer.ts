@@ -67,7 +67,8 @@ export class BackupWriter {
         }
       }),
     );
-    if (taken === 0) throw new HoldfastError('unavailable', 'No backend takes the backup of the ledger.', {}, firstError);
+    if (taken === 0)
+      throw new HoldfastError('unavailable', 'No backend takes the backup of the ledger.', {}, firstError);
     this.#next++;
     this.#lines = [];
     this.#bytes = 0;

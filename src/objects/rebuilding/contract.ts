@@ -47,10 +47,14 @@ export const rebuildContract = {
     body: Type.Object(
       {
         missing: Type.Optional(
-          Type.Boolean({ description: 'Enters keys that the ledger does not have, and leaves all others as they are.' }),
+          Type.Boolean({
+            description: 'Enters keys that the ledger does not have, and leaves all others as they are.',
+          }),
         ),
         dry_run: Type.Optional(
-          Type.Boolean({ description: 'Only tells what would be entered; encryption keys are taken over all the same.' }),
+          Type.Boolean({
+            description: 'Only tells what would be entered; encryption keys are taken over all the same.',
+          }),
         ),
         backends: Type.Optional(
           Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {

@@ -72,8 +72,7 @@ async function guess(store: Store, name: string, nowMs: number): Promise<BucketR
   const [content] = await store.read((reader) => reader.rows<{ told: string }>(oneOf, [name]));
   const isVersioned = (await store.read((reader) => reader.rows(versioned, [name]))).length > 0;
   const [most] = await store.read((reader) => reader.rows<{ n: number | string | null }>(mostCopies, [name]));
-  const owner =
-    content === undefined ? undefined : (JSON.parse(content.told) as DescribedContent).version?.owner;
+  const owner = content === undefined ? undefined : (JSON.parse(content.told) as DescribedContent).version?.owner;
   const settings: BucketSettings = {
     ...defaultBucketSettings,
     copies: Math.max(1, Number(most?.n ?? 1)),

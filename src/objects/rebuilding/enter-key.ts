@@ -1,12 +1,20 @@
 import type { Clock } from '../../kernel/ids.ts';
 import type { Store } from '../../kernel/store/store.ts';
-import type { BucketRow, CopyRow, ObjectRow, PartRow, UploadRow } from '../tables.ts';
+import type { BucketRow, CopyRow, PartRow, UploadRow } from '../tables.ts';
 import { lockColumn, tagsColumn } from '../rows.ts';
 import type { DescribedContent } from './describe-blob.ts';
 import { planKey } from './plan-key.ts';
 import { type RebuildReport, tell } from './report.ts';
 import { restoreKey } from './restore-key.ts';
-import { type StagedCopy, type StagedKey, describedContents, foundCopies, stagedParts, stagedVersions, takeCopies } from './stage.ts';
+import {
+  type StagedCopy,
+  type StagedKey,
+  describedContents,
+  foundCopies,
+  stagedParts,
+  stagedVersions,
+  takeCopies,
+} from './stage.ts';
 
 export interface EnterOptions {
   readonly store: Store;
@@ -148,4 +156,3 @@ function sameBytes(copies: readonly StagedCopy[]): CopyRow[] {
   }
   return [...byBackend.values()];
 }
-

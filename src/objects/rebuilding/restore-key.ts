@@ -41,7 +41,7 @@ export const restoreKey = transaction(
   import.meta.url,
   'restoreKey',
   async (tx, given: RestoreKey): Promise<number | null> => {
-    const { bucket, key, versions, uploads, nowMs } = given;
+    const { bucket, key, versions, uploads } = given;
     await lockKey(tx, bucket, key);
     const { copies: wanted } = await requireBucketRow(tx, bucket);
     const any = 'select 1 from objects where bucket = ? and object_key = ? limit 1';

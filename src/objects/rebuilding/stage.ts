@@ -7,7 +7,7 @@ import type { DescribedBlob } from './describe-blob.ts';
 /** Where what is found is gathered, in the store itself, so that its size is nobody's memory. */
 const tables = ['buckets', 'versions', 'parts', 'copies', 'contents'].map((name) => `rebuild_${name}`);
 
-export const clearStage = transaction(import.meta.url, 'clearStage', async (tx, _: object): Promise<void> => {
+export const clearStage = transaction(import.meta.url, 'clearStage', async (tx, _nothing: object): Promise<void> => {
   for (const table of tables) await tx.run(`delete from ${table}`, []);
 });
 
