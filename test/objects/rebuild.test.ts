@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import type { RootKeys } from '../../src/objects/encryption/load-root-keys.ts';
 import { ownPrefix } from '../../src/objects/encryption/key-blobs.ts';
 import { localRootKey } from '../../src/objects/encryption/root-key.ts';
+import { startRewrite } from '../../src/objects/ledger/rewrites.ts';
+import { backupPrefix } from '../../src/objects/rebuilding/backup-place.ts';
 import { rebuildLedger } from '../../src/objects/rebuilding/rebuild.ts';
 import type { RebuildWish } from '../../src/objects/rebuilding/wish.ts';
 import type { ObjectRow } from '../../src/objects/tables.ts';
@@ -199,6 +201,93 @@ onEveryStore('a ledger that was lost', (engine) => {
     await next.close();
   });
 
+  test('is read around damaged bytes, and has its second copies made good', async () => {
+    const lab = await filled();
+    await lab.keepers().backup.run(signal);
+    for (const [key, blob] of lab.backends[0]!.backend.blobs) {
+      if (key.startsWith('plain/')) Object.assign(blob, { bytes: flipped(blob.bytes, 0) });
+    }
+    const next = await lose(engine, lab, keys);
+    assert.deepEqual((await rebuild(next)).findings, []);
+    assert.equal((await read(next, 'plain', 'twice')).toString(), 'after');
+    const { findings } = await next.check();
+    assert.deepEqual([...new Set(findings.map(({ kind }) => kind))], ['damaged_copy']);
+    await next.close();
+  });
+
+  test('has its uploads open again, and what was encrypted, with the parts that were sent', async () => {
+    const lab = await filled();
+    const upload = await beginUpload(lab, 'safe', 'open');
+    await putPart(lab, upload, 1, chunked(partBytes), partBytes);
+    await lab.keepers().backup.run(signal);
+    lab.clock.advance(86_400_000);
+    const next = await lose(engine, lab, keys);
+    assert.equal((await rebuild(next)).uploads, 1);
+    const [again] = (await next.gateway.uploads.list({ ...page('safe'), after: null })).uploads;
+    assert.equal(again!.uploadId, upload.uploadId);
+    const parts = await next.gateway.uploads.listParts(again!, { after: 0, limit: 10 });
+    await complete(next, again!, [...parts, await putPart(next, again!, 2, Buffer.from('more'))]);
+    assert.equal((await read(next, 'safe', 'open')).length, partBytes + 4);
+    await assertClean(next);
+    await next.close();
+  });
+
+  test('is filled up with what is missing alone, as after a run that did not end', async () => {
+    const lab = await filled();
+    await lab.keepers().backup.run(signal);
+    const before = await everything(lab);
+    const next = await lose(engine, lab, keys);
+    let reads = 0;
+    const { store, registry, encryption, keyring, clock } = next;
+    const broken = new AbortController();
+    const onProgress = () => void (++reads === 3 && broken.abort(new Error('ended')));
+    const started = rebuildLedger({ store, registry, encryption, keyring, clock }, all, broken.signal, onProgress);
+    await started.catch(() => {});
+    await put(next, 'plain', 'twice', 'written by a client meanwhile').catch(() => {});
+    await rebuild(next, { isMissingOnly: true });
+    const isOther = (row: unknown) => (row as ObjectRow).object_key !== 'twice';
+    assert.deepEqual((await everything(next)).filter(isOther), before.filter(isOther));
+    await assertClean(next);
+    await next.close();
+  });
+
+  test('is found with what was written anew in another form since the backup, under its version', async () => {
+    const lab = await filled();
+    await lab.keepers().backup.run(signal);
+    lab.clock.advance(3_600_000);
+    const wish = { id: 'rw-1', action: 'encrypt', bucket: 'versions', actor: 'tester', created_at: 0 } as const;
+    await lab.gateway.buckets.update('versions', (now) => ({ ...now, encryption: { kind: 'aes256' } }), 'tester');
+    await lab.store.write(startRewrite, wish);
+    await lab.keepers().rewriter.run(signal);
+    await lab.settle();
+    const contents = await everything(lab);
+    const next = await lose(engine, lab, keys);
+    assert.equal((await rebuild(next)).lost, 0);
+    assert.deepEqual(await everything(next), contents);
+    await assertClean(next);
+    await next.close();
+  });
+
+  test('is backed up in no readable form where there are root keys, on each backend, and all anew when much has changed', async () => {
+    const lab = await filled();
+    await lab.keepers().backup.run(signal);
+    const [one, two] = lab.backends.map(({ backend }) => backend);
+    const held = (backend = one!) => [...backend.blobs].filter(([key]) => key.startsWith(backupPrefix));
+    assert.ok(held().length > 0);
+    assert.ok(held().every(([, { bytes }]) => !bytes.includes('secret') && !bytes.includes('object_key')));
+    for (const [key] of held(two)) await two!.delete(key, signal);
+    await put(lab, 'plain', 'later', 'later');
+    assert.match(await lab.keepers().backup.run(signal), /[1-9] blobs carried/);
+    assert.deepEqual(held(two).map(([key]) => key), held(one).map(([key]) => key));
+    lab.clock.advance(8 * 86_400_000);
+    const generations = () => new Set(held().map(([key]) => key.slice(backupPrefix.length).split('/')[0]));
+    const [former] = generations();
+    await lab.keepers().backup.run(signal);
+    assert.equal(generations().size, 1);
+    assert.ok(!generations().has(former));
+    await lab.close();
+  });
+
   test('is not begun with a wrong root key, or none', async () => {
     const lab = await filled();
     await lab.keepers().backup.run(signal);
@@ -215,6 +304,13 @@ onEveryStore('a ledger that was lost', (engine) => {
     await bare.close();
   });
 });
+
+/** Other bytes in the place of these. */
+function flipped(bytes: Buffer, at: number): Buffer {
+  const other = Buffer.from(bytes);
+  other[at]! ^= 1;
+  return other;
+}
 
 function page(bucket: string) {
   return { bucket, prefix: '', delimiter: null, after: null, limit: 100 };

@@ -4,6 +4,7 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { IdSource } from '../../kernel/ids.ts';
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
 import type { GapWatch, Store } from '../../kernel/store/store.ts';
+import { spreadBackup } from './spread-backup.ts';
 import {
   type BackupReach,
   backupKeeperName,
@@ -25,6 +26,7 @@ const eventsPage = 1_000;
 const pagesMax = 1_000;
 /** Fewer changes than so many lines are no reason to tell everything again. */
 const changeLinesMin = 10_000;
+const wholeAgeMsMax = 7 * 86_400_000;
 const settleWaitMs = 50;
 const settleTriesMax = 200;
 
@@ -33,17 +35,18 @@ const settleTriesMax = 200;
  * parts make an object. All of it once, then what changed, as the events tell; all of it again when as much has changed.
  */
 export function backupKeeper(options: BackupKeeperOptions): Keeper {
-  const { store, newId, periodMs } = options;
+  const { store, registry, newId, clock, periodMs, onError } = options;
   return {
     name: backupKeeperName,
     summary: 'Keeps a backup of the ledger on every backend, from which it can be rebuilt.',
     periodMs,
     run: async (signal) => {
       const { own, reached } = await loadBackupMemory(store);
-      const changed = reached === null || isWorn(reached) ? null : await writeChanges(options, reached, signal);
-      if (changed !== null && !isWorn(changed.reached)) {
-        await saveBackupMemory(store, { own, reached: changed.reached });
-        return `${changed.lines} lines of what changed`;
+      if (reached !== null && !isWorn(reached, clock.nowMs())) {
+        const { reached: now, lines } = await writeChanges(options, reached, signal);
+        await saveBackupMemory(store, { own, reached: now });
+        const carried = await spreadBackup(registry, now.generation, signal, onError);
+        return `${lines} lines of what changed, ${carried} blobs carried to backends that lacked them`;
       }
       const generation = newId('led');
       await requireOwn(options, signal);
@@ -71,8 +74,9 @@ async function requireOwn({ store, registry }: BackupKeeperOptions, signal: Abor
   }
 }
 
-function isWorn({ wholeLines, changeLines }: BackupReach): boolean {
-  return changeLines > Math.max(changeLinesMin, wholeLines);
+/** Where copies were moved to since then is told by no event, so that all is told anew now and then. */
+function isWorn({ wholeLines, changeLines, wholeAtMs }: BackupReach, nowMs: number): boolean {
+  return changeLines > Math.max(changeLinesMin, wholeLines) || nowMs - wholeAtMs > wholeAgeMsMax;
 }
 
 async function writeWhole(options: BackupKeeperOptions, generation: string, signal: AbortSignal): Promise<BackupReach> {
@@ -83,7 +87,7 @@ async function writeWhole(options: BackupKeeperOptions, generation: string, sign
   for await (const line of linesOfAll(store)) await writer.add(line);
   await writer.add({ t: 'as-of', atMs });
   await writer.flush(true);
-  return { generation, next: writer.next, eventId, wholeLines: writer.count, changeLines: 0 };
+  return { generation, next: writer.next, eventId, wholeLines: writer.count, changeLines: 0, wholeAtMs: atMs };
 }
 
 /** The last event's id, once nobody is in flight any more who could still commit one before it. */

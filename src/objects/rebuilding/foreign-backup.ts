@@ -23,6 +23,8 @@ export interface BackupReach {
   readonly wholeLines: number;
   /** Lines since the whole. */
   readonly changeLines: number;
+  /** When the whole was begun. */
+  readonly wholeAtMs: number;
 }
 
 /** Of former generations, which are removed as soon as each backend can be reached. */
