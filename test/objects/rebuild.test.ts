@@ -6,7 +6,9 @@ import { ownPrefix } from '../../src/objects/encryption/key-blobs.ts';
 import { localRootKey } from '../../src/objects/encryption/root-key.ts';
 import { startRewrite } from '../../src/objects/ledger/rewrites.ts';
 import { backupPrefix } from '../../src/objects/rebuilding/backup-place.ts';
+import { loadBackupMemory, saveBackupMemory } from '../../src/objects/rebuilding/foreign-backup.ts';
 import { rebuildLedger } from '../../src/objects/rebuilding/rebuild.ts';
+import { beginRebuild, endRebuild } from '../../src/objects/rebuilding/runs.ts';
 import type { RebuildWish } from '../../src/objects/rebuilding/wish.ts';
 import type { ObjectRow } from '../../src/objects/tables.ts';
 import { type StoreEngine, onEveryStore } from '../support/stores.ts';
@@ -16,11 +18,22 @@ import { rootKeysOf, testRootKeys } from './test-keys.ts';
 
 const signal = new AbortController().signal;
 const partBytes = 5 * 1024 ** 2;
+let runs = 0;
 const all: RebuildWish = { isMissingOnly: false, isDryRun: false, backends: [] };
 
 async function rebuild(lab: Lab, wish: Partial<RebuildWish> = {}) {
   const { store, registry, encryption, keyring, clock } = lab;
-  return rebuildLedger({ store, registry, encryption, keyring, clock }, { ...all, ...wish }, signal);
+  const run = { id: `reb-${runs++}`, wish: { ...all, ...wish } };
+  await store.write(beginRebuild, { ...run, actor: 'tester', nowMs: clock.nowMs() });
+  const end = { id: run.id, nowMs: clock.nowMs() };
+  try {
+    const report = await rebuildLedger({ store, registry, encryption, keyring, clock }, run.wish, signal);
+    await store.write(endRebuild, { ...end, report, error: null });
+    return report;
+  } catch (error) {
+    await store.write(endRebuild, { ...end, report: null, error: String(error) });
+    throw error;
+  }
 }
 
 /** Objects of every kind. */
@@ -289,6 +302,22 @@ onEveryStore('a ledger that was lost', (engine) => {
     await lab.keepers().backup.run(signal);
     assert.equal(generations().size, 1);
     assert.ok(!generations().has(former));
+    await lab.close();
+  });
+
+  test('was put back to an earlier state: later backups of it are not written over', async () => {
+    const lab = await filled();
+    await lab.keepers().backup.run(signal);
+    const memory = await loadBackupMemory(lab.store);
+    await put(lab, 'plain', 'later', 'later');
+    await lab.keepers().backup.run(signal);
+    const later = await loadBackupMemory(lab.store);
+    await saveBackupMemory(lab.store, memory);
+    await assert.rejects(async () => lab.keepers().backup.run(signal), { kind: 'conflict' });
+    // It is no other state that a process leaves which ends between writing and remembering.
+    await saveBackupMemory(lab.store, { ...memory, isWriting: true });
+    assert.match(await lab.keepers().backup.run(signal), /all there is/);
+    assert.notEqual((await loadBackupMemory(lab.store)).reached?.generation, later.reached?.generation);
     await lab.close();
   });
 

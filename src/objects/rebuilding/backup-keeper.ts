@@ -41,21 +41,23 @@ export function backupKeeper(options: BackupKeeperOptions): Keeper {
     summary: 'Keeps a backup of the ledger on every backend, from which it can be rebuilt.',
     periodMs,
     run: async (signal) => {
-      const { own, reached } = await loadBackupMemory(store);
-      if (reached !== null && !isWorn(reached, clock.nowMs())) {
+      const { own, reached, isWriting } = await loadBackupMemory(store);
+      await requireOwn(options, signal);
+      // After a process that ended while it wrote nobody knows what stands: all is told anew.
+      if (reached !== null && !isWriting && !isWorn(reached, clock.nowMs())) {
+        await saveBackupMemory(store, { own, reached, isWriting: true });
         const { reached: now, lines } = await writeChanges(options, reached, signal);
-        await saveBackupMemory(store, { own, reached: now });
+        await saveBackupMemory(store, { own, reached: now, isWriting: false });
         const carried = await spreadBackup(registry, now.generation, signal, onError);
         return `${lines} lines of what changed, ${carried} blobs carried to backends that lacked them`;
       }
       const generation = newId('led');
-      await requireOwn(options, signal);
       // Remembered first: what a process leaves that dies here is ours all the same.
-      await saveBackupMemory(store, { own: [...own, generation], reached });
+      await saveBackupMemory(store, { own: [...own, generation], reached, isWriting: true });
       const whole = await writeWhole(options, generation, signal);
       // What changed while it was written is told before the backup before it goes.
       const { reached: now } = await writeChanges(options, whole, signal);
-      await saveBackupMemory(store, { own: [...own, generation], reached: now });
+      await saveBackupMemory(store, { own: [...own, generation], reached: now, isWriting: false });
       await dropFormer(options, { former: own, generation }, signal);
       return `${whole.wholeLines} lines of all there is`;
     },
@@ -68,7 +70,8 @@ async function requireOwn({ store, registry }: BackupKeeperOptions, signal: Abor
     const generation = await foreignBackup(store, backend, signal);
     if (generation === null) continue;
     const message =
-      `The backend ${name} holds the backup of another ledger. Rebuild that one with "holdfast gateway rebuild", or remove ` +
+      `The backend ${name} holds the backup of another ledger, or of a later state of this one. Take over what it tells with ` +
+      `"holdfast gateway rebuild" (with --missing, where there are objects), or remove ` +
       `what stands under ${backupPrefix}${generation}/; until then this ledger is not backed up.`;
     throw new HoldfastError('conflict', message, { backend: name, generation });
   }

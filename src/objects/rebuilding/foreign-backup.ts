@@ -11,6 +11,8 @@ export interface BackupMemory {
   readonly own: readonly string[];
   /** `null`: nothing was told yet, or it is to be told anew. */
   readonly reached: BackupReach | null;
+  /** Whether more may stand than is remembered, from a process that ended while it wrote. */
+  readonly isWriting: boolean;
 }
 
 /** How far a backup is. */
@@ -32,20 +34,23 @@ const generationsKnown = 1_000;
 
 export async function loadBackupMemory(store: Store): Promise<BackupMemory> {
   const text = await new KeeperMark(store, backupKeeperName).load();
-  return text === null ? { own: [], reached: null } : (JSON.parse(text) as BackupMemory);
+  return text === null ? { own: [], reached: null, isWriting: false } : (JSON.parse(text) as BackupMemory);
 }
 
-export function saveBackupMemory(store: Store, { own, reached }: BackupMemory): Promise<void> {
+export function saveBackupMemory(store: Store, { own, ...rest }: BackupMemory): Promise<void> {
   const mark = new KeeperMark(store, backupKeeperName);
-  return mark.save(JSON.stringify({ own: own.slice(-generationsKnown), reached }));
+  return mark.save(JSON.stringify({ own: own.slice(-generationsKnown), ...rest }));
 }
 
 /**
- * The backup of another ledger on a backend, `null` when there is none. Where there is one, the blobs beside it may be
- * objects of that ledger, which can be rebuilt from it.
+ * The backup of another ledger on a backend, `null` when there is none; that of a later state of this one, which was put back
+ * to an earlier one, is of another as well. Blobs beside it may be objects that can be rebuilt from it.
  */
 export async function foreignBackup(store: Store, backend: ObjectBackend, signal: AbortSignal): Promise<string | null> {
-  const { own } = await loadBackupMemory(store);
-  for await (const { generation } of listBackups(backend, signal)) if (!own.includes(generation)) return generation;
+  const { own, reached, isWriting } = await loadBackupMemory(store);
+  for await (const { generation, number } of listBackups(backend, signal)) {
+    const isAhead = generation === reached?.generation && number >= reached.next && !isWriting;
+    if (isAhead || !own.includes(generation)) return generation;
+  }
   return null;
 }

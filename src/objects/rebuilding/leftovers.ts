@@ -12,6 +12,8 @@ export interface LeftoverOptions {
   readonly report: RebuildReport;
   readonly asOfMs: number | null;
   readonly isDryRun: boolean;
+  /** Whether nothing is deleted, since the ledger in use may be the one that is wrong. */
+  readonly isKept: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -48,7 +50,7 @@ export async function settleLeftovers(options: LeftoverOptions): Promise<void> {
     const rows = await store.read((reader) => reader.rows<LeftCopy>(left, [...after, pageSize]));
     const superseded: CopyRow[] = [];
     for (const row of rows) {
-      if (isSuperseded(row, options.asOfMs)) superseded.push(JSON.parse(row.told) as CopyRow);
+      if (!options.isKept && isSuperseded(row, options.asOfMs)) superseded.push(JSON.parse(row.told) as CopyRow);
       else {
         report.unknown++;
         const sentence = `${row.storage_key} on ${row.backend} belongs to no version that could be rebuilt.`;

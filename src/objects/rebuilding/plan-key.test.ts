@@ -9,7 +9,7 @@ const minuteMs = 60_000;
 
 function row(more: Partial<ObjectRow> = {}): ObjectRow {
   const identity = { bucket: 'b', object_key: 'k', version_id: 'null', seq: 1, is_latest: 1, is_marker: 0 };
-  const content = {
+  const bytes = {
     content_id: 'c-old',
     size_bytes: 3,
     etag: 'e',
@@ -17,7 +17,7 @@ function row(more: Partial<ObjectRow> = {}): ObjectRow {
     tags: '{"a":"b"}',
     lock_state: null,
   };
-  return { ...identity, ...content, owner: 'o', modified_at: 10 * minuteMs, noncurrent_at: null, ...more };
+  return { ...identity, ...bytes, owner: 'o', modified_at: 10 * minuteMs, noncurrent_at: null, ...more };
 }
 
 function content(contentId: string, atMs: number, id?: string): DescribedContent {

@@ -15,9 +15,9 @@ export function rebuildKeeper(options: RebuildOptions, periodMs: number): Keeper
     run: async (signal, progress) => {
       const run = await store.read(latestRebuild);
       if (run?.state !== 'running') return 'nothing was asked for';
-      // The ledger was empty when it was asked for, if it had to be: what is in it by now came since, or from a run before.
-      const wish = { ...run.wish, isMissingOnly: true };
+      const { wish } = run;
       try {
+        // The ledger was empty when it was asked for, if it had to be: what is in it by now came since, or from a run before.
         const report = await rebuildLedger(options, wish, signal, progress);
         await store.write(endRebuild, { id: run.id, report, error: null, nowMs: clock.nowMs() });
         return `${report.versions} versions and ${report.copies} copies ${wish.isDryRun ? 'would be ' : ''}entered`;

@@ -13,7 +13,6 @@ import { enterKey } from './enter-key.ts';
 import { saveBackupMemory } from './foreign-backup.ts';
 import { settleLeftovers } from './leftovers.ts';
 import { type RebuildReport, newReport } from './report.ts';
-import { ledgerNotEmpty } from './runs.ts';
 import { clearStage, stagedKeys } from './stage.ts';
 import { stageBackup } from './stage-backup.ts';
 import { surveyBackend } from './survey.ts';
@@ -33,7 +32,7 @@ const keysPage = 200;
 /**
  * Rebuilds the ledger from what stands on backends: the newest backup of it, and what blobs newer than that say of themselves.
  * Everything is gathered in the store first, so that a key enters the ledger whole or not at all; one that was interrupted is
- * run again. Throws `conflict` for a ledger that has objects, `invalid` when a root key is not configured or is another one,
+ * run again. Throws `invalid` when a root key is not configured or is another one,
  * and what backends throw: nothing was entered then.
  */
 export async function rebuildLedger(
@@ -44,7 +43,6 @@ export async function rebuildLedger(
 ): Promise<RebuildReport> {
   const { store, registry, encryption, keyring, clock } = options;
   const places = placesOf(registry, wish);
-  if (!wish.isMissingOnly) await requireEmpty(store);
   const report = newReport();
   const adopt = (keks: readonly WrappedKek[]) => adoptKeys(keyring, keks);
   await adopt(await keysOn(places, signal));
@@ -67,7 +65,7 @@ export async function rebuildLedger(
     if (keys.length < keysPage) break;
     after = keys.at(-1)!;
   }
-  await settleLeftovers({ store, clock, report, asOfMs, isDryRun: wish.isDryRun, signal });
+  await settleLeftovers({ store, clock, report, asOfMs, isDryRun: wish.isDryRun, isKept: wish.isMissingOnly, signal });
   await store.write(clearStage, {});
   if (!wish.isDryRun) await takeOverBackups(store, registry.all, signal);
   return report;
@@ -83,11 +81,6 @@ function placesOf(registry: ObjectBackendRegistry, { backends }: RebuildWish): r
 function required(name: string, known: KnownBackend | null): KnownBackend {
   if (known !== null) return known;
   throw new HoldfastError('not_found', `There is no backend ${name}.`, { backend: name });
-}
-
-async function requireEmpty(store: Store): Promise<void> {
-  const [row] = await store.read((reader) => reader.rows('select 1 from objects limit 1', []));
-  if (row !== undefined) throw ledgerNotEmpty();
 }
 
 async function keysOn(places: readonly KnownBackend[], signal: AbortSignal): Promise<WrappedKek[]> {
@@ -109,5 +102,5 @@ async function takeOverBackups(store: Store, places: readonly KnownBackend[], si
   const own = new Set<string>();
   for (const { backend } of places)
     for await (const { generation } of listBackups(backend, signal)) own.add(generation);
-  await saveBackupMemory(store, { own: [...own], reached: null });
+  await saveBackupMemory(store, { own: [...own], reached: null, isWriting: false });
 }

@@ -1,5 +1,6 @@
+/** What is asked of a rebuild. */
 export interface RebuildWish {
-  /** Whether a ledger that has objects is filled up with keys that it does not have. */
+  /** Whether a ledger that has objects is filled up with keys that it does not have; then nothing is deleted, either. */
   readonly isMissingOnly: boolean;
   /** Whether nothing but encryption keys is entered. */
   readonly isDryRun: boolean;
