@@ -12,6 +12,7 @@ type Rebuild = ReplyOf<typeof rebuildContract.rebuildGateway>;
 interface Flags {
   readonly missing?: boolean;
   readonly dryRun?: boolean;
+  readonly acceptLoss?: boolean;
   readonly backend?: readonly string[];
 }
 
@@ -24,11 +25,12 @@ export function registerRebuild(gateway: Command): void {
     .description('rebuild a ledger that was lost from what stands on the backends')
     .option('--missing', 'enter only keys that the ledger does not have, and leave all others as they are')
     .option('--dry-run', 'only tell what would be entered')
+    .option('--accept-loss', 'give up what is lost, so that the backup that tells of it may go')
     .option('--backend <name...>', 'only from these backends')
     .addHelpText('after', examples('gateway rebuild --dry-run', 'gateway rebuild'))
-    .action(async ({ missing = false, dryRun = false, backend = [] }: Flags, command: Command) => {
+    .action(async ({ missing = false, dryRun = false, acceptLoss = false, backend = [] }: Flags, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
-      const body = { missing, dry_run: dryRun, backends: [...backend] };
+      const body = { missing, dry_run: dryRun, accept_loss: acceptLoss, backends: [...backend] };
       const { id } = await client.call(rebuildContract.rebuildGateway, { body });
       const ended = await waitFor(id, async () => (await client.call(rebuildContract.rebuildStatus, {})).rebuild);
       if (isJson) output.line(json(ended));

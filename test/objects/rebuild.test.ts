@@ -19,7 +19,7 @@ import { rootKeysOf, testRootKeys } from './test-keys.ts';
 const signal = new AbortController().signal;
 const partBytes = 5 * 1024 ** 2;
 let runs = 0;
-const all: RebuildWish = { isMissingOnly: false, isDryRun: false, backends: [] };
+const all: RebuildWish = { isMissingOnly: false, isDryRun: false, isLossAccepted: false, backends: [] };
 
 async function rebuild(lab: Lab, wish: Partial<RebuildWish> = {}) {
   const { store, registry, encryption, keyring, clock } = lab;
@@ -186,6 +186,10 @@ onEveryStore('a ledger that was lost', (engine) => {
     assert.ok(lost.some((detail) => detail.startsWith('packed/words ')));
     assert.equal(report.lost, lost.length);
     await assertClean(next);
+    // The backup of what is lost is kept until that is given up.
+    await assert.rejects(async () => next.keepers().backup.run(signal), { kind: 'conflict' });
+    await rebuild(next, { isMissingOnly: true, isLossAccepted: true });
+    assert.match(await next.keepers().backup.run(signal), /all there is/);
     await next.close();
   });
 

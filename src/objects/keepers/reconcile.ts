@@ -109,7 +109,11 @@ function whyNot(known: KnownBackend): string | null {
 /** What is unknown here may be the objects of a ledger that was lost, as long as its backup stands beside them. */
 async function whoseElse({ store, unknown }: ReconcileOptions, { backend }: KnownBackend, signal: AbortSignal) {
   if (unknown !== 'import' && unknown !== 'delete-after') return null;
-  return (await foreignBackup(store, backend, signal)) === null ? null : 'holds the backup of another ledger';
+  try {
+    return (await foreignBackup(store, backend, signal)) === null ? null : 'holds the backup of another ledger';
+  } catch (error) {
+    return `cannot be looked at: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
 
 function unknownOf({ name: backend }: KnownBackend, { ownUnknown, foreign, unknownBytes, examples }: ReconcileTally) {

@@ -65,14 +65,18 @@ export function backupKeeper(options: BackupKeeperOptions): Keeper {
 }
 
 /** The backup of another ledger is what that one can be rebuilt from: it is never written over. */
-async function requireOwn({ store, registry }: BackupKeeperOptions, signal: AbortSignal): Promise<void> {
+async function requireOwn({ store, registry, onError }: BackupKeeperOptions, signal: AbortSignal): Promise<void> {
   for (const { name, backend } of registry.all) {
-    const generation = await foreignBackup(store, backend, signal);
+    // One that cannot be looked at does not keep the others from being written to.
+    const generation = await foreignBackup(store, backend, signal).catch((error: unknown) => {
+      onError(error, `backups of the ledger were not looked for on the backend ${name}`);
+      return null;
+    });
     if (generation === null) continue;
     const message =
       `The backend ${name} holds the backup of another ledger, or of a later state of this one. Take over what it tells with ` +
-      `"holdfast gateway rebuild" (with --missing, where there are objects), or remove ` +
-      `what stands under ${backupPrefix}${generation}/; until then this ledger is not backed up.`;
+      `"holdfast gateway rebuild" (with --missing, where there are objects; with --accept-loss, where some are lost for good), ` +
+      `or remove what stands under ${backupPrefix}${generation}/; until then this ledger is not backed up.`;
     throw new HoldfastError('conflict', message, { backend: name, generation });
   }
 }

@@ -56,6 +56,9 @@ export const rebuildContract = {
             description: 'Only tells what would be entered; encryption keys are taken over all the same.',
           }),
         ),
+        accept_loss: Type.Optional(
+          Type.Boolean({ description: 'Gives up what is lost, so that the backup that tells of it may go.' }),
+        ),
         backends: Type.Optional(
           Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
             maxItems: 1_000,

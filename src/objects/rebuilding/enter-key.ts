@@ -46,7 +46,7 @@ export async function enterKey(options: EnterOptions, key: StagedKey, bucket: Bu
   const uploads = uploadsOf(uploaded, bucket.owner);
   const openParts = uploaded.map(partOf);
   const openCopies: CopyRow[] = [];
-  for (const { upload_id: id } of uploads) openCopies.push(...(await findContent(store, id)).copies);
+  for (const { upload_id: id } of uploads) openCopies.push(...(await standingCopies(store, id)));
   const used = [...new Set(plan.versions.flatMap((row) => (row.content_id === null ? [] : [row.content_id])))];
   const found = used.map((id) => contents.get(id)!);
   const restored = {
@@ -131,14 +131,15 @@ function partOf({ contentId, part, sizeBytes, md5, crc32, createdAtMs }: Describ
 
 async function findContent(store: Store, contentId: string): Promise<FoundContent> {
   const parts = await store.read((reader) => stagedParts(reader, contentId));
-  const staged = await store.read((reader) => foundCopies(reader, contentId));
-  const copies: CopyRow[] = [];
-  for (const part of new Set(staged.map(({ row }) => row.part))) {
-    copies.push(...sameBytes(staged.filter(({ row }) => row.part === part)));
-  }
-  const wanted = parts.length === 0 ? [1] : parts.map(({ part }) => part);
-  const isComplete = wanted.every((part) => copies.some((row) => row.part === part));
-  return { parts, copies, isComplete };
+  // A content that was written whole has no parts, and its copies are of part 1. Parts that were not chosen are no part of it.
+  const wanted = new Set(parts.length === 0 ? [1] : parts.map(({ part }) => part));
+  const copies = (await standingCopies(store, contentId)).filter(({ part }) => wanted.has(part));
+  return { parts, copies, isComplete: new Set(copies.map(({ part }) => part)).size === wanted.size };
+}
+
+async function standingCopies(store: Store, contentId: string): Promise<CopyRow[]> {
+  const byPart = Map.groupBy(await store.read((reader) => foundCopies(reader, contentId)), ({ row }) => row.part);
+  return [...byPart.values()].flatMap(sameBytes);
 }
 
 /** Of copies of one part those that are of the same writing: the one the backup tells of, else the latest; one a backend. */

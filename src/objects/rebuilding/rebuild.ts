@@ -12,7 +12,7 @@ import { enterBuckets } from './enter-buckets.ts';
 import { enterKey } from './enter-key.ts';
 import { saveBackupMemory } from './foreign-backup.ts';
 import { settleLeftovers } from './leftovers.ts';
-import { type RebuildReport, newReport } from './report.ts';
+import { type RebuildReport, newReport, tell } from './report.ts';
 import { clearStage, stagedKeys } from './stage.ts';
 import { stageBackup } from './stage-backup.ts';
 import { surveyBackend } from './survey.ts';
@@ -32,8 +32,8 @@ const keysPage = 200;
 /**
  * Rebuilds the ledger from what stands on backends: the newest backup of it, and what blobs newer than that say of themselves.
  * Everything is gathered in the store first, so that a key enters the ledger whole or not at all; one that was interrupted is
- * run again. Throws `invalid` when a root key is not configured or is another one,
- * and what backends throw: nothing was entered then.
+ * run again. Throws `invalid` when a root key is not configured or is another one, and what backends throw when they are looked
+ * at: nothing was entered then.
  */
 export async function rebuildLedger(
   options: RebuildOptions,
@@ -67,7 +67,11 @@ export async function rebuildLedger(
   }
   await settleLeftovers({ store, clock, report, asOfMs, isDryRun: wish.isDryRun, isKept: wish.isMissingOnly, signal });
   await store.write(clearStage, {});
-  if (!wish.isDryRun) await takeOverBackups(store, registry.all, signal);
+  if (wish.isDryRun) return report;
+  // What is lost may stand on a backend that is not here yet, and only the backup tells what it was.
+  if (report.lost === 0 || wish.isLossAccepted) await takeOverBackups(store, places, signal);
+  else
+    tell(report, 'backup', 'The backup is kept for what is lost; this ledger is not backed up until that is given up.');
   return report;
 }
 

@@ -17,8 +17,8 @@ export interface RebuildRouteOptions {
 export function rebuildRoutes({ store, newId, clock, wake }: RebuildRouteOptions): Route[] {
   return [
     route(rebuildContract.rebuildGateway, async ({ body, caller }) => {
-      const { missing = false, dry_run: isDryRun = false, backends = [] } = body;
-      const wish = { isMissingOnly: missing, isDryRun, backends };
+      const { missing = false, dry_run: isDryRun = false, accept_loss: isLossAccepted = false, backends = [] } = body;
+      const wish = { isMissingOnly: missing, isDryRun, isLossAccepted, backends };
       await store.write(beginRebuild, { id: newId('reb'), wish, actor: caller.name, nowMs: clock.nowMs() });
       wake();
       return rebuildView((await store.read(latestRebuild))!);

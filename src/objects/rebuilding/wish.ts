@@ -4,6 +4,8 @@ export interface RebuildWish {
   readonly isMissingOnly: boolean;
   /** Whether nothing but encryption keys is entered. */
   readonly isDryRun: boolean;
+  /** Whether versions that are lost are given up, so that the backup that tells of them may go. */
+  readonly isLossAccepted: boolean;
   /** Only these; empty: all. */
   readonly backends: readonly string[];
 }
