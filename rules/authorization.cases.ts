@@ -61,6 +61,8 @@ export const authorization: Readonly<Record<string, Role>> = {
   requeue_notification_dead_letters: 'operator',
   drop_notification_dead_letters: 'operator',
   check_gateway: 'operator',
+  rebuild_gateway: 'admin',
+  rebuild_status: 'viewer',
   retry_cleanup: 'operator',
   get_encryption: 'viewer',
   rotate_encryption: 'admin',

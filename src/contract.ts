@@ -9,6 +9,7 @@ import { bucketContract, gatewayContract, objectContract } from './objects/api/c
 import { encryptionContract } from './objects/api/encryption-contract.ts';
 import { objectBackendContract } from './objects/backends/contract.ts';
 import { quotaContract } from './objects/quotas/contract.ts';
+import { rebuildContract } from './objects/rebuilding/contract.ts';
 import { storageMigrationContract } from './objects/storage-migration/contract.ts';
 import { deviceContract } from './volumes/device-contract.ts';
 import { exportContract } from './volumes/export-contract.ts';
@@ -29,6 +30,7 @@ export const contract = {
   ...quotaContract,
   ...accessContract,
   ...gatewayContract,
+  ...rebuildContract,
   ...notificationContract,
   ...encryptionContract,
   ...operationContract,

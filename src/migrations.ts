@@ -9,6 +9,7 @@ import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.t
 import { storedFormsMigration } from './objects/migrations/0011_stored_forms.ts';
 import { upkeepMigration } from './objects/migrations/0013_upkeep.ts';
 import { keepingMigration } from './objects/migrations/0016_keeping.ts';
+import { rebuildsMigration } from './objects/migrations/0017_rebuilds.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
 import { notificationsMigration } from './notifications/migrations/0012_notifications.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
@@ -34,4 +35,5 @@ export const migrations: readonly Migration[] = [
   storageMigrationsMigration,
   quotasMigration,
   keepingMigration,
+  rebuildsMigration,
 ];

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ReplyOf } from '../kernel/http/contract.ts';
 import { gatewayContract } from '../objects/api/contract.ts';
 import { connect } from './connection.ts';
+import { registerRebuild } from './gateway-rebuild.ts';
 import { examples } from './examples.ts';
 import { exitCodes } from './exit-codes.ts';
 import { printable } from './object/address.ts';
@@ -15,6 +16,7 @@ const checkTimeoutMs = 35 * 60_000;
 
 /** `holdfast gateway …` */
 export function registerGatewayCommands(gateway: Command): void {
+  registerRebuild(gateway);
   gateway
     .command('check')
     .description('account for every object, copy and byte; fails when something is not as it must be')

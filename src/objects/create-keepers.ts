@@ -18,6 +18,8 @@ import { scrubKeeper } from './keepers/scrub.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
 import type { Copy } from './object.ts';
 import { usageKeeper } from './quotas/keeper.ts';
+import { backupKeeper } from './rebuilding/backup-keeper.ts';
+import { rebuildKeeper } from './rebuilding/rebuild-keeper.ts';
 import { storageMigrator } from './storage-migration/migrator.ts';
 import type { ObjectPartsOptions } from './parts-options.ts';
 
@@ -58,6 +60,16 @@ export function createKeepers(
     ...(keyring === null ? [] : [encryptionKeyKeeper({ keyring, registry, periodMs: keyPeriodMs, onError })]),
     usageKeeper(store, clock, usagePeriodMs),
     ...upkeepKeepers(options, registry, gateway),
+    rebuildKeeper({ store, registry, encryption, keyring, clock }, keeperPeriodMs),
+    backupKeeper({
+      store,
+      registry,
+      coding: { encryption, isEncrypted: keyring !== null },
+      newId,
+      clock,
+      periodMs: options.values.objectLedgerBackupIntervalMs,
+      onError,
+    }),
   ];
 }
 

@@ -32,6 +32,8 @@ import { quotaRoutes } from './quotas/routes.ts';
 import { QuotaService } from './quotas/service.ts';
 import { subjectLedger } from './quotas/subject-usage.ts';
 import { Traffic } from './quotas/traffic.ts';
+import { rebuildKeeperName } from './rebuilding/rebuild-keeper.ts';
+import { rebuildRoutes } from './rebuilding/routes.ts';
 import { createS3Server } from './s3/server.ts';
 import { migratorName } from './storage-migration/migrator.ts';
 import { storageMigrationRoutes } from './storage-migration/routes.ts';
@@ -103,6 +105,7 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
       ...bucketRoutes({ gateway, store, registry, clock }),
       ...quotaRoutes({ service: quotas, store, clock }),
       ...objectRoutes(gateway, presign, traffic).map((one) => admittedRoute(one, admission)),
+      ...rebuildRoutes({ store, newId, clock, wake: () => options.wake(rebuildKeeperName) }),
       ...encryptionRoutes({ store, buckets: gateway.buckets, encryption, newId, clock, keyring }),
     ],
     checks: [backendsCheck(registry)],

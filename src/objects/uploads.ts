@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { checksumOfParts } from './checksums/multipart.ts';
+import { describedVersion } from './content/description.ts';
 import { objectError } from './errors.ts';
 import type { CompleteRequest, IncomingPart, UploadRef, Uploads } from './gateway.ts';
 import { requireKey } from './keys.ts';
@@ -84,7 +85,8 @@ async function writePart(
     throw objectError('InvalidArgument', { part_number: part }, `Part numbers are 1 to ${partsMax}.`);
   }
   const { uploadId, bucket, key } = ref;
-  const { attributes, checksum, owner } = await get(ref);
+  const upload = await get(ref);
+  const { attributes, checksum, owner } = upload;
   const { settings } = await buckets.get(bucket);
   const { sizeBytes } = incoming;
   await requireRoom(store, quotas, {
@@ -100,7 +102,8 @@ async function writePart(
   const { encryption: applied } = attributes;
   const place = { bucket, key, contentId: uploadId, part, sizeBytes };
   const encrypted = applied === undefined ? {} : { encryption: applied };
-  const description = { ...place, attributes, createdAtMs: clock.nowMs(), ...encrypted };
+  const told = { version: describedVersion(upload), ...encrypted };
+  const description = { ...place, attributes, createdAtMs: clock.nowMs(), ...told };
   const encoding = {
     key: await encryption.newKey(applied, incoming.customerKey, { contentId: uploadId, part }),
     compression: compressionOf(settings),

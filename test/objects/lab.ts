@@ -23,6 +23,7 @@ import { rebalancerKeeper } from '../../src/objects/keepers/rebalancer.ts';
 import { type UnknownPolicy, reconcileKeeper } from '../../src/objects/keepers/reconcile.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
 import { lifecycleKeeper } from '../../src/objects/keepers/lifecycle.ts';
+import { backupKeeper } from '../../src/objects/rebuilding/backup-keeper.ts';
 import { rewriteKeeper } from '../../src/objects/keepers/rewriter.ts';
 import { scrubKeeper } from '../../src/objects/keepers/scrub.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
@@ -41,6 +42,7 @@ export interface LabBackend extends TestBackend {
 }
 
 type LabKeeper =
+  | 'backup'
   | 'cleanup'
   | 'drains'
   | 'intents'
@@ -72,6 +74,7 @@ export interface Lab {
   readonly registry: ObjectBackendRegistry;
   /** `null` in a lab without root keys. */
   readonly keyring: Keyring | null;
+  readonly encryption: ObjectEncryption;
   readonly backends: readonly LabBackend[];
   readonly replicaId: string;
   readonly clock: LabClock;
@@ -205,13 +208,14 @@ async function enter(place: Place): Promise<Lab> {
     onBadCopy,
     onError,
   });
-  const shared = { store, registry, gateway, encryption, newId, clock, owner, onBadCopy, onError };
+  const shared = { store, registry, gateway, encryption, keyring, newId, clock, owner, onBadCopy, onError };
   const lab: Lab = {
     store,
     calls,
     gateway,
     registry,
     keyring,
+    encryption,
     backends,
     replicaId,
     clock,
@@ -244,6 +248,7 @@ interface KeeperParts {
   readonly registry: ObjectBackendRegistry;
   readonly gateway: RunningGateway;
   readonly encryption: ObjectEncryption;
+  readonly keyring: Keyring | null;
   readonly newId: IdSource;
   readonly clock: Clock;
   owner(): string;
@@ -252,13 +257,15 @@ interface KeeperParts {
 }
 
 function labKeepers(parts: KeeperParts, options: KeeperWishes = {}): Record<LabKeeper, Keeper> {
-  const { store, registry, gateway, encryption, newId, clock, owner, onBadCopy, onError } = parts;
+  const { store, registry, gateway, encryption, keyring, newId, clock, owner, onBadCopy, onError } = parts;
   const { secondLookMs = 0, unhealthyAfterMs = 365 * dayMs, readBack = 'never' } = options;
   const { scrubRate: rate = noLimit, unknown = 'report' } = options;
   const { capacity, leftovers } = gateway.writer;
   const forget = gateway.locator.forget.bind(gateway.locator);
   const moving = { store, registry, capacity, leftovers, newId, clock, owner, isReadBack: readBackRule(readBack) };
+  const coding = { encryption, isEncrypted: keyring !== null };
   return {
+    backup: backupKeeper({ store, registry, coding, newId, clock, periodMs: 1, onError }),
     cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
     intents: intentKeeper(store, clock, 1),
     drains: drainsKeeper({ store, registry, clock }, 1),

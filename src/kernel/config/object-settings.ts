@@ -140,6 +140,14 @@ export const objectSettings = {
     },
     '7d',
   ),
+  objectLedgerBackupIntervalMs: duration(
+    {
+      env: 'OBJECT_LEDGER_BACKUP_INTERVAL',
+      flag: 'object-ledger-backup-interval',
+      description: 'How often what changed in the ledger of objects is put on the backends, to rebuild it from.',
+    },
+    '1h',
+  ),
   encryptionKeys: list({
     env: 'ENCRYPTION_KEYS',
     flag: 'encryption-keys',

@@ -2,7 +2,7 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Reader, Store } from '../../kernel/store/store.ts';
 import type { BlobFacts, ObjectBackend } from '../backends/backend.ts';
 import { probePrefix } from '../backends/management/probe.ts';
-import { keyBlobPrefix } from '../encryption/key-blobs.ts';
+import { ownPrefix } from '../encryption/key-blobs.ts';
 import type { CopyRow } from '../tables.ts';
 
 const pageSize = 1000;
@@ -50,9 +50,9 @@ async function* listing({ name, backend, signal }: ComparedBackend, from: string
     for (const blob of page.blobs) {
       if (after !== '' && compareKeys(blob.key, after) <= 0) throw outOfOrder(name, after, blob.key);
       after = blob.key;
-      // Probes of a backend are nobody's bytes, and the next moment they are gone; wrapped keys stand for themselves. No
+      // Probes of a backend are nobody's bytes, and the next moment they are gone; wrapped keys and backups of the ledger stand for themselves. No
       // bucket has their prefixes as its name.
-      if (!blob.key.startsWith(probePrefix) && !blob.key.startsWith(keyBlobPrefix)) yield blob;
+      if (!blob.key.startsWith(probePrefix) && !blob.key.startsWith(ownPrefix)) yield blob;
     }
     if (!page.isTruncated) return;
     if (page.blobs.length === 0) throw new HoldfastError('backend', `The backend ${name} lists pages without an end.`);

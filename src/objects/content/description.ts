@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { crc32 as crc32Of } from 'node:zlib';
 import type { NewDataKey, WrappedKek } from '../encryption/data-key.ts';
 import { deriveKey } from '../encryption/wrap.ts';
-import type { AppliedEncryption, ObjectAttributes } from '../object.ts';
+import type { AppliedEncryption, ObjectAttributes, ObjectLock, Tags } from '../object.ts';
 import { type FormDraft, type StoredForm, formFromJson, formToJson } from './form.ts';
 
 /**
@@ -20,6 +20,33 @@ export interface BlobDescription {
   readonly createdAtMs: number;
   /** What was asked of its encryption; absent where nothing was. */
   readonly encryption?: AppliedEncryption;
+  /** The version or upload that the bytes were written for; absent in what earlier releases wrote. */
+  readonly version?: DescribedVersion;
+}
+
+/** What a version was when its bytes were written. */
+export interface DescribedVersion {
+  /** `null` as text where the bucket keeps no versions; absent for parts of uploads, which are no version yet. */
+  readonly id?: string;
+  readonly owner: string;
+  readonly tags?: Tags;
+  readonly lock?: ObjectLock;
+}
+
+/** A version as its description tells it: nothing for tags and locks that there are not. */
+export function describedVersion(version: {
+  readonly id?: string;
+  readonly owner: string;
+  readonly tags: Tags;
+  readonly lock: ObjectLock | null;
+}): DescribedVersion {
+  const { id, owner, tags, lock } = version;
+  return {
+    ...(id === undefined ? {} : { id }),
+    owner,
+    ...(Object.keys(tags).length === 0 ? {} : { tags }),
+    ...(lock === null ? {} : { lock }),
+  };
 }
 
 /** How the own bytes were laid down, and the key of an encrypted body; both `null` for plain bytes. */
@@ -59,7 +86,7 @@ export function encodeDescription(
   digests: BlobDigests,
   { form, key }: DescribedForm = plain,
 ): Buffer {
-  const { sizeBytes, createdAtMs, attributes, contentId, encryption, ...place } = description;
+  const { sizeBytes, createdAtMs, attributes, contentId, encryption, version, ...place } = description;
   const { contentType, headers, metadata } = attributes;
   const sums = { md5: digests.md5, crc32: hex(digests.crc32) };
   const text = JSON.stringify({
@@ -72,6 +99,7 @@ export function encodeDescription(
     metadata,
     created_at: new Date(createdAtMs).toISOString(),
     ...(encryption === undefined ? {} : { encryption }),
+    ...(version === undefined ? {} : { version }),
     ...(form === null ? {} : { form: formToJson({ crc32: 0, ...form }) }),
     ...(key?.kek == null ? {} : { kek: { id: key.kek.id, root: key.kek.rootKeyId, wrapped: key.kek.wrapped } }),
   });
@@ -151,19 +179,28 @@ export function openDescription(end: Buffer, dataKey: Buffer): FoundDescription 
   return { ...found, md5: sums.toString('hex', 0, 16), crc32: sums.readUInt32BE(16) };
 }
 
-function textOf(end: Buffer): Buffer | null {
+/**
+ * How many bytes the description at the end of a blob takes, given at least its last 12; `null` when none can stand there.
+ * More may be needed than were given.
+ */
+export function describedEndBytes(end: Buffer): number | null {
   const found = end.subarray(-mark.length);
-  const isBare = found.equals(bareMark);
-  const lastBytes = isBare ? bareTailBytes : tailBytes;
-  if (end.length < lastBytes || !(isBare || found.equals(mark))) return null;
+  const lastBytes = found.equals(bareMark) ? bareTailBytes : found.equals(mark) ? tailBytes : null;
+  if (lastBytes === null || end.length < lastBytes) return null;
   const length = end.readUInt32BE(end.length - bareTailBytes);
-  if (length > descriptionBytesMax || length + lastBytes > end.length) return null;
-  const text = end.subarray(end.length - lastBytes - length, end.length - lastBytes);
+  return length > descriptionBytesMax ? null : length + lastBytes;
+}
+
+function textOf(end: Buffer): Buffer | null {
+  const bytes = describedEndBytes(end);
+  if (bytes === null || bytes > end.length) return null;
+  const isBare = end.subarray(-mark.length).equals(bareMark);
+  const text = end.subarray(end.length - bytes, end.length - (isBare ? bareTailBytes : tailBytes));
   return isBare || end.readUInt32BE(end.length - tailBytes) === crc32Of(text) ? text : null;
 }
 
 function fromJson(json: Record<string, unknown>): FoundDescription | null {
-  const { bucket, key, part, md5, form, kek, encryption } = json;
+  const { bucket, key, part, md5, form, kek, encryption, version } = json;
   if (typeof bucket !== 'string' || typeof key !== 'string' || typeof part !== 'number') return null;
   const isSealed = typeof json['sealed'] === 'string';
   if (typeof md5 !== 'string' && !isSealed) return null;
@@ -182,6 +219,7 @@ function fromJson(json: Record<string, unknown>): FoundDescription | null {
     },
     createdAtMs: Date.parse(String(json['created_at'])),
     ...(encryption === undefined ? {} : { encryption: encryption as AppliedEncryption }),
+    ...(version === undefined ? {} : { version: version as DescribedVersion }),
     ...(form === undefined ? {} : { form: formFromJson(form) }),
     ...(kek === undefined ? {} : { kek: kekFromJson(kek as Record<string, unknown>) }),
   };

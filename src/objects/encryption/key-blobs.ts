@@ -2,8 +2,10 @@ import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.t
 import { chunksOf } from '../content/content.ts';
 import type { WrappedKek } from './data-key.ts';
 
-/** Where wrapped keys stand on a backend: no bucket has a name that begins with a dot. */
-export const keyBlobPrefix = '.holdfast/keys/';
+/** What stands for itself on a backend, and on no books: no bucket has a name that begins with a dot. */
+export const ownPrefix = '.holdfast/';
+/** Where wrapped keys stand on a backend. */
+export const keyBlobPrefix = `${ownPrefix}keys/`;
 const callTimeoutMs = 30_000;
 const pageSize = 1_000;
 const pagesMax = 100;

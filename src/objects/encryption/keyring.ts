@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { Clock, IdSource } from '../../kernel/ids.ts';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Store } from '../../kernel/store/store.ts';
-import { enterKek, kekTopic, readKeks, rotateKeks } from '../ledger/keks.ts';
+import { adoptKeks, enterKek, kekTopic, readKeks, rotateKeks } from '../ledger/keks.ts';
 import type { KekRow } from '../tables.ts';
-import type { Kek } from './data-key.ts';
+import type { Kek, WrappedKek } from './data-key.ts';
 import type { RootKeys } from './load-root-keys.ts';
 import type { RootKey } from './root-key.ts';
 import { keyBytes } from './wrap.ts';
@@ -141,6 +141,37 @@ export class Keyring {
     throw new HoldfastError('conflict', 'The keys are being rotated by somebody else; try again.');
   }
 
+  /**
+   * Takes over keys that were found on backends, each of which may have been found as several root keys wrapped it. All of
+   * them or none: throws `invalid` when one can be unwrapped by no root key that is configured, and `unavailable` when a
+   * root key cannot be asked.
+   */
+  async adopt(found: readonly WrappedKek[]): Promise<number> {
+    const { store, clock } = this.#options;
+    const opened = new Map<string, WrappedKek>();
+    const refused = new Map<string, unknown>();
+    for (const kek of found) {
+      if (this.#keks.has(kek.id) || opened.has(kek.id)) continue;
+      try {
+        await this.#unwrap({ id: kek.id, root_key_id: kek.rootKeyId, wrapped: kek.wrapped }, undefined);
+        opened.set(kek.id, kek);
+      } catch (error) {
+        refused.set(kek.id, error);
+      }
+    }
+    for (const [id, error] of refused) if (!opened.has(id)) throw error;
+    const rows = [...opened.values()].map(({ id, rootKeyId: root_key_id, wrapped }) => ({ id, root_key_id, wrapped }));
+    const createdAtMs = clock.nowMs();
+    if (rows.length > 0)
+      await store.write(
+        adoptKeks,
+        rows.map((row) => ({ ...row, created_at: createdAtMs })),
+      );
+    await this.refresh();
+    store.publish(kekTopic, '');
+    return rows.length;
+  }
+
   close(): void {
     this.#unsubscribe();
   }
@@ -154,7 +185,7 @@ export class Keyring {
     }
   }
 
-  async #unwrap(row: KekRow, known: Kek | undefined): Promise<Kek> {
+  async #unwrap(row: Pick<KekRow, 'id' | 'root_key_id' | 'wrapped'>, known: Kek | undefined): Promise<Kek> {
     const { id, root_key_id: rootKeyId, wrapped } = row;
     // Wrapped anew, it is the same key, and its root key need not be known here yet.
     if (known !== undefined) return { ...known, rootKeyId, wrapped };

@@ -5,6 +5,7 @@ import { KeeperMark } from '../../kernel/keepers/mark.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
 import { noteUnknownBlobs } from '../ledger/note-unknown-blobs.ts';
+import { foreignBackup } from '../rebuilding/foreign-backup.ts';
 import { planReconcile } from './reconcile-plan.ts';
 import { type ReconcileTally, emptyReconcileTally, reconcileBackend } from './reconcile-backend.ts';
 
@@ -67,7 +68,7 @@ export function reconcileKeeper(options: ReconcileOptions): Keeper {
           progress?.({ done: looked + tally.blobs, total: null, detail: known.name });
           await mark.save(JSON.stringify({ backend: known.name, after: key } satisfies Mark));
         };
-        const why = whyNot(known);
+        const why = whyNot(known) ?? (await whoseElse(options, known, signal));
         if (why !== null) {
           told.push(`${known.name}: deferred, since it ${why}`);
           continue;
@@ -103,6 +104,16 @@ function backendsFrom({ all }: ObjectBackendRegistry, from: Place | null): reado
 function whyNot(known: KnownBackend): string | null {
   if (!known.isOpenFor('read')) return 'does not work';
   return known.isOver('requests') ? 'has reached its monthly requests' : null;
+}
+
+/** What is unknown here may be the objects of a ledger that was lost, as long as its backup stands beside them. */
+async function whoseElse({ store, unknown }: ReconcileOptions, { backend }: KnownBackend, signal: AbortSignal) {
+  if (unknown !== 'import' && unknown !== 'delete-after') return null;
+  try {
+    return (await foreignBackup(store, backend, signal)) === null ? null : 'holds the backup of another ledger';
+  } catch (error) {
+    return `cannot be looked at: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
 
 function unknownOf({ name: backend }: KnownBackend, { ownUnknown, foreign, unknownBytes, examples }: ReconcileTally) {

@@ -72,3 +72,16 @@ export const rotateKeks = transaction(
     return true;
   },
 );
+
+const adopt = `insert into encryption_keys (id, purpose, root_key_id, wrapped, state, created_at)
+  values (?, '', ?, ?, 'former', ?) on conflict (id) do nothing`;
+
+/** Enters keys that stand on backends, so that what they encrypted can be read; none of them becomes the current one. */
+export const adoptKeks = transaction(
+  import.meta.url,
+  'adoptKeks',
+  async (tx, keks: readonly Pick<KekRow, 'id' | 'root_key_id' | 'wrapped' | 'created_at'>[]): Promise<void> => {
+    await tx.lock(kekTopic);
+    for (const kek of keks) await tx.run(adopt, [kek.id, kek.root_key_id, kek.wrapped, kek.created_at]);
+  },
+);

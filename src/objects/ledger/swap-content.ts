@@ -1,3 +1,4 @@
+import { appendEvent } from '../../kernel/events/event.ts';
 import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { objectError } from '../errors.ts';
@@ -5,6 +6,7 @@ import type { AppliedEncryption, ObjectAttributes } from '../object.ts';
 import type { ObjectRow } from '../tables.ts';
 import { type WrittenPart, enterCopies } from './copies.ts';
 import { releaseContent } from './dispose.ts';
+import { objectResource } from './events.ts';
 import type { WriteEnd } from './intents.ts';
 import { lockKey } from './place-version.ts';
 import { requireOpenUpload } from './uploads.ts';
@@ -51,13 +53,22 @@ export const swapContent = transaction(import.meta.url, 'swapContent', async (tx
   await releaseContent(tx, from, 'rewritten', nowMs);
 });
 
-async function exchange(tx: Tx, row: ObjectRow, { to, encryption }: SwapContent): Promise<void> {
+async function exchange(tx: Tx, row: ObjectRow, { from, to, encryption, nowMs }: SwapContent): Promise<void> {
   const { encryption: _, ...others } = JSON.parse(row.attributes) as ObjectAttributes;
   const attributes: ObjectAttributes = encryption === null ? others : { ...others, encryption };
   await tx.run(
     'update objects set content_id = ?, attributes = ? where bucket = ? and object_key = ? and version_id = ?',
     [to, JSON.stringify(attributes), row.bucket, row.object_key, row.version_id],
   );
+  const { bucket, object_key: key, version_id } = row;
+  await appendEvent(tx, {
+    resource: objectResource(bucket, key),
+    type: 'object.rewritten',
+    data: { bucket, key, version_id, from, to },
+    operationId: null,
+    actor: 'holdfast',
+    createdAtMs: nowMs,
+  });
 }
 
 async function endUpload(tx: Tx, uploadId: string): Promise<void> {

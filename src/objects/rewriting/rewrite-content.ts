@@ -4,6 +4,7 @@ import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import type { BucketSettings } from '../bucket.ts';
 import { compressFrames, frameBytesFor, isWorthwhile } from '../compression/frames.ts';
 import { chunksOf } from '../content/content.ts';
+import { describedVersion } from '../content/description.ts';
 import type { ZstdForm } from '../content/form.ts';
 import type { ObjectEncryption } from '../encryption/encryption.ts';
 import type { Buckets } from '../gateway.ts';
@@ -203,7 +204,8 @@ async function writeOne(
   const { part, sizeBytes, md5 } = source;
   const encrypted = applied === null ? {} : { encryption: applied };
   const place = { bucket, key, contentId, part, sizeBytes };
-  const description = { ...place, attributes, createdAtMs: version.modifiedAtMs, ...encrypted };
+  const told = { version: describedVersion({ ...version, id: version.versionId }), ...encrypted };
+  const description = { ...place, attributes, createdAtMs: version.modifiedAtMs, ...told };
   const dataKey = await options.encryption.newKey(applied, undefined, { contentId, part });
   const encoding = { key: dataKey, compression: compression[index] ?? ('none' as const) };
   const content = reading(options, from, source, signal);

@@ -2,6 +2,7 @@ import type { Clock, IdSource } from '../../kernel/ids.ts';
 import type { Reader, Store } from '../../kernel/store/store.ts';
 import type { BucketSettings } from '../bucket.ts';
 import { requireWritable } from '../conditions.ts';
+import { describedVersion } from '../content/description.ts';
 import { type ObjectEncryption, customerKeyOf } from '../encryption/encryption.ts';
 import type { Buckets, PutRequest } from '../gateway.ts';
 import { commitObject } from '../ledger/commit-object.ts';
@@ -44,7 +45,10 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
   const encrypted = applied === null ? {} : { encryption: applied };
   const attributes = { ...given, ...encrypted };
   const place = { bucket, key, contentId, part: 1, sizeBytes };
-  const description = { ...place, attributes: given, createdAtMs: clock.nowMs(), ...encrypted };
+  const newVersionId = newId('v');
+  const id = settings.versioning === 'enabled' ? newVersionId : 'null';
+  const told = { version: describedVersion({ id, owner: actor, tags, lock }), ...encrypted };
+  const description = { ...place, attributes: given, createdAtMs: clock.nowMs(), ...told };
   return writer.write(
     request,
     { description, settings, encoding },
@@ -52,7 +56,7 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
       const { md5: etag, checksums } = digests;
       const nowMs = clock.nowMs();
       const content = { contentId, sizeBytes, etag, attributes: { ...attributes, checksums } };
-      const version = { bucket, key, versionId: newId('v'), ...content, tags, lock, cause, actor, nowMs };
+      const version = { bucket, key, versionId: newVersionId, ...content, tags, lock, cause, actor, nowMs };
       const versionId = await orFound(
         store.write(commitObject, { version, written, write, copiesWanted, conditions }),
         async () =>

@@ -1,0 +1,53 @@
+import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
+import { chunksOf } from '../content/content.ts';
+import { backupLimits, listBackups } from './backup-place.ts';
+
+/**
+ * Carries a backup to backends that do not have all of it: one that was away, or is new. Gives how many blobs it carried; what
+ * fails is told and done another time.
+ */
+export async function spreadBackup(
+  registry: ObjectBackendRegistry,
+  generation: string,
+  signal: AbortSignal,
+  onError: (error: unknown, about: string) => void,
+): Promise<number> {
+  const standing = new Map<KnownBackend, Set<string>>();
+  for (const known of registry.all) {
+    if (known.state !== 'active') continue;
+    try {
+      const keys = new Set<string>();
+      for await (const blob of listBackups(known.backend, signal)) {
+        if (blob.generation === generation) keys.add(blob.storageKey);
+      }
+      standing.set(known, keys);
+    } catch (error) {
+      onError(error, `backups of the ledger were not looked for on the backend ${known.name}`);
+    }
+  }
+  const wanted = new Set([...standing.values()].flatMap((keys) => [...keys]));
+  let carried = 0;
+  for (const [to, keys] of standing) {
+    for (const key of [...wanted].filter((one) => !keys.has(one)).sort()) {
+      const from = [...standing].find(([, has]) => has.has(key))![0];
+      try {
+        await carry(from, to, key, signal);
+        carried++;
+      } catch (error) {
+        onError(error, `a backup of the ledger was not carried to the backend ${to.name}`);
+        break;
+      }
+    }
+  }
+  return carried;
+}
+
+/** A blob of a backup is small: see `BackupWriter`. */
+async function carry(from: KnownBackend, to: KnownBackend, key: string, signal: AbortSignal): Promise<void> {
+  const blob = await from.backend.get(key, null, backupLimits(signal));
+  if (blob === null) return;
+  const pieces: Buffer[] = [];
+  for await (const piece of chunksOf(blob.content)) pieces.push(piece);
+  const bytes = Buffer.concat(pieces);
+  await to.backend.put(key, bytes, { sizeBytes: bytes.length, signal: backupLimits(signal) });
+}
