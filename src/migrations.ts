@@ -8,6 +8,7 @@ import { usageFlushesMigration } from './objects/migrations/0005_usage_flushes.t
 import { storedFormsMigration } from './objects/migrations/0011_stored_forms.ts';
 import { upkeepMigration } from './objects/migrations/0013_upkeep.ts';
 import { keepingMigration } from './objects/migrations/0016_keeping.ts';
+import { storageClassesMigration } from './objects/migrations/0018_storage_classes.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
 import { notificationsMigration } from './notifications/migrations/0012_notifications.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
@@ -32,4 +33,5 @@ export const migrations: readonly Migration[] = [
   upkeepMigration,
   storageMigrationsMigration,
   keepingMigration,
+  storageClassesMigration,
 ];

@@ -1,9 +1,11 @@
 import { toErrorData } from '../../kernel/errors/errors.ts';
 import type { Keeper, ReportProgress } from '../../kernel/keepers/keeper.ts';
+import type { BucketSettings } from '../bucket.ts';
 import { queueAway } from '../ledger/outages.ts';
 import type { Copy } from '../object.ts';
 import { claimShortfalls, dropCopy, queueDraining, settleShortfall } from '../ledger/shortfalls.ts';
 import { type ContentWishes, wishesOf } from '../ledger/wanted-copies.ts';
+import { fitsLabels } from '../placement.ts';
 import type { ShortfallRow } from '../tables.ts';
 import type { CapacityView } from '../writing/capacity.ts';
 import { backoffMs, inParallel } from './batches.ts';
@@ -103,27 +105,37 @@ async function fill(options: ReplicatorOptions, attempt: Attempt, run: Run): Pro
   const wishes = await store.read((reader) => wishesOf(reader, contentId));
   if (wishes === null) return;
   const isActive = ({ backend }: Copy) => registry.get(backend)?.state === 'active';
-  const wanted = wishes.settings.copies;
+  const { copies: wanted, requiredLabels } = wishes.settings;
+  const fits = ({ backend }: Copy) => fitsLabels(registry.get(backend) ?? { labels: {} }, requiredLabels);
+  const isSafe = (copy: Copy) => isActive(copy) && !run.away.has(copy.backend);
   for (let made = 0; ; made++) {
     const copies = await storedCopies(store, contentId, part);
     if (copies.length === 0) return;
-    const counting = copies.filter((copy) => isActive(copy) && !run.away.has(copy.backend));
-    if (counting.length >= wanted || made > wanted) {
-      for (const { backend } of copies.filter((one) => !isActive(one))) {
-        const drop = { contentId, part, backend, remaining: wanted, nowMs: clock.nowMs() };
+    const safe = copies.filter(isSafe);
+    if (safe.filter(fits).length >= wanted || made > wanted) {
+      for (const { backend } of copies.filter((one) => !isActive(one) || (isSafe(one) && !fits(one)))) {
+        const drop = { contentId, part, backend, remaining: wanted, requiredLabels, nowMs: clock.nowMs() };
         await store.write(dropCopy, drop);
       }
       return;
     }
-    await makeOne(options, copies, wishes, attempt, run);
+    try {
+      await makeOne(options, copies, wishes, wishes.settings, attempt, run);
+    } catch (error) {
+      // What its storage class has no room for is kept as safe as ever where the bucket lets it stand.
+      const isShort = safe.length < wanted && wishes.bucketSettings !== wishes.settings && !run.signal.aborted;
+      if (isShort) await makeOne(options, copies, wishes, wishes.bucketSettings, attempt, run);
+      throw error;
+    }
   }
 }
 
-/** Makes one copy on the best target that takes it. Throws what the last one that was tried threw. */
+/** Makes one copy on the best target that settings allow and that takes it. Throws what the last one that was tried threw. */
 async function makeOne(
   options: ReplicatorOptions,
   copies: readonly Copy[],
-  { bucket, settings }: ContentWishes,
+  { bucket, settings: { requiredLabels } }: ContentWishes,
+  settings: BucketSettings,
   attempt: Attempt,
   { targets, signal }: Run,
 ): Promise<void> {
@@ -133,7 +145,8 @@ async function makeOne(
   const refusal = whyNowhere(options.registry.all, holders, settings, { sizeBytes, storedBytes });
   for (let tried = 1; ; tried++) {
     const candidates = targets.order(ranked, attempt.failedTargets);
-    const target = { bucket, copiesWanted: settings.copies, candidates, refusal, attempts: attempt.row.attempts };
+    const wish = { copiesWanted: settings.copies, requiredLabels };
+    const target = { bucket, ...wish, candidates, refusal, attempts: attempt.row.attempts };
     try {
       const made = await replicate(options, copies, target, signal);
       if (made !== null) targets.noteSuccess(made.backend);
