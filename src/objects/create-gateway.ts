@@ -9,6 +9,7 @@ import { createObjects } from './objects.ts';
 import { BadCopies } from './reading/bad-copies.ts';
 import { Locator } from './reading/locator.ts';
 import { Outage } from '../kernel/store/outage.ts';
+import type { StorageClass } from './storage-class.ts';
 import { createUploads } from './uploads.ts';
 import { ContentWriter } from './writing/content-writer.ts';
 
@@ -16,6 +17,8 @@ export interface GatewayOptions {
   readonly store: Store;
   readonly registry: ObjectBackendRegistry;
   readonly encryption: ObjectEncryption;
+  /** As they were entered in the store, warmest first; absent: only STANDARD. */
+  readonly storageClasses?: readonly StorageClass[];
   readonly newId: IdSource;
   readonly clock: Clock;
   /** The replica under which intents of this process are known as those of somebody alive. */
@@ -39,7 +42,7 @@ export interface RunningGateway extends ObjectGateway {
 /** Puts the gateway together. */
 export function createObjectGateway(options: GatewayOptions): RunningGateway {
   const { store, registry, encryption, newId, clock, owner, stallMs, retryWaitMs } = options;
-  const { onBadCopy, onError } = options;
+  const { onBadCopy, onError, storageClasses = [] } = options;
   const outage = new Outage();
   const buckets = createBuckets(store, clock, outage, encryption);
   const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onError });
@@ -49,6 +52,7 @@ export function createObjectGateway(options: GatewayOptions): RunningGateway {
     onBadCopy(copy, reason);
     badCopies.report(copy);
   };
-  const parts = { store, registry, buckets, writer, encryption, locator, newId, clock, onBadCopy: noteBadCopy };
+  const shared = { store, registry, buckets, writer, encryption, storageClasses };
+  const parts = { ...shared, locator, newId, clock, onBadCopy: noteBadCopy };
   return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies };
 }

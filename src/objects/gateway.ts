@@ -119,6 +119,8 @@ export interface CopyRequest {
   readonly encryption?: EncryptionWish | undefined;
   /** For a source that was encrypted with it. */
   readonly sourceKey?: CustomerKey | undefined;
+  /** Of the copy; absent: `STANDARD`, whatever the source's is. */
+  readonly storageClass?: string | undefined;
   readonly tags: Tags | null;
   readonly lock: ObjectLock | null;
   readonly conditions: Conditions;

@@ -14,6 +14,7 @@ import { partsOf } from './queries/queries.ts';
 import type { Found, Locator } from './reading/locator.ts';
 import { type ReadCopyOptions, readCopy } from './reading/read-copy.ts';
 import { piecesOf, readParts } from './reading/read-parts.ts';
+import { type StorageClass, requireStorageClass, standardClass } from './storage-class.ts';
 import type { ContentWriter } from './writing/content-writer.ts';
 import { putObject } from './writing/put-object.ts';
 
@@ -27,6 +28,8 @@ export interface ObjectsOptions {
   readonly buckets: Buckets;
   readonly writer: ContentWriter;
   readonly encryption: ObjectEncryption;
+  /** Warmest first. */
+  readonly storageClasses: readonly StorageClass[];
   readonly locator: Locator;
   readonly newId: IdSource;
   readonly clock: Clock;
@@ -38,6 +41,7 @@ export function createObjects(options: ObjectsOptions): Objects {
   const { store, buckets, encryption, locator, newId, clock } = options;
   return {
     checkEncryption: (wish) => void encryption.apply(wish, {}),
+    checkStorageClass: (name = standardClass) => requireStorageClass(options.storageClasses, name),
     async put(request: PutRequest) {
       requireKey(request.key);
       const version = await putObject(options, request);

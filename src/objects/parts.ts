@@ -40,6 +40,8 @@ import { rewriteKeeper } from './keepers/rewriter.ts';
 import { scrubKeeper } from './keepers/scrub.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
 import type { Copy } from './object.ts';
+import { type StorageClass, parseStorageClasses } from './storage-class.ts';
+import { enterStorageClasses } from './ledger/storage-classes.ts';
 import { createS3Server } from './s3/server.ts';
 import { migratorName, storageMigrator } from './storage-migration/migrator.ts';
 import { storageMigrationRoutes } from './storage-migration/routes.ts';
@@ -98,7 +100,9 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, onError: warn, observe, ...wrap });
   const keyring = await openKeyring(options, registry);
   const encryption = new ObjectEncryption(keyring);
-  const gateway = createGateway(options, registry, encryption);
+  const storageClasses = parseStorageClasses(values.objectStorageClasses);
+  await store.write(enterStorageClasses, { classes: storageClasses });
+  const gateway = createGateway(options, registry, encryption, storageClasses);
   const { writer } = gateway;
   const leftovers = setInterval(() => {
     writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
@@ -171,12 +175,14 @@ function createGateway(
   options: ObjectPartsOptions,
   registry: ManagedRegistry,
   encryption: ObjectEncryption,
+  storageClasses: readonly StorageClass[],
 ): RunningGateway {
   const { store, clock, newId, log, owner } = options;
   return createObjectGateway({
     store,
     registry,
     encryption,
+    storageClasses,
     newId,
     clock,
     owner,

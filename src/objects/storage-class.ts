@@ -57,7 +57,7 @@ export function isClass(classes: readonly StorageClass[], name: string): boolean
 }
 
 /** How far from the warmest a class is: 0 for `STANDARD`. One that is not known counts as warmest, so that nothing moves. */
-export function coldnessOf(classes: readonly StorageClass[], name: string): number {
+export function coldnessOf(classes: readonly Pick<StorageClass, 'name'>[], name: string): number {
   return classes.findIndex((one) => one.name === name) + 1;
 }
 

@@ -9,6 +9,7 @@ import { type ContentPart, type ObjectChecksum, type ObjectVersion, type Upload,
 import { type ObjectsOptions, partsMax } from './objects.ts';
 import { listUploads } from './queries/list-uploads.ts';
 import { findUpload, findVersionByContent, partOf, partsOf } from './queries/queries.ts';
+import { requireStorageClass, settingsIn, standardClass } from './storage-class.ts';
 import { copyPart } from './writing/copy-part.ts';
 import { compressionOf } from './writing/put-object.ts';
 import { orFound } from './writing/unknown-commit.ts';
@@ -30,6 +31,7 @@ export function createUploads(options: ObjectsOptions): Uploads {
     get,
     async create({ encryption: wish, ...request }) {
       requireKey(request.key);
+      requireStorageClass(options.storageClasses, request.storageClass ?? standardClass);
       const { settings } = await buckets.get(request.bucket);
       const applied = encryption.apply(wish, settings);
       const attributes = { ...request.attributes, checksums: [], ...(applied === null ? {} : { encryption: applied }) };
@@ -73,7 +75,7 @@ function noSuchUpload({ uploadId }: UploadRef) {
 }
 
 async function writePart(
-  { store, buckets, writer, encryption, clock }: ObjectsOptions,
+  { store, buckets, writer, encryption, storageClasses, clock }: ObjectsOptions,
   get: (ref: UploadRef) => Promise<Upload>,
   ref: UploadRef,
   part: number,
@@ -83,8 +85,8 @@ async function writePart(
     throw objectError('InvalidArgument', { part_number: part }, `Part numbers are 1 to ${partsMax}.`);
   }
   const { uploadId, bucket, key } = ref;
-  const { attributes, checksum } = await get(ref);
-  const { settings } = await buckets.get(bucket);
+  const { attributes, checksum, storageClass = standardClass } = await get(ref);
+  const settings = settingsIn((await buckets.get(bucket)).settings, storageClasses, storageClass);
   const { sizeBytes } = incoming;
   const { encryption: applied } = attributes;
   const place = { bucket, key, contentId: uploadId, part, sizeBytes };

@@ -28,6 +28,8 @@ import { scrubKeeper } from '../../src/objects/keepers/scrub.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
 import { storageMigrator } from '../../src/objects/storage-migration/migrator.ts';
 import type { Rate } from '../../src/objects/keepers/budget.ts';
+import { enterStorageClasses } from '../../src/objects/ledger/storage-classes.ts';
+import type { StorageClass } from '../../src/objects/storage-class.ts';
 import type { Copy } from '../../src/objects/object.ts';
 import type { StoreEngine } from '../support/stores.ts';
 import { type CallWatch, interceptedBackend, watchCalls } from './intercepted-backend.ts';
@@ -139,6 +141,7 @@ export async function openLab(
   engine: StoreEngine,
   backends: readonly LabBackend[],
   rootKeys: RootKeys | null = null,
+  classes: readonly StorageClass[] = [],
 ): Promise<Lab> {
   const settings = await engine.fresh(migrations);
   const open = () => openStore(settings, { owner: true });
@@ -146,8 +149,9 @@ export async function openLab(
   for (const [position, { backend: _, ...row }] of backends.entries()) {
     await store.write(insertTestBackend, { ...row, position });
   }
+  await store.write(enterStorageClasses, { classes });
   const { databaseUrl } = settings;
-  return enter({ store, open, databaseUrl, backends, rootKeys, clock: new LabClock(), isFirst: true });
+  return enter({ store, open, databaseUrl, backends, rootKeys, classes, clock: new LabClock(), isFirst: true });
 }
 
 interface Place {
@@ -156,6 +160,7 @@ interface Place {
   readonly databaseUrl: string | undefined;
   readonly backends: readonly LabBackend[];
   readonly rootKeys: RootKeys | null;
+  readonly classes: readonly StorageClass[];
   readonly clock: LabClock;
   /** Whether closing this one closes the store that all share. */
   readonly isFirst: boolean;
@@ -182,6 +187,7 @@ async function enter(place: Place): Promise<Lab> {
     store,
     registry,
     encryption,
+    storageClasses: place.classes,
     newId,
     clock,
     owner,
