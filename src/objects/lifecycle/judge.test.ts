@@ -200,9 +200,9 @@ describe('lifecycle rules', () => {
           if (verdict !== null) demands[verdict.action]++;
         }
       }),
-      { numRuns: 1_500 },
+      { numRuns: 3_000 },
     );
-    for (const [action, count] of Object.entries(demands)) assert.ok(count > 50, `the property saw ${action}`);
+    for (const [action, count] of Object.entries(demands)) assert.ok(count > 20, `the property saw ${count} of ${action}`);
   });
 
   test('demand nothing of what lies outside of their windows', () => {
