@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as others } from 'node:timers/promises';
 import { enterStorageClasses } from '../../src/objects/ledger/storage-classes.ts';
 import { startRewrite } from '../../src/objects/ledger/rewrites.ts';
 import { setTestQuota, type Lab, type LabBackend, labBackends, openLab } from './lab.ts';
-import type { WriteFate } from "./intercepted-store.ts";
+import type { WriteFate } from './intercepted-store.ts';
 import { onEveryStore } from '../support/stores.ts';
 import { assertClean, assertEmpty, beginUpload, complete, copy, count, put, putPart, read, remove } from './acts.ts';
 import { testRootKeys } from './test-keys.ts';
@@ -81,6 +82,8 @@ onEveryStore('storage classes', (engine) => {
       while (!isMoved || reads === 0) {
         assert.equal(String(await read(lab, 'b', 'k')), content);
         reads++;
+        // Reads from memory leave no turn to others by themselves.
+        await others();
       }
       return reads;
     })();
