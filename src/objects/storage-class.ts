@@ -24,7 +24,8 @@ export function parseStorageClasses(items: readonly string[]): readonly StorageC
   const classes = items.map(parseClass);
   const isTwice = new Set(classes.map(({ name }) => name)).size < classes.length;
   if (isTwice) throw new HoldfastError('invalid', 'Two storage classes have the same name.');
-  if (classes.length > classesMax) throw new HoldfastError('invalid', `There are at most ${classesMax} storage classes.`);
+  if (classes.length > classesMax)
+    throw new HoldfastError('invalid', `There are at most ${classesMax} storage classes.`);
   return classes;
 }
 

@@ -70,7 +70,16 @@ export function beginUpload(
   more: { readonly storageClass?: string } = {},
 ): Promise<Upload> {
   const attributes = { contentType: 'text/plain', headers: {}, metadata: {} };
-  return gateway.uploads.create({ bucket, key, owner: 'tester', attributes, tags: {}, lock: null, checksum: null, ...more });
+  return gateway.uploads.create({
+    bucket,
+    key,
+    owner: 'tester',
+    attributes,
+    tags: {},
+    lock: null,
+    checksum: null,
+    ...more,
+  });
 }
 
 export function putPart(

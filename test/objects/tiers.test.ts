@@ -182,7 +182,10 @@ onEveryStore('storage classes', (engine) => {
     const part = await putPart(lab, upload, 1, Buffer.alloc(1_000, 7));
     await complete(lab, upload, [part]);
     await put(lab, 'b', 'whole', 'cold', { storageClass: 'COLD' });
-    assert.deepEqual([await classOf(lab), await places(lab), await places(lab, 'whole')], ['COLD', ['cold1'], ['cold1']]);
+    assert.deepEqual(
+      [await classOf(lab), await places(lab), await places(lab, 'whole')],
+      ['COLD', ['cold1'], ['cold1']],
+    );
     const before = (await lab.gateway.objects.stat({ bucket: 'b', key: 'k' })).contentId!;
     const wish = { id: 'rw1', action: 'encrypt', bucket: 'b', actor: 'tester', created_at: lab.clock.nowMs() } as const;
     await lab.store.write(startRewrite, wish);
@@ -190,7 +193,10 @@ onEveryStore('storage classes', (engine) => {
     const { contentId, attributes } = await lab.gateway.objects.stat({ bucket: 'b', key: 'k' });
     assert.notEqual(contentId, before);
     assert.equal(attributes.encryption?.kind, 'aes256');
-    assert.deepEqual([await classOf(lab), await places(lab), await places(lab, 'whole')], ['COLD', ['cold1'], ['cold1']]);
+    assert.deepEqual(
+      [await classOf(lab), await places(lab), await places(lab, 'whole')],
+      ['COLD', ['cold1'], ['cold1']],
+    );
     await lab.keepers().rebalancer.run(signal);
     await lab.settle();
     assert.deepEqual([await places(lab), await places(lab, 'whole')], [['cold1'], ['cold1']]);
@@ -227,8 +233,14 @@ onEveryStore('storage classes', (engine) => {
       told.map(({ key, cause, rule, storage_class: to }) => [key, cause, rule, to]),
       [['due', 'lifecycle', 'r', 'COLD']],
     );
-    await assert.rejects(() => put(lab, 'b', 'k', 'x', { storageClass: 'GONE' }), /storage classes STANDARD, COOL, COLD/);
-    await assert.rejects(() => lab.store.write(enterStorageClasses, { classes: classes.slice(0, 1) }), /not configured/);
+    await assert.rejects(
+      () => put(lab, 'b', 'k', 'x', { storageClass: 'GONE' }),
+      /storage classes STANDARD, COOL, COLD/,
+    );
+    await assert.rejects(
+      () => lab.store.write(enterStorageClasses, { classes: classes.slice(0, 1) }),
+      /not configured/,
+    );
     await lab.store.write(enterStorageClasses, { classes: classes.slice(1) });
     assert.equal(await count(lab.store, 'storage_classes'), 1);
     await assertClean(lab);

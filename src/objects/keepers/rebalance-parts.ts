@@ -52,11 +52,7 @@ export function allSettings({ buckets, classes }: Demands): BucketSettings[] {
 }
 
 /** A page of all parts of objects in order of their contents. A content that buckets share is the one's that wants most. */
-export async function readParts(
-  reader: Reader,
-  after: string,
-  { buckets, classes }: Demands,
-): Promise<PartsPage> {
+export async function readParts(reader: Reader, after: string, { buckets, classes }: Demands): Promise<PartsPage> {
   const [last] = await reader.rows<{ content_id: string }>(ending, [after, copiesPerPage]);
   const end = last?.content_id ?? '';
   const bounds = end === '' ? [after] : [after, end];

@@ -29,10 +29,7 @@ export interface Reference {
  * Of what refers to a content, the bucket that wants most copies, and the warmest of all classes: bytes that one version
  * wants at hand are not taken away since another one, which shares them, has grown cold. `null` when nothing refers to it.
  */
-export function chooseWishes(
-  references: readonly Reference[],
-  classes: readonly StorageClass[],
-): ContentWishes | null {
+export function chooseWishes(references: readonly Reference[], classes: readonly StorageClass[]): ContentWishes | null {
   let most: Bucket | null = null;
   let warmest: string | null = null;
   for (const { bucket, storageClass } of references) {

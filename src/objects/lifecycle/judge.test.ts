@@ -50,7 +50,13 @@ function midnightAfter(fromMs: number, days: number): number {
 const classes = [{ name: 'COOL' }, { name: 'COLD' }, { name: 'DEEP' }];
 
 /** Slow and plain: whatever is due of the coldest class, looking from there to the warmest, while it is colder. */
-function modelMove(rules: readonly LifecycleRule[], key: string, versions: readonly Version[], at: number, nowMs: number) {
+function modelMove(
+  rules: readonly LifecycleRule[],
+  key: string,
+  versions: readonly Version[],
+  at: number,
+  nowMs: number,
+) {
   const version = versions[at]!;
   if (version.isMarker) return null;
   const next = versions[at + 1];
@@ -194,15 +200,16 @@ describe('lifecycle rules', () => {
       fc.property(rules, history, now, (some, versions, nowMs) => {
         for (const [index, judged] of judgedOf('key', versions).entries()) {
           const verdict = judge(some, judged, nowMs, classes);
-          const to = verdict?.action === 'transition' ? ` ${verdict.to}` : '';
-          const told = verdict && `${verdict.action}${to} ${verdict.ruleId}`;
+          const moved = verdict?.action === 'transition' ? ` ${verdict.to}` : '';
+          const told = verdict && `${verdict.action}${moved} ${verdict.ruleId}`;
           assert.equal(told, model(some, 'key', versions, index, nowMs));
           if (verdict !== null) demands[verdict.action]++;
         }
       }),
       { numRuns: 3_000 },
     );
-    for (const [action, count] of Object.entries(demands)) assert.ok(count > 20, `the property saw ${count} of ${action}`);
+    for (const [action, count] of Object.entries(demands))
+      assert.ok(count > 20, `the property saw ${count} of ${action}`);
   });
 
   test('demand nothing of what lies outside of their windows', () => {

@@ -106,11 +106,7 @@ function demandOf(rule: LifecycleRule, version: Judged, nowMs: number): 'expire'
 }
 
 /** Whether the moment of an action has come. */
-function isDue(
-  expiration: NonNullable<LifecycleRule['expiration']>,
-  { modifiedAtMs }: Judged,
-  nowMs: number,
-): boolean {
+function isDue(expiration: NonNullable<LifecycleRule['expiration']>, { modifiedAtMs }: Judged, nowMs: number): boolean {
   if ('days' in expiration) return dueAtMs(modifiedAtMs, expiration.days) <= nowMs;
   return 'isMarkerOnly' in expiration || expiration.atMs <= nowMs;
 }

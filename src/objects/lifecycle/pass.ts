@@ -56,10 +56,7 @@ const ruled = `select * from buckets where settings like '%"lifecycle"%' order b
  * Buckets with rules, in order of their names, and the storage classes. Rules that cannot be read are told, and nothing of them is carried out: they
  * were checked when they came.
  */
-export async function readRules(
-  store: Store,
-  onError: (error: unknown, about: string) => void,
-): Promise<Ruled> {
+export async function readRules(store: Store, onError: (error: unknown, about: string) => void): Promise<Ruled> {
   const { rows, classes } = await store.read(async (reader) => ({
     rows: await reader.rows<BucketRow>(ruled, []),
     classes: await readStorageClasses(reader),

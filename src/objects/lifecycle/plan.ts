@@ -66,7 +66,11 @@ async function transitionOf(
   return { copies: await reader.rows<CopyRow>(copiesOf, [contentId]), wanted, required };
 }
 
-function addTransition(sheet: CostSheet, places: readonly Place[], { copies, wanted, required }: FoundTransition): void {
+function addTransition(
+  sheet: CostSheet,
+  places: readonly Place[],
+  { copies, wanted, required }: FoundTransition,
+): void {
   const fitting = new Set(places.filter((place) => fitsLabels(place, required)).map(({ name }) => name));
   for (const standing of Map.groupBy(copies, ({ part }) => part).values()) {
     const leaving = standing.filter(({ backend }) => !fitting.has(backend));

@@ -33,7 +33,10 @@ export function versionFacts(version: ObjectVersion): Headers {
 }
 
 /** Tells the storage class, where it is another one than STANDARD, as S3 does. */
-export function addClassHeader({ storageClass = standardClass }: Pick<ObjectVersion, 'storageClass'>, headers: Headers) {
+export function addClassHeader(
+  { storageClass = standardClass }: Pick<ObjectVersion, 'storageClass'>,
+  headers: Headers,
+) {
   if (storageClass !== standardClass) headers['x-amz-storage-class'] = storageClass;
 }
 

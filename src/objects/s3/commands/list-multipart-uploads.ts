@@ -51,7 +51,10 @@ function render(
   return listDocument('ListMultipartUploadsResult', text + prefixesText(prefixes, names));
 }
 
-function entry({ key, uploadId, owner, createdAtMs, checksum, storageClass = standardClass }: Upload, names: NameText): string {
+function entry(
+  { key, uploadId, owner, createdAtMs, checksum, storageClass = standardClass }: Upload,
+  names: NameText,
+): string {
   let text = nameTag('Key', key, names) + tag('UploadId', uploadId);
   text += ownerText('Initiator', owner) + ownerText('Owner', owner) + tag('StorageClass', storageClass);
   text += tag('Initiated', formatXmlTime(createdAtMs));
