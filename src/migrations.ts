@@ -10,6 +10,7 @@ import { storedFormsMigration } from './objects/migrations/0011_stored_forms.ts'
 import { upkeepMigration } from './objects/migrations/0013_upkeep.ts';
 import { keepingMigration } from './objects/migrations/0016_keeping.ts';
 import { rebuildsMigration } from './objects/migrations/0017_rebuilds.ts';
+import { storageClassesMigration } from './objects/migrations/0018_storage_classes.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
 import { notificationsMigration } from './notifications/migrations/0012_notifications.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
@@ -36,4 +37,5 @@ export const migrations: readonly Migration[] = [
   quotasMigration,
   keepingMigration,
   rebuildsMigration,
+  storageClassesMigration,
 ];

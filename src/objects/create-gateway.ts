@@ -12,6 +12,7 @@ import type { ContentCache } from './reading/cache.ts';
 import type { Hedging } from './reading/hedge.ts';
 import { Locator } from './reading/locator.ts';
 import { Outage } from '../kernel/store/outage.ts';
+import type { StorageClass } from './storage-class.ts';
 import { createUploads } from './uploads.ts';
 import { ContentWriter } from './writing/content-writer.ts';
 
@@ -19,6 +20,8 @@ export interface GatewayOptions {
   readonly store: Store;
   readonly registry: ObjectBackendRegistry;
   readonly encryption: ObjectEncryption;
+  /** As they were entered in the store, warmest first; absent: only STANDARD. */
+  readonly storageClasses?: readonly StorageClass[];
   readonly newId: IdSource;
   readonly clock: Clock;
   /** The replica under which intents of this process are known as those of somebody alive. */
@@ -45,7 +48,7 @@ export interface RunningGateway extends ObjectGateway {
 /** Puts the gateway together. */
 export function createObjectGateway(options: GatewayOptions): RunningGateway {
   const { store, registry, encryption, newId, clock, owner, stallMs, retryWaitMs } = options;
-  const { onBadCopy, onError, hedging, cache } = options;
+  const { onBadCopy, onError, hedging, cache, storageClasses = [] } = options;
   const outage = new Outage();
   const buckets = createBuckets(store, clock, outage, encryption);
   const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onError });
@@ -56,7 +59,8 @@ export function createObjectGateway(options: GatewayOptions): RunningGateway {
     badCopies.report(copy);
   };
   const quotas = new QuotaPicture(store);
-  const reading = { encryption, hedging, cache, onBadCopy: noteBadCopy };
-  const parts = { store, registry, buckets, writer, locator, quotas, newId, clock, ...reading };
+  const shared = { store, registry, buckets, writer, encryption, storageClasses };
+  const reading = { hedging, cache, onBadCopy: noteBadCopy };
+  const parts = { ...shared, ...reading, locator, quotas, newId, clock };
   return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies, quotas };
 }

@@ -37,7 +37,7 @@ export const objectErrors = {
   InvalidPolicyDocument: [400, 'invalid', 'The policy of the form is not valid.'],
   InvalidRange: [416, 'invalid', 'The range cannot be satisfied.'],
   InvalidRequest: [400, 'invalid', 'The request is not valid.'],
-  InvalidStorageClass: [400, 'invalid', 'The storage class is not valid; there is only STANDARD.'],
+  InvalidStorageClass: [400, 'invalid', 'There is no storage class of this name.'],
   InvalidTag: [400, 'invalid', 'A tag is not valid.'],
   InvalidURI: [400, 'invalid', 'The URI is not valid.'],
   'KMS.NotFoundException': [400, 'invalid', 'There is no root key of this id.'],

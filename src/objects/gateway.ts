@@ -61,6 +61,8 @@ export interface PutRequest extends IncomingContent {
   readonly attributes: GivenAttributes;
   /** Absent: what the bucket demands. */
   readonly encryption?: EncryptionWish | undefined;
+  /** Absent: `STANDARD`. */
+  readonly storageClass?: string | undefined;
   readonly tags: Tags;
   readonly lock: ObjectLock | null;
   readonly conditions: Conditions;
@@ -117,6 +119,8 @@ export interface CopyRequest {
   readonly encryption?: EncryptionWish | undefined;
   /** For a source that was encrypted with it. */
   readonly sourceKey?: CustomerKey | undefined;
+  /** Of the copy; absent: `STANDARD`, whatever the source's is. */
+  readonly storageClass?: string | undefined;
   readonly tags: Tags | null;
   readonly lock: ObjectLock | null;
   readonly conditions: Conditions;
@@ -155,6 +159,8 @@ export interface ListRequest {
 export interface Objects {
   /** Throws what a write with this wish would throw, before its bytes are asked for. */
   checkEncryption(wish: EncryptionWish | undefined): void;
+  /** Throws `InvalidStorageClass` for a class that there is not. */
+  checkStorageClass(name: string | undefined): void;
   put(request: PutRequest): Promise<ObjectVersion>;
   /** The version asked for, delete markers included. Throws `NoSuchBucket`, `NoSuchKey`, `NoSuchVersion`. */
   stat(ref: VersionRef): Promise<ObjectVersion>;

@@ -62,6 +62,8 @@ export interface ObjectVersion {
   readonly tags: Tags;
   readonly lock: ObjectLock | null;
   readonly owner: string;
+  /** Absent: `STANDARD`. */
+  readonly storageClass?: string | undefined;
   readonly modifiedAtMs: number;
 }
 
@@ -110,5 +112,7 @@ export interface Upload {
   readonly lock: ObjectLock | null;
   /** The checksum that the client wants of the whole, `null` for none. */
   readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly type: 'FULL_OBJECT' | 'COMPOSITE' } | null;
+  /** Of the object that it will be; absent: `STANDARD`. */
+  readonly storageClass?: string | undefined;
   readonly createdAtMs: number;
 }

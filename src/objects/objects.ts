@@ -17,6 +17,7 @@ import type { Hedging } from './reading/hedge.ts';
 import type { Found, Locator } from './reading/locator.ts';
 import { type ReadCopyOptions, readCopy } from './reading/read-copy.ts';
 import { piecesOf, readParts } from './reading/read-parts.ts';
+import { type StorageClass, requireStorageClass, standardClass } from './storage-class.ts';
 import type { ContentWriter } from './writing/content-writer.ts';
 import { putObject } from './writing/put-object.ts';
 
@@ -30,6 +31,8 @@ export interface ObjectsOptions {
   readonly buckets: Buckets;
   readonly writer: ContentWriter;
   readonly encryption: ObjectEncryption;
+  /** Warmest first. */
+  readonly storageClasses: readonly StorageClass[];
   readonly locator: Locator;
   readonly quotas: QuotaPicture;
   readonly newId: IdSource;
@@ -44,6 +47,7 @@ export function createObjects(options: ObjectsOptions): Objects {
   const { store, buckets, encryption, locator, newId, clock } = options;
   return {
     checkEncryption: (wish) => void encryption.apply(wish, {}),
+    checkStorageClass: (name = standardClass) => requireStorageClass(options.storageClasses, name),
     async put(request: PutRequest) {
       requireKey(request.key);
       const version = await putObject(options, request);

@@ -34,6 +34,8 @@ import { subjectLedger } from './quotas/subject-usage.ts';
 import { Traffic } from './quotas/traffic.ts';
 import { rebuildKeeperName } from './rebuilding/rebuild-keeper.ts';
 import { rebuildRoutes } from './rebuilding/routes.ts';
+import { type StorageClass, parseStorageClasses } from './storage-class.ts';
+import { enterStorageClasses } from './ledger/storage-classes.ts';
 import { createS3Server } from './s3/server.ts';
 import { migratorName } from './storage-migration/migrator.ts';
 import { storageMigrationRoutes } from './storage-migration/routes.ts';
@@ -72,9 +74,11 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, ...watch, ...wrap });
   const keyring = await openKeyring(options, registry);
   const encryption = new ObjectEncryption(keyring);
+  const storageClasses = parseStorageClasses(values.objectStorageClasses);
+  await store.write(enterStorageClasses, { classes: storageClasses });
   const load = createLoadParts(values, metrics);
   const { admission } = load;
-  const gateway = createGateway(options, registry, encryption, load);
+  const gateway = createGateway(options, registry, encryption, { ...load, storageClasses });
   const { writer } = gateway;
   // Before anybody is served, so that no limit is passed by who comes first.
   await gateway.quotas.refresh();
@@ -178,13 +182,14 @@ function createGateway(
   options: ObjectPartsOptions,
   registry: ManagedRegistry,
   encryption: ObjectEncryption,
-  { hedging, cache }: LoadParts,
+  { hedging, cache, storageClasses }: LoadParts & { readonly storageClasses: readonly StorageClass[] },
 ): RunningGateway {
   const { store, clock, newId, log, owner } = options;
   return createObjectGateway({
     store,
     registry,
     encryption,
+    storageClasses,
     newId,
     clock,
     owner,

@@ -33,6 +33,7 @@ export function toVersion(row: ObjectRow): ObjectVersion {
     tags: row.tags === null ? {} : (JSON.parse(row.tags) as Tags),
     lock: row.lock_state === null ? null : (JSON.parse(row.lock_state) as ObjectLock),
     owner: row.owner,
+    storageClass: row.storage_class,
     modifiedAtMs: row.modified_at,
   };
 }
@@ -65,6 +66,7 @@ export function toUpload(row: UploadRow): Upload {
     tags: row.tags === null ? {} : (JSON.parse(row.tags) as Tags),
     lock: row.lock_state === null ? null : (JSON.parse(row.lock_state) as ObjectLock),
     checksum: row.checksum === null ? null : (JSON.parse(row.checksum) as Upload['checksum']),
+    storageClass: row.storage_class,
     createdAtMs: row.created_at,
   };
 }

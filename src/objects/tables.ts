@@ -43,6 +43,7 @@ export interface ObjectRow {
   modified_at: number;
   /** When a later version took its place; `null` for the latest. */
   noncurrent_at: number | null;
+  storage_class: string;
 }
 
 export interface UploadRow {
@@ -58,6 +59,13 @@ export interface UploadRow {
   result: string | null;
   created_at: number;
   finished_at: number | null;
+  storage_class: string;
+}
+
+export interface StorageClassRow {
+  name: string;
+  position: number;
+  labels: string;
 }
 
 export interface CopyRow {

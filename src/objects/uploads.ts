@@ -11,6 +11,7 @@ import { type ObjectsOptions, partsMax } from './objects.ts';
 import { requireRoom } from './quotas/require-room.ts';
 import { listUploads } from './queries/list-uploads.ts';
 import { findUpload, findVersionByContent, partOf, partsOf } from './queries/queries.ts';
+import { requireStorageClass, settingsIn, standardClass } from './storage-class.ts';
 import { copyPart } from './writing/copy-part.ts';
 import { compressionOf } from './writing/put-object.ts';
 import { orFound } from './writing/unknown-commit.ts';
@@ -32,6 +33,7 @@ export function createUploads(options: ObjectsOptions): Uploads {
     get,
     async create({ encryption: wish, ...request }) {
       requireKey(request.key);
+      requireStorageClass(options.storageClasses, request.storageClass ?? standardClass);
       const { settings } = await buckets.get(request.bucket);
       const applied = encryption.apply(wish, settings);
       const attributes = { ...request.attributes, checksums: [], ...(applied === null ? {} : { encryption: applied }) };
@@ -75,7 +77,7 @@ function noSuchUpload({ uploadId }: UploadRef) {
 }
 
 async function writePart(
-  { store, buckets, writer, encryption, quotas, clock }: ObjectsOptions,
+  { store, buckets, writer, encryption, quotas, storageClasses, clock }: ObjectsOptions,
   get: (ref: UploadRef) => Promise<Upload>,
   ref: UploadRef,
   part: number,
@@ -86,8 +88,8 @@ async function writePart(
   }
   const { uploadId, bucket, key } = ref;
   const upload = await get(ref);
-  const { attributes, checksum, owner } = upload;
-  const { settings } = await buckets.get(bucket);
+  const { attributes, checksum, owner, storageClass = standardClass } = upload;
+  const settings = settingsIn((await buckets.get(bucket)).settings, storageClasses, storageClass);
   const { sizeBytes } = incoming;
   await requireRoom(store, quotas, {
     bucket,

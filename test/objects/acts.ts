@@ -46,7 +46,7 @@ export function copy(
   { gateway }: { readonly gateway: ObjectGateway },
   from: readonly [string, string],
   to: readonly [string, string],
-  { conditions = {} }: { readonly conditions?: Conditions } = {},
+  { conditions = {}, storageClass }: { readonly conditions?: Conditions; readonly storageClass?: string } = {},
 ): Promise<ObjectVersion> {
   return gateway.objects.copy({
     source: { bucket: from[0], key: from[1] },
@@ -54,6 +54,7 @@ export function copy(
     bucket: to[0],
     key: to[1],
     attributes: null,
+    storageClass,
     tags: null,
     lock: null,
     conditions,
@@ -66,9 +67,19 @@ export function beginUpload(
   { gateway }: { readonly gateway: ObjectGateway },
   bucket: string,
   key: string,
+  more: { readonly storageClass?: string } = {},
 ): Promise<Upload> {
   const attributes = { contentType: 'text/plain', headers: {}, metadata: {} };
-  return gateway.uploads.create({ bucket, key, owner: 'tester', attributes, tags: {}, lock: null, checksum: null });
+  return gateway.uploads.create({
+    bucket,
+    key,
+    owner: 'tester',
+    attributes,
+    tags: {},
+    lock: null,
+    checksum: null,
+    ...more,
+  });
 }
 
 export function putPart(

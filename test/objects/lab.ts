@@ -29,6 +29,8 @@ import { scrubKeeper } from '../../src/objects/keepers/scrub.ts';
 import { uploadKeeper } from '../../src/objects/keepers/uploads.ts';
 import { storageMigrator } from '../../src/objects/storage-migration/migrator.ts';
 import type { Rate } from '../../src/objects/keepers/budget.ts';
+import { enterStorageClasses } from '../../src/objects/ledger/storage-classes.ts';
+import type { StorageClass } from '../../src/objects/storage-class.ts';
 import type { Copy } from '../../src/objects/object.ts';
 import type { StoreEngine } from '../support/stores.ts';
 import { type CallWatch, interceptedBackend, watchCalls } from './intercepted-backend.ts';
@@ -152,6 +154,7 @@ export async function openLab(
   engine: StoreEngine,
   backends: readonly LabBackend[],
   rootKeys: RootKeys | null = null,
+  classes: readonly StorageClass[] = [],
   reading: () => Reading = () => ({}),
 ): Promise<Lab> {
   const settings = await engine.fresh(migrations);
@@ -160,9 +163,10 @@ export async function openLab(
   for (const [position, { backend: _, ...row }] of backends.entries()) {
     await store.write(insertTestBackend, { ...row, position });
   }
+  await store.write(enterStorageClasses, { classes });
   const { databaseUrl } = settings;
   const clock = new LabClock();
-  return enter({ store, open, databaseUrl, backends, rootKeys, reading, clock, isFirst: true });
+  return enter({ store, open, databaseUrl, backends, rootKeys, classes, reading, clock, isFirst: true });
 }
 
 interface Place {
@@ -173,6 +177,7 @@ interface Place {
   readonly rootKeys: RootKeys | null;
   /** Of each gateway its own. */
   reading(): Reading;
+  readonly classes: readonly StorageClass[];
   readonly clock: LabClock;
   /** Whether closing this one closes the store that all share. */
   readonly isFirst: boolean;
@@ -199,6 +204,7 @@ async function enter(place: Place): Promise<Lab> {
     store,
     registry,
     encryption,
+    storageClasses: place.classes,
     newId,
     clock,
     owner,

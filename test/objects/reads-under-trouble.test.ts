@@ -12,7 +12,7 @@ const always = Number.POSITIVE_INFINITY;
 onEveryStore('reads under trouble', (engine) => {
   test('are told from memory, and from no memory that another gateway has overtaken', async () => {
     const caches: ContentCache[] = [];
-    const lab = await openLab(engine, labBackends(1), null, () => {
+    const lab = await openLab(engine, labBackends(1), null, [], () => {
       const cache = new ContentCache({ bytesMax: 1_000_000 });
       caches.push(cache);
       return { cache };
@@ -43,7 +43,7 @@ onEveryStore('reads under trouble', (engine) => {
 
   test('never keep a copy that was damaged', async () => {
     const cache = new ContentCache({ bytesMax: 1_000_000 });
-    const lab = await openLab(engine, labBackends(2), null, () => ({ cache }));
+    const lab = await openLab(engine, labBackends(2), null, [], () => ({ cache }));
     await lab.bucket('b', { copies: 2 });
     const bytes = randomBytes(10_000);
     await put(lab, 'b', 'k', bytes);
@@ -62,7 +62,7 @@ onEveryStore('reads under trouble', (engine) => {
 
   test('keep the parts of what was uploaded in parts, each for itself', async () => {
     const cache = new ContentCache({ bytesMax: 1_000_000 });
-    const lab = await openLab(engine, labBackends(1), null, () => ({ cache }));
+    const lab = await openLab(engine, labBackends(1), null, [], () => ({ cache }));
     await lab.bucket('b');
     const upload = await beginUpload(lab, 'b', 'k');
     const pieces = [randomBytes(5_242_880), randomBytes(1_000)];
@@ -76,7 +76,7 @@ onEveryStore('reads under trouble', (engine) => {
 
   test('are not held up by a copy that hangs, also when nothing was measured yet', async () => {
     const hedging = new Hedging();
-    const lab = await openLab(engine, labBackends(2), null, () => ({ hedging }));
+    const lab = await openLab(engine, labBackends(2), null, [], () => ({ hedging }));
     await lab.bucket('b', { copies: 2 });
     const bytes = randomBytes(1_000);
     await put(lab, 'b', 'k', bytes);

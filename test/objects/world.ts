@@ -13,6 +13,7 @@ import { type Content, chunksOf } from '../../src/objects/content/content.ts';
 import { type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
 import { ObjectEncryption } from '../../src/objects/encryption/encryption.ts';
 import type { RootKeys } from '../../src/objects/encryption/load-root-keys.ts';
+import { enterStorageClasses } from '../../src/objects/ledger/storage-classes.ts';
 import type { PutRequest } from '../../src/objects/gateway.ts';
 import type { ObjectVersion } from '../../src/objects/object.ts';
 import type { StoreEngine } from '../support/stores.ts';
@@ -62,6 +63,9 @@ export { insertBackend as insertTestBackend };
 /** What a store is opened on. */
 export type FreshStore = Pick<StoreEngine, 'fresh'> & Partial<StoreEngine>;
 
+/** One class beside STANDARD, which every backend may hold. */
+const worldClasses = [{ name: 'COLD', labels: {} }];
+
 export async function openWorld(
   engine: FreshStore,
   backends: readonly TestBackend[],
@@ -71,6 +75,7 @@ export async function openWorld(
   const store = await openStore(settings, { owner: true });
   for (const [position, { backend: _, ...row }] of backends.entries())
     await store.write(insertBackend, { ...row, position });
+  await store.write(enterStorageClasses, { classes: worldClasses });
   return openOn({ store, settings, backends, rootKeys }, true);
 }
 
@@ -99,6 +104,7 @@ async function openOn(place: WorldPlace, isOwner: boolean): Promise<GatewayWorld
     store,
     registry,
     encryption: new ObjectEncryption(keyring),
+    storageClasses: worldClasses,
     newId,
     clock: systemClock,
     owner: () => replicaId,

@@ -17,6 +17,12 @@ export const objectSettings = {
     { env: 'HOLDFAST_S3_REGION', flag: 's3-region', description: 'The region that S3 clients are told.' },
     'us-east-1',
   ),
+  objectStorageClasses: list({
+    env: 'OBJECT_STORAGE_CLASSES',
+    flag: 'object-storage-classes',
+    description:
+      'Storage classes beside STANDARD, warmest first, each as NAME=label=value: backends with the label hold what is in it.',
+  }),
   objectSecondLookMs: duration(
     {
       env: 'OBJECT_SECOND_LOOK',

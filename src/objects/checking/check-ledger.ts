@@ -55,6 +55,13 @@ const laws: readonly {
     say: (row) => `copy ${row['storage_key']} on ${row['backend']} is in the ledger and queued for deletion`,
   },
   {
+    kind: 'dangling',
+    sql: `select bucket, object_key, version_id, storage_class from objects where storage_class <> 'STANDARD'
+      and storage_class not in (select name from storage_classes) limit ${told}`,
+    say: (row) =>
+      `${row['bucket']}/${row['object_key']} (version ${row['version_id']}) is in the class ${row['storage_class']}, which is not there`,
+  },
+  {
     kind: 'wrong_size',
     sql: `select o.bucket, o.object_key, o.size_bytes, (select sum(c.size_bytes) from copies c where c.content_id = o.content_id)
       as copied from objects o where o.is_marker = 0 and (select count(distinct c.backend) from copies c

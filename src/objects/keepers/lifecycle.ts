@@ -5,10 +5,11 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { s3CodeOf } from '../errors.ts';
 import { expireVersion } from '../ledger/expire-version.ts';
+import { transitionVersion } from '../ledger/transition-version.ts';
 import { abortUpload } from '../ledger/uploads.ts';
 import { type OpenUpload, uploadsBefore } from '../lifecycle/due.ts';
 import { judgeUpload } from '../lifecycle/judge.ts';
-import { type Demand, type PassPosition, type RuledBucket, passOver, ruledBuckets } from '../lifecycle/pass.ts';
+import { type Demand, type PassPosition, type RuledBucket, passOver, readRules } from '../lifecycle/pass.ts';
 import { lifecyclePlan } from '../lifecycle/plan.ts';
 import { windowsOf } from '../lifecycle/windows.ts';
 import { inParallel } from './batches.ts';
@@ -33,12 +34,15 @@ const failuresMax = 100;
 
 interface Tally {
   expired: number;
+  moved: number;
   removed: number;
   aborted: number;
   /** Locked, or changed since they were judged. */
   kept: number;
   failed: number;
 }
+
+const tallied = { expire: 'expired', remove: 'removed', transition: 'moved' } as const;
 
 /** Carries out the lifecycle rules of buckets. */
 export function lifecycleKeeper(options: LifecycleOptions, periodMs: number): Keeper {
@@ -47,37 +51,38 @@ export function lifecycleKeeper(options: LifecycleOptions, periodMs: number): Ke
   return {
     name,
     summary:
-      'Removes objects, old versions, delete markers and uploads that are due by the lifecycle rules of their buckets.',
+      'Removes objects, old versions, delete markers and uploads that are due by the rules of their buckets, or moves them to another storage class.',
     periodMs,
     run: async (signal, progress) => {
-      const tally: Tally = { expired: 0, removed: 0, aborted: 0, kept: 0, failed: 0 };
+      const tally: Tally = { expired: 0, moved: 0, removed: 0, aborted: 0, kept: 0, failed: 0 };
       const nowMs = clock.nowMs();
-      const buckets = await ruledBuckets(store, onError);
-      await abortUploads(options, buckets, tally, signal);
+      const ruled = await readRules(store, onError);
+      await abortUploads(options, ruled.buckets, tally, signal);
       const from = JSON.parse((await mark.load()) ?? 'null') as PassPosition | null;
-      const end = await carryOut(options, passOver(store, buckets, from, nowMs), tally, { from, signal, progress });
+      const end = await carryOut(options, passOver(store, ruled, from, nowMs), tally, { from, signal, progress });
       // A pass that stops keeps its place, and one that ended begins anew next time.
       if (end !== null || from !== null) await mark.save(end === null ? null : JSON.stringify(end));
       return sentence(tally);
     },
     plan: async (signal) => {
       const nowMs = clock.nowMs();
-      const buckets = await ruledBuckets(store, onError);
+      const ruled = await readRules(store, onError);
       const demands: Demand[] = [];
       let isExact = true;
       let pages = 0;
-      for await (const page of passOver(store, buckets, null, nowMs)) {
+      for await (const page of passOver(store, ruled, null, nowMs)) {
         demands.push(...page.demands);
         isExact = page.position === null;
         if (signal.aborted || demands.length >= planStepsMax || ++pages === idlePagesMax) break;
       }
-      return lifecyclePlan(store, demands, isExact);
+      return lifecyclePlan(store, demands, ruled.classes, isExact);
     },
   };
 }
 
-function sentence({ expired, removed, aborted, kept, failed }: Tally): string {
+function sentence({ expired, moved, removed, aborted, kept, failed }: Tally): string {
   const parts = [`${expired} objects expired`, `${removed} versions removed`, `${aborted} uploads given up`];
+  if (moved > 0) parts.push(`${moved} put into another storage class`);
   if (kept > 0) parts.push(`${kept} kept since they were locked or changed`);
   if (failed > 0) parts.push(`${failed} failed`);
   return parts.join(', ');
@@ -106,7 +111,7 @@ async function carryOut(
     if (tally.failed >= failuresMax) {
       throw new HoldfastError(
         'unavailable',
-        `${tally.failed} versions could not be removed; the next run goes on with them.`,
+        `${tally.failed} versions could not be removed or moved; the next run goes on with them.`,
       );
     }
     looked++;
@@ -126,14 +131,16 @@ async function carryOutOne(
   tally: Tally,
 ): Promise<void> {
   if (tally.failed >= failuresMax) return;
-  const { action, ruleId } = verdict;
+  const { ruleId } = verdict;
   const { bucket, key, versionId } = candidate;
-  const request = { judged: candidate, bucketVersion, action, ruleId, markerId: newId('v'), nowMs: clock.nowMs() };
+  const request = { judged: candidate, bucketVersion, ruleId, nowMs: clock.nowMs() };
   try {
-    const isDone = await store.write(expireVersion, request);
+    const isDone =
+      verdict.action === 'transition'
+        ? await store.write(transitionVersion, { ...request, to: verdict.to })
+        : await store.write(expireVersion, { ...request, action: verdict.action, markerId: newId('v') });
     if (!isDone) tally.kept++;
-    else if (action === 'expire') tally.expired++;
-    else tally.removed++;
+    else tally[tallied[verdict.action]]++;
   } catch (error) {
     if (s3CodeOf(error) === 'AccessDenied') tally.kept++;
     else {

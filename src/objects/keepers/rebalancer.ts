@@ -4,7 +4,7 @@ import { KeeperMark } from '../../kernel/keepers/mark.ts';
 import { dropSurplus, noteSurpluses } from '../ledger/surpluses.ts';
 import { inParallel } from './batches.ts';
 import { CostSheet } from './cost-sheet.ts';
-import { type StandingPart, readBuckets, readParts } from './rebalance-parts.ts';
+import { type StandingPart, allSettings, readDemands, readParts } from './rebalance-parts.ts';
 import { readPlaces } from './rebalance-places.ts';
 import { type Move, RebalancePlanner } from './rebalance-planner.ts';
 import { type ReplicateOptions, replicate } from './replicate.ts';
@@ -68,19 +68,19 @@ export function rebalancerKeeper(options: RebalancerOptions, periodMs: number): 
 /** A planner on the picture of now, and the pages of all parts from a mark on, with what it wants of each. */
 async function planning(options: RebalancerOptions, after: string | null) {
   const { store, registry, threshold, isReadBack } = options;
-  const buckets = await store.read(readBuckets);
+  const demands = await store.read(readDemands);
   const kindOf = (backend: string) => registry.get(backend)?.kind ?? '';
   const rules = { threshold, isReadBack: (backend: string) => isReadBack(kindOf(backend)) };
   const planner = new RebalancePlanner(await readPlaces(options), rules);
-  const isNeeded = planner.isWorthLooking([...buckets.values()].map(({ settings }) => settings));
+  const isNeeded = planner.isWorthLooking(allSettings(demands));
   async function* pages(signal: AbortSignal): AsyncGenerator<PlannedPage> {
     let from = after ?? '';
     for (let page = 0; page < pagesMax && isNeeded && !signal.aborted; page++) {
-      const { parts, end } = await store.read((reader) => readParts(reader, from, buckets));
+      const { parts, end } = await store.read((reader) => readParts(reader, from, demands));
       const planned = parts.flatMap((part) => {
         const [{ contentId, part: number, sizeBytes, storedBytes }] = part.copies as [(typeof part.copies)[0]];
         const backends = part.copies.map(({ backend }) => backend);
-        const placed = { contentId, part: number, sizeBytes, storedBytes, backends, wishes: part.bucket.settings };
+        const placed = { contentId, part: number, sizeBytes, storedBytes, backends, wishes: part.wishes.settings };
         const moves = planner.place(placed);
         return moves.length === 0 ? [] : [{ part, moves }];
       });
@@ -96,7 +96,7 @@ async function planning(options: RebalancerOptions, after: string | null) {
 /** Makes a copy at the target, and lets the one at the source go once it stands. Gives whether the copy is moved. */
 async function make(
   options: RebalancerOptions,
-  { bucket, copies: [known] }: StandingPart,
+  { wishes: { bucket }, copies: [known] }: StandingPart,
   { from, to }: Move,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -106,7 +106,7 @@ async function make(
   const source = copies.find(({ backend }) => backend === from);
   if (source === undefined) return false;
   const refusal = `${to} has no room by now.`;
-  const target = { bucket: bucket.name, copiesWanted: copies.length + 1, candidates: [to], refusal, attempts: 0 };
+  const target = { bucket, copiesWanted: copies.length + 1, candidates: [to], refusal, attempts: 0 };
   // The copy that is to go is the one that is read: what cannot be read is the replicator's to heal.
   const made = await replicate(options, [source], target, signal);
   if (made === null) return false;
@@ -131,7 +131,7 @@ async function plan(options: RebalancerOptions, after: string | null, signal: Ab
       sheet.add(to, cost.target);
       sheet.step(
         'move',
-        `${part.bucket.name}: part ${number} of ${contentId} from ${from} to ${to} (${reason})`,
+        `${part.wishes.bucket}: part ${number} of ${contentId} from ${from} to ${to} (${reason})`,
         storedBytes,
       );
     }

@@ -2,6 +2,7 @@ import type { Clock, IdSource } from '../../kernel/ids.ts';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
+import type { BucketSettings } from '../bucket.ts';
 import { carryBlob } from '../content/carry-blob.ts';
 import { claimRoom } from '../ledger/claim.ts';
 import { joinCopy } from '../ledger/copies.ts';
@@ -30,6 +31,8 @@ export interface ReplicateTarget {
   readonly bucket: string;
   /** The copy counts only while fewer than so many others do. */
   readonly copiesWanted: number;
+  /** Only what stands on backends with these labels is such another; absent: none. */
+  readonly requiredLabels?: BucketSettings['requiredLabels'] | undefined;
   /** Backends in the order in which they are asked for room. */
   readonly candidates: readonly string[];
   /** What to say when none of them has room. */
@@ -53,7 +56,7 @@ export async function replicate(
   const open = copies.filter(({ backend }) => registry.get(backend)?.isOpenFor('read') === true);
   const [source] = rotated(open.length > 0 ? open : copies, target.attempts);
   if (source === undefined) throw new HoldfastError('backend', 'There is no copy left to read from.');
-  const { candidates, copiesWanted } = target;
+  const { candidates, copiesWanted, requiredLabels } = target;
   const writeId = newId('w');
   const storageKey = `${target.bucket}/${writeId}`;
   const { storedBytes, sizeBytes, contentId, part } = source;
@@ -75,7 +78,7 @@ export async function replicate(
     const isReadBack = options.isReadBack(known.kind);
     await carryBlob({ from: registry.get(source.backend)!, to: known, source, storageKey, isReadBack, signal });
     const written = { contentId, part, sizeBytes, crc32: source.crc32, form: source.form };
-    const joining = { written, writeId, backend, copiesWanted, nowMs: clock.nowMs() };
+    const joining = { written, writeId, backend, copiesWanted, requiredLabels, nowMs: clock.nowMs() };
     if (await store.write(joinCopy, joining)) return { backend, storageKey };
     await leftovers.abandon(write);
     return null;

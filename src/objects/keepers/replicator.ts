@@ -1,10 +1,12 @@
 import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
 import type { Keeper, ReportProgress } from '../../kernel/keepers/keeper.ts';
 import { findGoodCopy } from '../checking/find-good-copy.ts';
+import type { BucketSettings } from '../bucket.ts';
 import { queueAway } from '../ledger/outages.ts';
 import type { Copy } from '../object.ts';
 import { claimShortfalls, dropCopy, queueDraining, settleShortfall } from '../ledger/shortfalls.ts';
 import { type ContentWishes, wishesOf } from '../ledger/wanted-copies.ts';
+import { fitsLabels } from '../placement.ts';
 import type { ShortfallRow } from '../tables.ts';
 import type { CapacityView } from '../writing/capacity.ts';
 import { backoffMs, inParallel } from './batches.ts';
@@ -104,33 +106,47 @@ async function fill(options: ReplicatorOptions, attempt: Attempt, run: Run): Pro
   const wishes = await store.read((reader) => wishesOf(reader, contentId));
   if (wishes === null) return;
   const isActive = ({ backend }: Copy) => registry.get(backend)?.state === 'active';
-  const wanted = wishes.settings.copies;
+  const { copies: wanted, requiredLabels } = wishes.settings;
+  const fits = ({ backend }: Copy) => fitsLabels(registry.get(backend) ?? { labels: {} }, requiredLabels);
+  const isSafe = (copy: Copy) => isActive(copy) && !run.away.has(copy.backend);
   // What was made just now was verified; else the bytes that leave may be the last good ones.
   let isProven = false;
   for (let made = 0; ; made++) {
     const copies = await storedCopies(store, contentId, part);
     if (copies.length === 0) return;
-    const counting = copies.filter((copy) => isActive(copy) && !run.away.has(copy.backend));
-    if (counting.length >= wanted || made > wanted) {
-      const leaving = copies.filter((one) => !isActive(one));
-      isProven ||= leaving.length === 0 || (await findGoodCopy(registry, counting, run.signal)) !== null;
+    const safe = copies.filter(isSafe);
+    const staying = safe.filter(fits);
+    if (staying.length >= wanted || made > wanted) {
+      const leaving = copies.filter((one) => !isActive(one) || (isSafe(one) && !fits(one)));
+      isProven ||= leaving.length === 0 || (await findGoodCopy(registry, staying, run.signal)) !== null;
       if (!isProven)
         throw new HoldfastError('backend', 'None of the copies that are to stay could be read and is right.');
       for (const { backend } of leaving) {
-        const drop = { contentId, part, backend, remaining: wanted, nowMs: clock.nowMs() };
+        const drop = { contentId, part, backend, remaining: wanted, requiredLabels, nowMs: clock.nowMs() };
         await store.write(dropCopy, drop);
       }
       return;
     }
-    if (await makeOne(options, copies, wishes, attempt, run)) isProven = true;
+    try {
+      if (await makeOne(options, copies, wishes, wishes.settings, attempt, run)) isProven = true;
+    } catch (error) {
+      // What its storage class has no room for is kept as safe as ever where the bucket lets it stand.
+      const isShort = safe.length < wanted && wishes.bucketSettings !== wishes.settings && !run.signal.aborted;
+      if (isShort) await makeOne(options, copies, wishes, wishes.bucketSettings, attempt, run);
+      throw error;
+    }
   }
 }
 
-/** Makes one copy on the best target that takes it; gives whether it was wanted. Throws what the last one that was tried threw. */
+/**
+ * Makes one copy on the best target that settings allow and that takes it; gives whether it was wanted. Throws what the last
+ * one that was tried threw.
+ */
 async function makeOne(
   options: ReplicatorOptions,
   copies: readonly Copy[],
-  { bucket, settings }: ContentWishes,
+  { bucket, settings: { requiredLabels } }: ContentWishes,
+  settings: BucketSettings,
   attempt: Attempt,
   { targets, signal }: Run,
 ): Promise<boolean> {
@@ -140,7 +156,8 @@ async function makeOne(
   const refusal = whyNowhere(options.registry.all, holders, settings, { sizeBytes, storedBytes });
   for (let tried = 1; ; tried++) {
     const candidates = targets.order(ranked, attempt.failedTargets);
-    const target = { bucket, copiesWanted: settings.copies, candidates, refusal, attempts: attempt.row.attempts };
+    const wish = { copiesWanted: settings.copies, requiredLabels };
+    const target = { bucket, ...wish, candidates, refusal, attempts: attempt.row.attempts };
     try {
       const made = await replicate(options, copies, target, signal);
       if (made !== null) targets.noteSuccess(made.backend);

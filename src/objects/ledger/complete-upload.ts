@@ -38,7 +38,7 @@ export const completeUpload = transaction(
     if (row === undefined) throw objectError('NoSuchUpload', { upload_id: uploadId });
     if (row.result !== null) return JSON.parse(row.result) as ObjectVersion;
     const partBytes = await keepParts(tx, request);
-    const { tags, lock } = toUpload(row);
+    const { tags, lock, storageClass } = toUpload(row);
     const { versionId, sizeBytes, etag, attributes, actor } = request;
     const version = {
       bucket,
@@ -50,6 +50,7 @@ export const completeUpload = transaction(
       attributes,
       tags,
       lock,
+      storageClass,
       cause: 'complete' as const,
       actor,
       nowMs,

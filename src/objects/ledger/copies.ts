@@ -4,6 +4,8 @@ import { type StoredForm, formColumn } from '../content/form.ts';
 import type { CopyRow, IntentRow } from '../tables.ts';
 import { type WriteEnd, disposeIntents, settleIntents } from './intents.ts';
 import { isAway } from './outages.ts';
+import { type Labels, standsWell } from './standing.ts';
+import { owedAlready } from './owed.ts';
 import { noteSurplus } from './surpluses.ts';
 
 /** What a write has written: the bytes of one part of a content. */
@@ -17,12 +19,6 @@ export interface WrittenPart {
 
 const insert = `insert into copies (content_id, part, backend, storage_key, size_bytes, stored_bytes, crc32, form,
   created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-
-/**
- * When a copy is owed already, somebody may be working on it who has not seen what is owed now: taking the claim away has
- * the work begin again when that one ends.
- */
-export const owedAlready = 'on conflict (content_id, part) do update set due_at = excluded.due_at, claimed_by = null';
 
 const owe = `insert into shortfalls (content_id, part, bucket, due_at, attempts, claimed_until, created_at)
   values (?, ?, ?, ?, 0, 0, ?) ${owedAlready}`;
@@ -62,14 +58,20 @@ export interface JoiningCopy {
   readonly backend: string;
   /** How many copies on backends that take writes are enough. */
   readonly copiesWanted: number;
+  /** What a backend must carry for its copy to count; absent: nothing. */
+  readonly requiredLabels?: Labels | undefined;
   readonly nowMs: number;
 }
 
-const standing = `select c.backend, c.crc32, c.form, b.state, case when ${isAway('c')} then 1 else 0 end as is_away
+const standing = `select c.backend, c.crc32, c.form, b.state, b.labels, case when ${isAway('c')} then 1 else 0 end as is_away
   from copies c join object_backends b on b.name = c.backend
   where c.content_id = ? and c.part = ?`;
 
-type Standing = Pick<CopyRow, 'backend' | 'crc32' | 'form'> & { readonly state: string; readonly is_away: number };
+type Standing = Pick<CopyRow, 'backend' | 'crc32' | 'form'> & {
+  readonly state: string;
+  readonly labels: string;
+  readonly is_away: number;
+};
 
 /**
  * Enters a copy that was finished after its write was acknowledged, or that was made from another copy. It counts only
@@ -79,7 +81,7 @@ type Standing = Pick<CopyRow, 'backend' | 'crc32' | 'form'> & { readonly state: 
 export const joinCopy = transaction(
   import.meta.url,
   'joinCopy',
-  async (tx, { written, writeId, backend, copiesWanted, nowMs }: JoiningCopy): Promise<boolean> => {
+  async (tx, { written, writeId, backend, copiesWanted, requiredLabels, nowMs }: JoiningCopy): Promise<boolean> => {
     await tx.lock(`content:${written.contentId}`);
     const rows = await tx.rows<IntentRow>('delete from intents where write_id = ? and backend = ? returning *', [
       writeId,
@@ -93,7 +95,7 @@ export const joinCopy = transaction(
     const isSame = (copy: Standing) => copy.crc32 === written.crc32 && copy.form === form;
     const hasSibling = copies.some((copy) => isSame(copy) && copy.backend !== backend);
     const hasTwin = copies.some((copy) => copy.backend === backend);
-    const isEnough = copies.filter((copy) => copy.state === 'active' && copy.is_away === 0).length >= copiesWanted;
+    const isEnough = copies.filter((copy) => standsWell(copy, requiredLabels)).length >= copiesWanted;
     if (!hasSibling || hasTwin || isEnough) {
       await disposeIntents(tx, rows, 'failed write', nowMs);
       return false;

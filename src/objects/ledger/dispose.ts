@@ -1,5 +1,7 @@
 import type { Tx } from '../../kernel/store/store.ts';
-import type { CopyRow } from '../tables.ts';
+import { standardClass } from '../storage-class.ts';
+import type { CopyRow, ObjectRow } from '../tables.ts';
+import { oweMoving } from './owed.ts';
 
 /** Why bytes are deleted; for people. */
 export type DisposalReason =
@@ -32,14 +34,23 @@ export async function dispose(tx: Tx, disposals: readonly Disposal[], nowMs: num
   }
 }
 
+/** One that is in STANDARD, if there is one: then nothing has to move. */
+const stillUsed = `select bucket, storage_class from objects where content_id = ?
+  order by case when storage_class = ? then 0 else 1 end limit 1`;
+type Using = Pick<ObjectRow, 'bucket' | 'storage_class'>;
+
 /**
  * Queues the bytes of a content for deletion, unless a version or an open upload refers to it still; in the transaction
  * that removed the last reference. Contents are shared by copies of an object, so references are counted under a lock.
  */
 export async function releaseContent(tx: Tx, contentId: string, reason: DisposalReason, nowMs: number): Promise<void> {
   await tx.lock(`content:${contentId}`);
-  const [used] = await tx.rows('select 1 from objects where content_id = ? limit 1', [contentId]);
-  if (used !== undefined) return;
+  const [used] = await tx.rows<Using>(stillUsed, [contentId, standardClass]);
+  if (used !== undefined) {
+    // The one that went may have been what kept the bytes warm.
+    if (used.storage_class !== standardClass) await oweMoving(tx, contentId, used.bucket, nowMs);
+    return;
+  }
   const copies = await tx.rows<CopyRow>('delete from copies where content_id = ? returning *', [contentId]);
   await tx.run('delete from object_parts where content_id = ?', [contentId]);
   await tx.run('delete from shortfalls where content_id = ?', [contentId]);

@@ -5,6 +5,7 @@ import { objectError } from '../errors.ts';
 import type { ObjectAttributes, ObjectLock, ObjectVersion, RemovalCause, Tags, VersionCause } from '../object.ts';
 import { type Charge, chargeOf, chargeQuota, refundOf } from '../quotas/charge.ts';
 import { lockColumn, tagsColumn } from '../rows.ts';
+import { standardClass } from '../storage-class.ts';
 import type { ObjectRow } from '../tables.ts';
 import { releaseContent } from './dispose.ts';
 import { noteObject } from './events.ts';
@@ -24,6 +25,8 @@ export interface NewVersion {
   readonly attributes: ObjectAttributes;
   readonly tags: Tags;
   readonly lock: ObjectLock | null;
+  /** Absent: `STANDARD`. */
+  readonly storageClass?: string | undefined;
   /** Told in the event: what made it, or who ended what stood there before. */
   readonly cause: VersionCause | RemovalCause;
   readonly actor: string;
@@ -36,7 +39,7 @@ const latest = `select * from objects where bucket = ? and object_key = ? and is
 const newest = `select coalesce(max(seq), 0) as seq from objects where bucket = ? and object_key = ?`;
 const succeed = `update objects set is_latest = 0, noncurrent_at = ? where bucket = ? and object_key = ? and is_latest = 1`;
 const insert = `insert into objects (bucket, object_key, version_id, seq, is_latest, is_marker, content_id, size_bytes, etag,
-  attributes, tags, lock_state, owner, modified_at) values (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  attributes, tags, lock_state, owner, modified_at, storage_class) values (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 /** Excludes other writers of a key. The first statement of every transaction that changes one. */
 export function lockKey(tx: Tx, bucket: string, key: string): Promise<void> {
@@ -86,6 +89,7 @@ async function insertLatest(
     await tx.run(succeed, [nowMs, bucket, key]);
   }
   const isMarker = contentId === null;
+  const { storageClass = standardClass } = version;
   const values = [
     bucket,
     key,
@@ -100,6 +104,7 @@ async function insertLatest(
     lockColumn(version.lock),
     version.actor,
     nowMs,
+    storageClass,
   ];
   await keepingReferences(tx.run(insert, values), () => objectError('NoSuchBucket', { bucket }));
   // After the insert, because a version may be replaced by one that shares its content.
@@ -109,7 +114,7 @@ async function insertLatest(
   const placed = chargeOf({ bucket, owner, size_bytes: sizeBytes, is_marker: isMarker ? 1 : 0 });
   await chargeQuota(tx, [...freed, placed, ...(displaced === null ? [] : [refundOf(displaced)])]);
   const identity = { bucket, key, versionId, isLatest: true, isMarker, contentId };
-  return { ...identity, sizeBytes, etag, attributes, tags, lock, owner, modifiedAtMs: nowMs };
+  return { ...identity, sizeBytes, etag, attributes, tags, lock, owner, storageClass, modifiedAtMs: nowMs };
 }
 
 /** Without versioning a key has one version, named `null`; a new one takes its place. Gives the one it had. */

@@ -2,13 +2,15 @@ import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { Conditions } from '../conditions.ts';
 import type { ObjectVersion } from '../object.ts';
-import { owedAlready } from './copies.ts';
+import { oweMoving, owedAlready } from './owed.ts';
 import { type NewVersion, lockKey, placeVersion } from './place-version.ts';
 
 export interface ShareContent {
   readonly source: { readonly bucket: string; readonly key: string; readonly versionId: string };
   readonly version: NewVersion & { readonly contentId: string };
   readonly copiesWanted: number;
+  /** Whether the version is in another storage class than its source. */
+  readonly isMoving: boolean;
   readonly conditions: Conditions;
 }
 
@@ -22,7 +24,7 @@ const oweWhereFew = `insert into shortfalls (content_id, part, bucket, due_at, a
 export const shareContent = transaction(
   import.meta.url,
   'shareContent',
-  async (tx, { source, version, copiesWanted, conditions }: ShareContent): Promise<ObjectVersion | null> => {
+  async (tx, { source, version, copiesWanted, isMoving, conditions }: ShareContent): Promise<ObjectVersion | null> => {
     const { contentId, bucket, nowMs } = version;
     // Two keys are locked in the order of their names, whichever is the source.
     for (const key of [`${source.bucket}/${source.key}`, `${bucket}/${version.key}`].sort()) {
@@ -37,6 +39,8 @@ export const shareContent = transaction(
     if (standing === undefined) return null;
     const placed = await placeVersion(tx, version, conditions);
     await tx.run(oweWhereFew, [bucket, nowMs, nowMs, contentId, copiesWanted]);
+    // The bytes stay where they are until there are copies where the new class wants them.
+    if (isMoving) await oweMoving(tx, contentId, bucket, nowMs);
     return placed;
   },
 );

@@ -4,6 +4,7 @@ import type { CopyRow, DrainRow, ShortfallRow } from '../tables.ts';
 import { dispose, disposalOf } from './dispose.ts';
 import { noteIntegrity } from './note-integrity.ts';
 import { isAway } from './outages.ts';
+import { type Labels, type StandingRow, standsWell } from './standing.ts';
 
 export interface ClaimShortfalls {
   readonly owner: string;
@@ -90,22 +91,22 @@ export interface DropCopy {
   readonly backend: string;
   /** How many copies on backends that take writes must remain. */
   readonly remaining: number;
+  /** What backends must carry for theirs to count; absent: nothing. */
+  readonly requiredLabels?: Labels | undefined;
   readonly nowMs: number;
 }
+
+const otherCopies = `select b.state, b.labels, case when ${isAway('c')} then 1 else 0 end as is_away
+  from copies c join object_backends b on b.name = c.backend where c.content_id = ? and c.part = ? and c.backend <> ?`;
 
 /** Lets go of a copy when enough others stand on active backends that work; never the last one. Gives whether it did. */
 export const dropCopy = transaction(
   import.meta.url,
   'dropCopy',
-  async (tx, { contentId, part, backend, remaining, nowMs }: DropCopy): Promise<boolean> => {
+  async (tx, { contentId, part, backend, remaining, requiredLabels, nowMs }: DropCopy): Promise<boolean> => {
     await tx.lock(`content:${contentId}`);
-    const [others] = await tx.rows<{ count: number | string }>(
-      `select count(*) as count from copies c join object_backends b on b.name = c.backend
-       where c.content_id = ? and c.part = ? and c.backend <> ? and b.state = 'active'
-         and not ${isAway('c')}`,
-      [contentId, part, backend],
-    );
-    if (Number(others!.count) < Math.max(1, remaining)) return false;
+    const others = await tx.rows<StandingRow>(otherCopies, [contentId, part, backend]);
+    if (others.filter((one) => standsWell(one, requiredLabels)).length < Math.max(1, remaining)) return false;
     const rows = await tx.rows<CopyRow>(
       'delete from copies where content_id = ? and part = ? and backend = ? returning *',
       [contentId, part, backend],

@@ -8,6 +8,7 @@ import { type WrittenPart, enterCopies } from './copies.ts';
 import { releaseContent } from './dispose.ts';
 import { objectResource } from './events.ts';
 import type { WriteEnd } from './intents.ts';
+import { oweMoving } from './owed.ts';
 import { lockKey } from './place-version.ts';
 import { requireOpenUpload } from './uploads.ts';
 
@@ -24,6 +25,8 @@ export interface SwapContent {
   /** Of a content that was written whole; `null`: its parts stand in an upload of the same id. */
   readonly whole: { readonly written: WrittenPart; readonly write: WriteEnd } | null;
   readonly copiesWanted: number;
+  /** The class for which the new bytes were placed. */
+  readonly storageClass: string;
   readonly nowMs: number;
 }
 
@@ -50,6 +53,9 @@ export const swapContent = transaction(import.meta.url, 'swapContent', async (tx
   if (whole !== null) await enterCopies(tx, whole.written, whole.write, { bucket: first.bucket, copiesWanted, nowMs });
   else await endUpload(tx, to);
   for (const row of rows) await exchange(tx, row, swap);
+  // One that has grown cold meanwhile wants its bytes elsewhere.
+  const isElsewhere = rows.some((row) => row.storage_class !== swap.storageClass);
+  if (isElsewhere) await oweMoving(tx, to, first.bucket, nowMs);
   await releaseContent(tx, from, 'rewritten', nowMs);
 });
 

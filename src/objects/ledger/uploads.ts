@@ -4,6 +4,7 @@ import { objectError } from '../errors.ts';
 import type { ContentPart, Upload } from '../object.ts';
 import { lockColumn, tagsColumn } from '../rows.ts';
 import { chargeQuota } from '../quotas/charge.ts';
+import { standardClass } from '../storage-class.ts';
 import type { CopyRow, PartRow, UploadRow } from '../tables.ts';
 import { type WrittenPart, enterCopies } from './copies.ts';
 import { dispose, disposalOf } from './dispose.ts';
@@ -12,7 +13,7 @@ import type { WriteEnd } from './intents.ts';
 import { keepingReferences } from './references.ts';
 
 const insertUpload = `insert into uploads (upload_id, bucket, object_key, owner, state, attributes, tags, lock_state, checksum,
-  created_at) values (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?)`;
+  created_at, storage_class) values (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?)`;
 
 /** Begins a multipart upload. Throws `NoSuchBucket`. */
 export const createUpload = transaction(import.meta.url, 'createUpload', async (tx, upload: Upload): Promise<void> => {
@@ -27,6 +28,7 @@ export const createUpload = transaction(import.meta.url, 'createUpload', async (
     lockColumn(upload.lock),
     upload.checksum === null ? null : JSON.stringify(upload.checksum),
     upload.createdAtMs,
+    upload.storageClass ?? standardClass,
   ];
   await keepingReferences(tx.run(insertUpload, values), () => objectError('NoSuchBucket', { bucket: upload.bucket }));
 });

@@ -3,9 +3,8 @@ import type { ObjectLock, Tags } from '../object.ts';
 import type { ObjectRow } from '../tables.ts';
 import { type Judged, newerCountMax } from './judge.ts';
 
-/** What a pass looks through, in this order; each has an index of its own. */
-export const lifecycleSources = ['current', 'noncurrent', 'markers'] as const;
-export type LifecycleSource = (typeof lifecycleSources)[number];
+/** What a pass looks through; each has an index of its own. All but markers are looked through class by class. */
+export type LifecycleSource = 'current' | 'noncurrent' | 'markers';
 
 /** A version that a rule may demand something of, as it was read. */
 export interface Candidate extends Judged {
@@ -32,16 +31,17 @@ type CandidateRow = Omit<ObjectRow, 'attributes' | 'etag' | 'owner'> & {
 };
 
 const columns = `o.bucket, o.object_key, o.version_id, o.seq, o.is_latest, o.is_marker, o.content_id, o.size_bytes, o.tags,
-  o.lock_state, o.modified_at, o.noncurrent_at`;
+  o.lock_state, o.modified_at, o.noncurrent_at, o.storage_class`;
 const sameKey = 'n.bucket = o.bucket and n.object_key = o.object_key';
 const newer = `(select count(*) from (select 1 from objects n where ${sameKey} and n.seq > o.seq and n.is_latest = 0
   limit ${newerCountMax}) newest)`;
 const others = `(select count(*) from (select 1 from objects n where ${sameKey} and n.seq <> o.seq limit 1) one)`;
 
 const statements: Readonly<Record<LifecycleSource, string>> = {
-  current: `select ${columns}, 0 as newer, 1 as others from objects o where o.bucket = ? and o.is_latest = 1 and o.is_marker = 0
-    and o.modified_at < ? and (o.modified_at, o.object_key) > (?, ?) order by o.modified_at, o.object_key limit ?`,
-  noncurrent: `select ${columns}, ${newer} as newer, 1 as others from objects o where o.bucket = ?
+  current: `select ${columns}, 0 as newer, 1 as others from objects o where o.bucket = ? and o.storage_class = ?
+    and o.is_latest = 1 and o.is_marker = 0 and o.modified_at < ?
+    and (o.modified_at, o.object_key) > (?, ?) order by o.modified_at, o.object_key limit ?`,
+  noncurrent: `select ${columns}, ${newer} as newer, 1 as others from objects o where o.bucket = ? and o.storage_class = ?
     and o.noncurrent_at is not null and o.noncurrent_at < ? and (o.noncurrent_at, o.object_key, o.version_id) > (?, ?, ?)
     order by o.noncurrent_at, o.object_key, o.version_id limit ?`,
   markers: `select ${columns}, 0 as newer, ${others} as others from objects o where o.bucket = ? and o.is_latest = 1
@@ -58,11 +58,12 @@ const starts: Readonly<Record<LifecycleSource, LifecyclePosition>> = {
 export async function candidatesOf(
   reader: Reader,
   source: LifecycleSource,
-  window: { readonly bucket: string; readonly beforeMs: number },
+  window: { readonly bucket: string; readonly storageClass: string; readonly beforeMs: number },
   page: { readonly after: LifecyclePosition | null; readonly limit: number },
 ): Promise<CandidatePage> {
   const after = page.after ?? starts[source];
-  const parameters = [window.bucket, window.beforeMs, ...after, page.limit];
+  const place = source === 'markers' ? [window.bucket] : [window.bucket, window.storageClass];
+  const parameters = [...place, window.beforeMs, ...after, page.limit];
   const rows = await reader.rows<CandidateRow>(statements[source], parameters);
   const last = rows.at(-1);
   const isLast = rows.length < page.limit || last === undefined;
@@ -86,6 +87,7 @@ function toCandidate(row: CandidateRow): Candidate {
     sizeBytes: row.size_bytes,
     tags: row.tags === null ? {} : (JSON.parse(row.tags) as Tags),
     tagsText: row.tags,
+    storageClass: row.storage_class,
     lock: row.lock_state === null ? null : (JSON.parse(row.lock_state) as ObjectLock),
     modifiedAtMs: row.modified_at,
     noncurrentAtMs: row.noncurrent_at,

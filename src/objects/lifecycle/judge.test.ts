@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { ObjectLock } from '../object.ts';
 import type { LifecycleRule } from '../s3/lifecycle-rules.ts';
+import { coldnessOf } from '../storage-class.ts';
 import { type Judged, judge, judgeUpload } from './judge.ts';
 import { windowsOf } from './windows.ts';
 
@@ -16,6 +17,7 @@ interface Version {
   readonly tags: Readonly<Record<string, string>>;
   readonly atMs: number;
   readonly lock: ObjectLock | null;
+  readonly storageClass?: string;
 }
 
 /** All versions of a key as the rules are shown them. */
@@ -27,6 +29,7 @@ function judgedOf(key: string, versions: readonly Version[]): Judged[] {
     sizeBytes: version.isMarker ? 0 : version.sizeBytes,
     tags: version.isMarker ? {} : version.tags,
     lock: version.lock,
+    storageClass: version.storageClass ?? 'STANDARD',
     modifiedAtMs: version.atMs,
     noncurrentAtMs: versions[index + 1]?.atMs ?? null,
     newerNoncurrent: Math.max(0, versions.length - 2 - index),
@@ -43,27 +46,56 @@ function midnightAfter(fromMs: number, days: number): number {
   return date.getTime();
 }
 
+/** Warmest first; `GONE` is named by rules, and there is none. */
+const classes = [{ name: 'COOL' }, { name: 'COLD' }, { name: 'DEEP' }];
+
+/** Slow and plain: whatever is due of the coldest class, looking from there to the warmest, while it is colder. */
+function modelMove(
+  rules: readonly LifecycleRule[],
+  key: string,
+  versions: readonly Version[],
+  at: number,
+  nowMs: number,
+) {
+  const version = versions[at]!;
+  if (version.isMarker) return null;
+  const next = versions[at + 1];
+  for (const to of ['DEEP', 'COLD', 'COOL']) {
+    if (to === version.storageClass) return null;
+    for (const rule of rules.filter((one) => isIn(one, key, version))) {
+      const moves =
+        next === undefined
+          ? (rule.transitions ?? []).map((one) => ({
+              ...one,
+              isDue: nowMs >= ('days' in one ? midnightAfter(version.atMs, one.days) : one.atMs),
+            }))
+          : (rule.noncurrentTransitions ?? []).map((one) => ({
+              ...one,
+              isDue:
+                nowMs >= midnightAfter(next.atMs, one.days) &&
+                versions.slice(at + 1, -1).length >= (one.versionsKept ?? 0),
+            }));
+      if (moves.some(({ isDue, storageClass }) => isDue && storageClass === to)) return `transition ${to} ${rule.id}`;
+    }
+  }
+  return null;
+}
+
 /** Slow and plain: what the documentation says, version by version, with nothing worked out beforehand. */
 function model(rules: readonly LifecycleRule[], key: string, versions: readonly Version[], at: number, nowMs: number) {
   const version = versions[at]!;
   const isKept = version.lock?.isLegalHold === true || (version.lock?.retention?.untilMs ?? 0) > nowMs;
   for (const rule of rules) {
-    const { filter, expiration, noncurrentExpiration: old } = rule;
-    const hasNarrow = 'tags' in filter || 'sizeGreaterThan' in filter || 'sizeLessThan' in filter;
-    const isIn = [
-      rule.isEnabled,
-      key.indexOf(filter.prefix ?? '') === 0,
-      !version.isMarker || !hasNarrow,
-      version.isMarker || filter.sizeGreaterThan === undefined || version.sizeBytes > filter.sizeGreaterThan,
-      version.isMarker || filter.sizeLessThan === undefined || version.sizeBytes < filter.sizeLessThan,
-      ...Object.keys(filter.tags ?? {}).map((name) => filter.tags![name] === version.tags[name]),
-    ].every(Boolean);
-    if (!isIn) continue;
+    const { expiration, noncurrentExpiration: old } = rule;
+    if (!isIn(rule, key, version)) continue;
     const isNewest = at === versions.length - 1;
     if (!isNewest && old !== undefined) {
       const isOld = nowMs >= midnightAfter(versions[at + 1]!.atMs, old.days);
       const newer = versions.slice(at + 1, -1).length;
-      if (isOld && newer >= (old.versionsKept ?? 0)) return isKept ? null : `remove ${rule.id}`;
+      if (isOld && newer >= (old.versionsKept ?? 0)) {
+        if (isKept) break;
+        return `remove ${rule.id}`;
+      }
     }
     if (!isNewest || expiration === undefined) continue;
     const isDue =
@@ -75,7 +107,19 @@ function model(rules: readonly LifecycleRule[], key: string, versions: readonly 
     if (isDue && !version.isMarker) return `expire ${rule.id}`;
     if (isDue && versions.length === 1) return isKept ? null : `remove ${rule.id}`;
   }
-  return null;
+  return modelMove(rules, key, versions, at, nowMs);
+}
+
+function isIn({ isEnabled, filter }: LifecycleRule, key: string, version: Version): boolean {
+  const hasNarrow = 'tags' in filter || 'sizeGreaterThan' in filter || 'sizeLessThan' in filter;
+  return [
+    isEnabled,
+    key.indexOf(filter.prefix ?? '') === 0,
+    !version.isMarker || !hasNarrow,
+    version.isMarker || filter.sizeGreaterThan === undefined || version.sizeBytes > filter.sizeGreaterThan,
+    version.isMarker || filter.sizeLessThan === undefined || version.sizeBytes < filter.sizeLessThan,
+    ...Object.keys(filter.tags ?? {}).map((name) => filter.tags![name] === version.tags[name]),
+  ].every(Boolean);
 }
 
 const tags = fc.dictionary(fc.constantFrom('a', 'b'), fc.constantFrom('1', '2'), { noNullPrototype: true });
@@ -94,11 +138,13 @@ const version = fc.record({
       ),
     }),
   ),
+  storageClass: fc.constantFrom('STANDARD', 'STANDARD', 'COOL', 'COLD', 'DEEP'),
 });
 const history = fc
   .array(version, { minLength: 1, maxLength: 6 })
   .map((all) => all.toSorted((one, other) => one.atMs - other.atMs));
 const days = fc.integer({ min: 1, max: 6 });
+const to = fc.constantFrom('COOL', 'COLD', 'DEEP', 'GONE');
 const rule = fc.record(
   {
     isEnabled: fc.constantFrom(true, true, true, false),
@@ -123,6 +169,20 @@ const rule = fc.record(
       { days, versionsKept: fc.integer({ min: 1, max: 3 }) },
       { requiredKeys: ['days'], noNullPrototype: true },
     ),
+    transitions: fc.array(
+      fc.oneof(
+        fc.record({ days: fc.nat({ max: 5 }), storageClass: to }),
+        fc.record({ atMs: fc.nat({ max: 20 }).map((day) => (day + 8) * dayMs), storageClass: to }),
+      ),
+      { maxLength: 3 },
+    ),
+    noncurrentTransitions: fc.array(
+      fc.record(
+        { days: fc.nat({ max: 5 }), versionsKept: fc.integer({ min: 1, max: 3 }), storageClass: to },
+        { requiredKeys: ['days', 'storageClass'], noNullPrototype: true },
+      ),
+      { maxLength: 3 },
+    ),
   },
   { requiredKeys: ['isEnabled', 'filter'], noNullPrototype: true },
 );
@@ -135,27 +195,30 @@ const now = fc
 
 describe('lifecycle rules', () => {
   test('demand what a slow reading of the documentation demands', () => {
-    let demands = 0;
+    const demands = { expire: 0, remove: 0, transition: 0 };
     fc.assert(
       fc.property(rules, history, now, (some, versions, nowMs) => {
         for (const [index, judged] of judgedOf('key', versions).entries()) {
-          const verdict = judge(some, judged, nowMs);
-          const told = verdict && `${verdict.action} ${verdict.ruleId}`;
+          const verdict = judge(some, judged, nowMs, classes);
+          const moved = verdict?.action === 'transition' ? ` ${verdict.to}` : '';
+          const told = verdict && `${verdict.action}${moved} ${verdict.ruleId}`;
           assert.equal(told, model(some, 'key', versions, index, nowMs));
-          if (told !== null) demands++;
+          if (verdict !== null) demands[verdict.action]++;
         }
       }),
-      { numRuns: 1_500 },
+      { numRuns: 3_000 },
     );
-    assert.ok(demands > 100, 'the property saw demands');
+    for (const [action, count] of Object.entries(demands))
+      assert.ok(count > 20, `the property saw ${count} of ${action}`);
   });
 
   test('demand nothing of what lies outside of their windows', () => {
     fc.assert(
       fc.property(rules, history, now, (some, versions, nowMs) => {
-        const windows = windowsOf(some, nowMs);
         for (const judged of judgedOf('key', versions)) {
-          if (judge(some, judged, nowMs) === null) continue;
+          if (judge(some, judged, nowMs, classes) === null) continue;
+          const coldness = coldnessOf(classes, judged.storageClass);
+          const windows = windowsOf(some, nowMs, (other) => coldnessOf(classes, other) > coldness);
           const { noncurrentAtMs, isMarker, modifiedAtMs } = judged;
           if (noncurrentAtMs !== null) assert.ok(noncurrentAtMs < windows.noncurrentBeforeMs!);
           else assert.ok(modifiedAtMs < (isMarker ? windows.markersBeforeMs! : windows.currentBeforeMs!));

@@ -1,4 +1,5 @@
 import type { ObjectLock, Tags } from '../object.ts';
+import { type StorageClass, coldnessOf } from '../storage-class.ts';
 import type { LifecycleFilter, LifecycleRule } from '../s3/lifecycle-rules.ts';
 
 /** A version as lifecycle rules look at it, with what they must know of the others of its key. */
@@ -9,6 +10,7 @@ export interface Judged {
   readonly sizeBytes: number;
   readonly tags: Tags;
   readonly lock: ObjectLock | null;
+  readonly storageClass: string;
   readonly modifiedAtMs: number;
   /** When a later version took its place; `null` for the latest. */
   readonly noncurrentAtMs: number | null;
@@ -20,12 +22,12 @@ export interface Judged {
 
 /**
  * What becomes of a version: `expire` is what a client's removal of the key does, a delete marker where versions are kept;
- * `remove` removes this version for good.
+ * `remove` removes this version for good; `transition` puts it into another storage class.
  */
-export interface Verdict {
-  readonly action: 'expire' | 'remove';
-  readonly ruleId: string;
-}
+export type Verdict = (
+  | { readonly action: 'expire' | 'remove' }
+  | { readonly action: 'transition'; readonly to: string }
+) & { readonly ruleId: string };
 
 /** As far as newer versions are counted: a rule keeps at most 100 of them. */
 export const newerCountMax = 101;
@@ -33,18 +35,57 @@ export const newerCountMax = 101;
 const dayMs = 86_400_000;
 
 /**
- * What the rules of a bucket demand of a version now, by the first rule that demands something; `null` for nothing. Pure.
- * Days count from the midnight, UTC, after the moment from which they are counted
+ * What the rules of a bucket demand of a version now; `null` for nothing. Pure. The first rule that ends it counts; when
+ * none does, the coldest class to which any of them moves it, and never to a warmer one than it is in. `classes` are those
+ * that there are, warmest first: what a rule says of others is passed by. Days count from the midnight, UTC, after the moment from which they are counted
  * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html, "How S3 calculates how long").
  */
-export function judge(rules: readonly LifecycleRule[], version: Judged, nowMs: number): Verdict | null {
+export function judge(
+  rules: readonly LifecycleRule[],
+  version: Judged,
+  nowMs: number,
+  classes: readonly Pick<StorageClass, 'name'>[] = [],
+): Verdict | null {
   for (const rule of rules) {
     if (!rule.isEnabled || !fits(rule.filter, version)) continue;
     const action = demandOf(rule, version, nowMs);
-    if (action === 'remove' && isLocked(version.lock, nowMs)) return null;
+    // What is locked stays, and may stand somewhere else.
+    if (action === 'remove' && isLocked(version.lock, nowMs)) break;
     if (action !== null) return { action, ruleId: rule.id };
   }
-  return null;
+  return judgeTransition(rules, version, nowMs, classes);
+}
+
+function judgeTransition(
+  rules: readonly LifecycleRule[],
+  version: Judged,
+  nowMs: number,
+  classes: readonly Pick<StorageClass, 'name'>[],
+): Verdict | null {
+  let coldest: Verdict | null = null;
+  let reached = coldnessOf(classes, version.storageClass);
+  for (const rule of version.isMarker ? [] : rules) {
+    if (!rule.isEnabled || !fits(rule.filter, version)) continue;
+    for (const to of dueClasses(rule, version, nowMs)) {
+      const coldness = coldnessOf(classes, to);
+      if (coldness <= reached) continue;
+      reached = coldness;
+      coldest = { action: 'transition', to, ruleId: rule.id };
+    }
+  }
+  return coldest;
+}
+
+function dueClasses(rule: LifecycleRule, version: Judged, nowMs: number): string[] {
+  const { transitions = [], noncurrentTransitions = [] } = rule;
+  const { noncurrentAtMs, newerNoncurrent } = version;
+  if (noncurrentAtMs !== null) {
+    return noncurrentTransitions
+      .filter(({ days, versionsKept = 0 }) => dueAtMs(noncurrentAtMs, days) <= nowMs && newerNoncurrent >= versionsKept)
+      .map(({ storageClass }) => storageClass);
+  }
+  if (!version.isLatest) return [];
+  return transitions.filter((one) => isDue(one, version, nowMs)).map(({ storageClass }) => storageClass);
 }
 
 /** Whether a lock keeps a version: a rule has no right to pass one by. */
@@ -52,7 +93,7 @@ function isLocked(lock: ObjectLock | null, nowMs: number): boolean {
   return lock !== null && (lock.isLegalHold || (lock.retention !== null && lock.retention.untilMs > nowMs));
 }
 
-function demandOf(rule: LifecycleRule, version: Judged, nowMs: number): Verdict['action'] | null {
+function demandOf(rule: LifecycleRule, version: Judged, nowMs: number): 'expire' | 'remove' | null {
   const { expiration, noncurrentExpiration: noncurrent } = rule;
   if (version.noncurrentAtMs !== null) {
     if (noncurrent === undefined || dueAtMs(version.noncurrentAtMs, noncurrent.days) > nowMs) return null;
@@ -60,15 +101,12 @@ function demandOf(rule: LifecycleRule, version: Judged, nowMs: number): Verdict[
   }
   if (expiration === undefined || !version.isLatest) return null;
   // A marker that hides nothing is of no use any more; one that hides versions stays until they are gone.
-  if (version.isMarker) return version.isOnly && isExpired(expiration, version, nowMs) ? 'remove' : null;
-  return !('isMarkerOnly' in expiration) && isExpired(expiration, version, nowMs) ? 'expire' : null;
+  if (version.isMarker) return version.isOnly && isDue(expiration, version, nowMs) ? 'remove' : null;
+  return !('isMarkerOnly' in expiration) && isDue(expiration, version, nowMs) ? 'expire' : null;
 }
 
-function isExpired(
-  expiration: NonNullable<LifecycleRule['expiration']>,
-  { modifiedAtMs }: Judged,
-  nowMs: number,
-): boolean {
+/** Whether the moment of an action has come. */
+function isDue(expiration: NonNullable<LifecycleRule['expiration']>, { modifiedAtMs }: Judged, nowMs: number): boolean {
   if ('days' in expiration) return dueAtMs(modifiedAtMs, expiration.days) <= nowMs;
   return 'isMarkerOnly' in expiration || expiration.atMs <= nowMs;
 }

@@ -3,10 +3,12 @@ import type { Versioning } from '../bucket.ts';
 import { toBucket } from '../rows.ts';
 import { type LifecycleRule, parseLifecycle } from '../s3/lifecycle-rules.ts';
 import { parseXml } from '../s3/xml/reader.ts';
+import { readStorageClasses } from '../ledger/storage-classes.ts';
+import { type StorageClass, coldnessOf, standardClass } from '../storage-class.ts';
 import type { BucketRow } from '../tables.ts';
-import { type Candidate, type LifecyclePosition, type LifecycleSource, candidatesOf, lifecycleSources } from './due.ts';
+import { type Candidate, type LifecyclePosition, type LifecycleSource, candidatesOf } from './due.ts';
 import { type Verdict, judge } from './judge.ts';
-import { type Windows, windowsOf } from './windows.ts';
+import { windowsOf } from './windows.ts';
 
 /** A bucket with rules that can be carried out. */
 export interface RuledBucket {
@@ -20,6 +22,8 @@ export interface RuledBucket {
 export interface PassPosition {
   readonly bucket: string;
   readonly source: LifecycleSource;
+  /** Absent: `STANDARD`. */
+  readonly storageClass?: string;
   readonly after: LifecyclePosition | null;
 }
 
@@ -38,18 +42,25 @@ export interface PassPage {
   readonly position: PassPosition | null;
 }
 
+/** Whose rules are carried out. */
+export interface Ruled {
+  readonly buckets: readonly RuledBucket[];
+  /** Those that there are, warmest first. */
+  readonly classes: readonly StorageClass[];
+}
+
 const pageSize = 1_000;
 const ruled = `select * from buckets where settings like '%"lifecycle"%' order by name`;
 
 /**
- * Buckets with rules, in order of their names. Rules that cannot be read are told, and nothing of them is carried out: they
+ * Buckets with rules, in order of their names, and the storage classes. Rules that cannot be read are told, and nothing of them is carried out: they
  * were checked when they came.
  */
-export async function ruledBuckets(
-  store: Store,
-  onError: (error: unknown, about: string) => void,
-): Promise<readonly RuledBucket[]> {
-  const rows = await store.read((reader) => reader.rows<BucketRow>(ruled, []));
+export async function readRules(store: Store, onError: (error: unknown, about: string) => void): Promise<Ruled> {
+  const { rows, classes } = await store.read(async (reader) => ({
+    rows: await reader.rows<BucketRow>(ruled, []),
+    classes: await readStorageClasses(reader),
+  }));
   const buckets: RuledBucket[] = [];
   for (const { name, version, settings } of rows.map(toBucket)) {
     if (settings.lifecycle === undefined) continue;
@@ -60,38 +71,35 @@ export async function ruledBuckets(
       onError(error, `the lifecycle rules of bucket ${name} cannot be read`);
     }
   }
-  return buckets;
+  return { buckets, classes };
 }
 
 /** Goes through all that rules may demand something of, page by page, from a position on. Reads only. */
 export async function* passOver(
   store: Store,
-  buckets: readonly RuledBucket[],
+  { buckets, classes }: Ruled,
   from: PassPosition | null,
   nowMs: number,
 ): AsyncGenerator<PassPage> {
-  const places = buckets.flatMap((bucket) => windowed(bucket, nowMs));
-  const isBefore = (bucket: string, source: LifecycleSource) =>
-    from !== null &&
-    (bucket < from.bucket ||
-      (bucket === from.bucket && lifecycleSources.indexOf(source) < lifecycleSources.indexOf(from.source)));
-  const left = places.filter(({ bucket, source }) => !isBefore(bucket.name, source));
-  for (const [index, { bucket, source, beforeMs }] of left.entries()) {
-    const isBegun = from !== null && bucket.name === from.bucket && source === from.source;
-    let after: LifecyclePosition | null = isBegun ? from.after : null;
+  const places = buckets.flatMap((bucket) => placesIn(bucket, classes, nowMs));
+  const begun = from === null ? -1 : rankOf(from, classes);
+  const left = places.filter(
+    ({ bucket: { name }, rank }) => from === null || name > from.bucket || (name === from.bucket && rank >= begun),
+  );
+  for (const [index, { bucket, source, storageClass, rank, beforeMs }] of left.entries()) {
+    let after: LifecyclePosition | null = bucket.name === from?.bucket && rank === begun ? from.after : null;
     const following = left[index + 1];
     do {
       const page = { after, limit: pageSize };
       const { candidates, next } = await store.read((reader) =>
-        candidatesOf(reader, source, { bucket: bucket.name, beforeMs }, page),
+        candidatesOf(reader, source, { bucket: bucket.name, storageClass, beforeMs }, page),
       );
       after = next;
       const demands = candidates.flatMap((candidate) => {
-        const verdict = judge(bucket.rules, candidate, nowMs);
+        const verdict = judge(bucket.rules, candidate, nowMs, classes);
         return verdict === null ? [] : [{ candidate, verdict, isForGood: isForGood(bucket, candidate, verdict) }];
       });
-      const elsewhere = following && { bucket: following.bucket.name, source: following.source, after: null };
-      const position = next === null ? (elsewhere ?? null) : { bucket: bucket.name, source, after: next };
+      const position = next === null ? startOf(following) : { bucket: bucket.name, source, storageClass, after: next };
       yield { bucket, demands, position };
     } while (after !== null);
   }
@@ -99,19 +107,48 @@ export async function* passOver(
 
 /** A delete marker takes the place of the version without a name, and only hides others. */
 function isForGood({ versioning }: RuledBucket, { versionId }: Candidate, { action }: Verdict): boolean {
+  if (action === 'transition') return false;
   if (action === 'remove' || versioning === 'off') return true;
   return versioning === 'suspended' && versionId === 'null';
 }
 
-function windowed(bucket: RuledBucket, nowMs: number) {
-  const windows = windowsOf(bucket.rules, nowMs);
-  const ends: Readonly<Record<LifecycleSource, keyof Windows>> = {
-    current: 'currentBeforeMs',
-    noncurrent: 'noncurrentBeforeMs',
-    markers: 'markersBeforeMs',
+/** What is looked through for one bucket, in one go. */
+interface Place {
+  readonly bucket: RuledBucket;
+  readonly source: LifecycleSource;
+  readonly storageClass: string;
+  readonly rank: number;
+  readonly beforeMs: number;
+}
+
+/** Class by class, the warmest first, and markers last. */
+function placesIn(bucket: RuledBucket, classes: readonly StorageClass[], nowMs: number): Place[] {
+  const places: Place[] = [];
+  const add = (source: LifecycleSource, storageClass: string, beforeMs: number | null) => {
+    const rank = rankOf({ source, storageClass }, classes);
+    if (beforeMs !== null) places.push({ bucket, source, storageClass, rank, beforeMs });
   };
-  return lifecycleSources.flatMap((source) => {
-    const beforeMs = windows[ends[source]];
-    return beforeMs === null ? [] : [{ bucket, source, beforeMs }];
-  });
+  for (const storageClass of [standardClass, ...classes.map(({ name }) => name)]) {
+    const coldness = coldnessOf(classes, storageClass);
+    const windows = windowsOf(bucket.rules, nowMs, (to) => coldnessOf(classes, to) > coldness);
+    add('current', storageClass, windows.currentBeforeMs);
+    add('noncurrent', storageClass, windows.noncurrentBeforeMs);
+  }
+  add('markers', standardClass, windowsOf(bucket.rules, nowMs).markersBeforeMs);
+  return places;
+}
+
+/** By which places in a bucket are in order, also when there are others than when a pass stopped. */
+function rankOf(
+  { source, storageClass = standardClass }: Pick<PassPosition, 'source' | 'storageClass'>,
+  classes: readonly StorageClass[],
+): number {
+  if (source === 'markers') return Number.MAX_SAFE_INTEGER;
+  return 2 * coldnessOf(classes, storageClass) + (source === 'current' ? 0 : 1);
+}
+
+function startOf(place: Place | undefined): PassPosition | null {
+  if (place === undefined) return null;
+  const { bucket, source, storageClass } = place;
+  return { bucket: bucket.name, source, storageClass, after: null };
 }

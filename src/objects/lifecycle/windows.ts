@@ -13,8 +13,15 @@ export interface Windows {
   readonly uploadsBeforeMs: number | null;
 }
 
-/** The widest windows of any rule: what lies outside is not due by any of them, and need not be looked at. Pure. */
-export function windowsOf(rules: readonly LifecycleRule[], nowMs: number): Windows {
+/**
+ * The widest windows of any rule: what lies outside is not due by any of them, and need not be looked at. Pure. Of what is in
+ * one storage class, with the transitions to classes that `isColder` is true of.
+ */
+export function windowsOf(
+  rules: readonly LifecycleRule[],
+  nowMs: number,
+  isColder: (storageClass: string) => boolean = () => false,
+): Windows {
   const enabled = rules.filter(({ isEnabled }) => isEnabled);
   const current: number[] = [];
   const markers: number[] = [];
@@ -30,10 +37,17 @@ export function windowsOf(rules: readonly LifecycleRule[], nowMs: number): Windo
       markers.push(Number.MAX_SAFE_INTEGER);
     }
   }
+  const moving = enabled.flatMap(({ transitions = [] }) => transitions).filter((one) => isColder(one.storageClass));
+  for (const one of moving) {
+    if ('days' in one) current.push(beforeMs(one.days, nowMs));
+    else if (one.atMs <= nowMs) current.push(Number.MAX_SAFE_INTEGER);
+  }
+  const movingOld = enabled.flatMap(({ noncurrentTransitions = [] }) => noncurrentTransitions);
+  const old = movingOld.filter((one) => isColder(one.storageClass)).map(({ days }) => beforeMs(days, nowMs));
   const ofDays = (days: number | undefined) => (days === undefined ? [] : [beforeMs(days, nowMs)]);
   return {
     currentBeforeMs: latest(current),
-    noncurrentBeforeMs: latest(enabled.flatMap(({ noncurrentExpiration: one }) => ofDays(one?.days))),
+    noncurrentBeforeMs: latest([...old, ...enabled.flatMap(({ noncurrentExpiration: one }) => ofDays(one?.days))]),
     markersBeforeMs: latest(markers),
     uploadsBeforeMs: latest(enabled.flatMap(({ abortUploadsAfterDays: days }) => ofDays(days))),
   };

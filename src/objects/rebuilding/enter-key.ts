@@ -1,3 +1,4 @@
+import { standardClass } from '../storage-class.ts';
 import type { Clock } from '../../kernel/ids.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { BucketRow, CopyRow, PartRow, UploadRow } from '../tables.ts';
@@ -108,6 +109,7 @@ function uploadsOf(parts: readonly DescribedContent[], owner: string): UploadRow
       attributes: JSON.stringify(attributes),
       tags: tagsColumn(version?.tags ?? {}),
       lock_state: lockColumn(version?.lock ?? null),
+      storage_class: standardClass,
       checksum: null,
       result: null,
       created_at: createdAtMs,

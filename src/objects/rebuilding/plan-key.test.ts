@@ -17,7 +17,15 @@ function row(more: Partial<ObjectRow> = {}): ObjectRow {
     tags: '{"a":"b"}',
     lock_state: null,
   };
-  return { ...identity, ...bytes, owner: 'o', modified_at: 10 * minuteMs, noncurrent_at: null, ...more };
+  return {
+    ...identity,
+    ...bytes,
+    owner: 'o',
+    modified_at: 10 * minuteMs,
+    noncurrent_at: null,
+    storage_class: 'STANDARD',
+    ...more,
+  };
 }
 
 function content(contentId: string, atMs: number, id?: string): DescribedContent {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { lockColumn, tagsColumn } from '../rows.ts';
+import { standardClass } from '../storage-class.ts';
 import type { ObjectRow } from '../tables.ts';
 import type { DescribedContent } from './describe-blob.ts';
 
@@ -101,5 +102,6 @@ function rowOf(content: DescribedContent, owner: string): ObjectRow {
     owner: version?.owner ?? owner,
     modified_at: createdAtMs,
     noncurrent_at: null,
+    storage_class: standardClass,
   };
 }

@@ -1,3 +1,4 @@
+import { standardClass } from '../storage-class.ts';
 import { bucketSubject, userSubject } from '../quotas/quota.ts';
 import type { Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
@@ -85,7 +86,8 @@ async function oweCopies(tx: Tx, { copies, bucket, nowMs }: RestoreKey, wanted: 
 async function insertVersion(tx: Tx, row: ObjectRow): Promise<void> {
   await tx.run(
     `insert into objects (bucket, object_key, version_id, seq, is_latest, is_marker, content_id, size_bytes, etag, attributes,
-       tags, lock_state, owner, modified_at, noncurrent_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       tags, lock_state, owner, modified_at, noncurrent_at, storage_class)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce((select name from storage_classes where name = ?), ?))`,
     [
       row.bucket,
       row.object_key,
@@ -102,6 +104,9 @@ async function insertVersion(tx: Tx, row: ObjectRow): Promise<void> {
       row.owner,
       row.modified_at,
       row.noncurrent_at,
+      // A class that this server does not have is nobody's.
+      row.storage_class ?? standardClass,
+      standardClass,
     ],
   );
 }

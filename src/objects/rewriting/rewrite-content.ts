@@ -9,6 +9,7 @@ import type { ZstdForm } from '../content/form.ts';
 import type { ObjectEncryption } from '../encryption/encryption.ts';
 import type { Buckets } from '../gateway.ts';
 import { noteIncompressible } from '../ledger/rewrites.ts';
+import { wishesOf } from '../ledger/wanted-copies.ts';
 import { type SwapContent, swapContent } from '../ledger/swap-content.ts';
 import { abortUpload, commitPart, createUpload } from '../ledger/uploads.ts';
 import { type AppliedEncryption, type ContentPart, type Copy, type ObjectVersion, rewriteOwner } from '../object.ts';
@@ -71,7 +72,12 @@ export async function rewriteContent(
   const [first] = rows;
   if (first === undefined) return null;
   const version = toVersion(first);
-  const { settings } = await buckets.get(version.bucket);
+  const wishes = await store.read((reader) => wishesOf(reader, contentId));
+  if (wishes === null) return null;
+  const { settings: bucketSettings } = await buckets.get(version.bucket);
+  // Its own bucket says how it is encrypted; where it stands is for all to say that share it.
+  const { requiredLabels, copies } = wishes.settings;
+  const settings = { ...bucketSettings, requiredLabels, copies };
   const wish = await planFor(options, action, version, settings);
   if (wish === null) return null;
   const sources = await sourcesOf(store, version);
@@ -88,6 +94,7 @@ export async function rewriteContent(
     versions: rows.map(({ bucket, object_key, version_id }) => ({ bucket, object_key, version_id })),
     encryption: applied,
     copiesWanted: settings.copies,
+    storageClass: wishes.storageClass,
   };
   await writeAll(options, { target, swap, sources, compression, from: contentId, signal });
   return version.sizeBytes;
@@ -177,7 +184,8 @@ async function writeAll(options: RewriteOptions, work: Work): Promise<void> {
   }
   const { bucket, key, attributes, tags, lock } = target.version;
   const place = { uploadId: target.contentId, bucket, key, owner: rewriteOwner, state: 'open' as const };
-  await store.write(createUpload, { ...place, attributes, tags, lock, checksum: null, createdAtMs: clock.nowMs() });
+  const rest = { checksum: null, storageClass: swap.storageClass, createdAtMs: clock.nowMs() };
+  await store.write(createUpload, { ...place, attributes, tags, lock, ...rest });
   try {
     for (const [index, { row }] of sources.entries()) {
       await writeOne(options, work, index, async ({ written, write, copiesWanted }) => {

@@ -63,7 +63,7 @@ const known: ReadonlySet<string> = new Set(
 
 /**
  * Refuses headers that ask for what is not there. Of a read only those of encryption matter; what else it does not know
- * changes nothing. Throws `NotImplemented`, `AccessControlListNotSupported` and `InvalidStorageClass`.
+ * changes nothing. Throws `NotImplemented` and `AccessControlListNotSupported`.
  */
 export function requireKnownHeader(name: string, value: string, isWrite: boolean): void {
   if (name.startsWith('x-amz-meta-')) return;
@@ -83,9 +83,6 @@ function requireKnownValue(name: string, value: string): void {
       if (value !== 'private' && value !== 'bucket-owner-full-control') {
         throw objectError('AccessControlListNotSupported', { field: name, value: value.slice(0, 100) });
       }
-      return;
-    case 'x-amz-storage-class':
-      if (value !== 'STANDARD') throw objectError('InvalidStorageClass', { field: name, value: value.slice(0, 100) });
       return;
     case 'x-amz-object-ownership':
       if (value !== 'BucketOwnerEnforced') {

@@ -1,6 +1,7 @@
 import { objectError } from '../errors.ts';
 import type { XmlElement } from './command.ts';
-import { parseTime } from './times.ts';
+import { type NoncurrentTransition, type Transition, parseTransitions } from './lifecycle-transitions.ts';
+import { midnight, noncurrentDaysIn, positive, versionsKeptIn } from './lifecycle-values.ts';
 import { childOf, expectElement, integerIn, malformed, textIn, wordIn } from './xml/find.ts';
 
 /** What a lifecycle rule does; at least one of them is there. */
@@ -13,17 +14,18 @@ export interface LifecycleActions {
     readonly versionsKept?: number;
   };
   readonly abortUploadsAfterDays?: number;
+  readonly transitions?: readonly Transition[];
+  readonly noncurrentTransitions?: readonly NoncurrentTransition[];
 }
-
-const dayMs = 86_400_000;
-const versionsKeptMax = 100;
 
 /** The actions in a `Rule`. Throws `MalformedXML`, `InvalidArgument`, and `InvalidRequest` for what cannot go together. */
 export function parseActions(rule: XmlElement, { hasTags }: { readonly hasTags: boolean }): LifecycleActions {
   const expiration = parseExpiration(rule);
   const noncurrentExpiration = parseNoncurrent(rule);
   const abortUploadsAfterDays = parseAbort(rule);
-  if (expiration === undefined && noncurrentExpiration === undefined && abortUploadsAfterDays === undefined) {
+  const moving = parseTransitions(rule, { expiration, noncurrentExpiration });
+  const ending = [expiration, noncurrentExpiration, abortUploadsAfterDays];
+  if (ending.every((one) => one === undefined) && Object.keys(moving).length === 0) {
     throw objectError('InvalidRequest', {}, 'A rule needs at least one action.');
   }
   if (hasTags && abortUploadsAfterDays !== undefined) {
@@ -36,6 +38,7 @@ export function parseActions(rule: XmlElement, { hasTags }: { readonly hasTags: 
     ...(expiration === undefined ? {} : { expiration }),
     ...(noncurrentExpiration === undefined ? {} : { noncurrentExpiration }),
     ...(abortUploadsAfterDays === undefined ? {} : { abortUploadsAfterDays }),
+    ...moving,
   };
 }
 
@@ -54,23 +57,12 @@ function parseExpiration(rule: XmlElement): LifecycleActions['expiration'] {
   return marker === 'true' ? { isMarkerOnly: true } : undefined;
 }
 
-function midnight(text: string): number {
-  const timeMs = parseTime(text);
-  if (timeMs === null) throw malformed('Date is a time as ISO 8601 writes it.');
-  if (timeMs % dayMs !== 0) throw objectError('InvalidArgument', { argument: 'Date' }, 'Date is at midnight, UTC.');
-  return timeMs;
-}
-
 function parseNoncurrent(rule: XmlElement): LifecycleActions['noncurrentExpiration'] {
   const name = 'NoncurrentVersionExpiration';
   const element = childOf(rule, name);
   if (element === undefined) return undefined;
   expectElement(element, name, ['NoncurrentDays', 'NewerNoncurrentVersions']);
-  const days = integerIn(element, 'NoncurrentDays');
-  if (days === undefined) throw malformed(`${name} needs NoncurrentDays.`);
-  const kept = integerIn(element, 'NewerNoncurrentVersions');
-  const versionsKept = kept === undefined ? undefined : positive('NewerNoncurrentVersions', kept, versionsKeptMax);
-  return { days: positive('NoncurrentDays', days), ...(versionsKept === undefined ? {} : { versionsKept }) };
+  return { days: positive('NoncurrentDays', noncurrentDaysIn(element)), ...versionsKeptIn(element) };
 }
 
 function parseAbort(rule: XmlElement): number | undefined {
@@ -80,11 +72,4 @@ function parseAbort(rule: XmlElement): number | undefined {
   const days = integerIn(expectElement(element, name, ['DaysAfterInitiation']), 'DaysAfterInitiation');
   if (days === undefined) throw malformed(`${name} needs DaysAfterInitiation.`);
   return positive('DaysAfterInitiation', days);
-}
-
-function positive(argument: string, value: number, max = 2_147_483_647): number {
-  if (value < 1 || value > max) {
-    throw objectError('InvalidArgument', { argument }, `${argument} is from 1 to ${max}.`);
-  }
-  return value;
 }

@@ -10,6 +10,8 @@ import { writeDocument } from './xml/writer.ts';
 
 const refusedAs = (code: string) => (error: unknown) => error instanceof HoldfastError && s3CodeOf(error) === code;
 const parse = (rules: string) => parseLifecycle(parseXml(`<LifecycleConfiguration>${rules}</LifecycleConfiguration>`));
+const move = (when: string, value: string, to: string) =>
+  `<Transition><${when}>${value}</${when}><StorageClass>${to}</StorageClass></Transition>`;
 const rule = (inner: string) => `<Rule><Status>Enabled</Status>${inner}</Rule>`;
 const days = '<Expiration><Days>1</Days></Expiration>';
 const tag = (key: string) => `<Tag><Key>${key}</Key><Value>v</Value></Tag>`;
@@ -124,7 +126,18 @@ describe('a lifecycle configuration', () => {
         noncurrent('<NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions>'),
         'InvalidArgument',
       ],
-      [rule('<Filter/><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>'), 'NotImplemented'],
+      [rule(`<Filter/>${move('Days', '1', 'STANDARD')}`), 'MalformedXML'],
+      [rule('<Filter/><Transition><Days>1</Days></Transition>'), 'MalformedXML'],
+      [rule('<Filter/><Transition><StorageClass>COLD</StorageClass></Transition>'), 'MalformedXML'],
+      [rule(`<Filter/>${move('Days', '-1', 'COLD')}`), 'InvalidArgument'],
+      [rule(`<Filter/>${move('Date', '2030-01-01T01:00:00Z', 'COLD')}`), 'InvalidArgument'],
+      [rule(`<Filter/>${move('Days', '1', 'COLD')}${move('Days', '2', 'COLD')}`), 'InvalidRequest'],
+      [rule(`<Filter/>${move('Days', '1', 'COLD')}${move('Date', '2030-01-01T00:00:00Z', 'DEEP')}`), 'InvalidRequest'],
+      [
+        rule(`<Filter/>${move('Date', '2030-01-01T00:00:00Z', 'COLD')}<Expiration><Days>9</Days></Expiration>`),
+        'InvalidRequest',
+      ],
+      [rule(`<Filter/>${move('Days', '9', 'COLD')}<Expiration><Days>9</Days></Expiration>`), 'InvalidArgument'],
       [rule(`<ID>${'i'.repeat(256)}</ID><Filter/>${days}`), 'InvalidArgument'],
       [rule(`<ID>same</ID><Filter/>${days}`).repeat(2), 'InvalidArgument'],
       [rule(`<Filter/>${days}`).repeat(1001), 'MalformedXML'],

@@ -7,7 +7,7 @@ import { checkedTags, parseTag, tagsPerObjectMax } from './tags.ts';
 import { childOf, childrenOf, expectElement, integerIn, malformed, textIn, wordIn } from './xml/find.ts';
 
 /**
- * Which objects end when; the rules of a bucket's lifecycle
+ * Which objects end when, or move to another storage class; the rules of a bucket's lifecycle
  * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html).
  */
 export interface LifecycleRule extends LifecycleActions {
@@ -33,12 +33,17 @@ const rulesMax = 1000;
 const idLengthMax = 255;
 const keyBytesMax = 1024;
 
-const transitions = ['Transition', 'NoncurrentVersionTransition'];
-const actions = ['Expiration', 'NoncurrentVersionExpiration', 'AbortIncompleteMultipartUpload'];
+const actions = [
+  'Expiration',
+  'NoncurrentVersionExpiration',
+  'AbortIncompleteMultipartUpload',
+  'Transition',
+  'NoncurrentVersionTransition',
+];
 
 /**
  * The rules of a `LifecycleConfiguration`; a rule without an ID is given one.
- * Throws `MalformedXML`, `InvalidArgument`, `InvalidRequest` and `NotImplemented` for transitions.
+ * Throws `MalformedXML`, `InvalidArgument` and `InvalidRequest`.
  */
 export function parseLifecycle(root: XmlElement): readonly LifecycleRule[] {
   const elements = childrenOf(expectElement(root, 'LifecycleConfiguration', ['Rule']), 'Rule');
@@ -52,11 +57,7 @@ export function parseLifecycle(root: XmlElement): readonly LifecycleRule[] {
 }
 
 function parseRule(element: XmlElement): LifecycleRule {
-  expectElement(element, 'Rule', ['ID', 'Prefix', 'Filter', 'Status', ...actions, ...transitions]);
-  if (element.children?.some(({ name }) => transitions.includes(name))) {
-    // A rule that is kept and never carried out would be worse than none.
-    throw objectError('NotImplemented', {}, 'There is one storage class only, so rules cannot have transitions.');
-  }
+  expectElement(element, 'Rule', ['ID', 'Prefix', 'Filter', 'Status', ...actions]);
   const id = textIn(element, 'ID') ?? '';
   if (id.length > idLengthMax) {
     throw objectError('InvalidArgument', { argument: 'ID' }, `An ID has at most ${idLengthMax} characters.`);

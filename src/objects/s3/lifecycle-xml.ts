@@ -1,5 +1,6 @@
 import type { XmlElement } from './command.ts';
 import type { LifecycleFilter, LifecycleRule } from './lifecycle-rules.ts';
+import type { NoncurrentTransition, Transition } from './lifecycle-transitions.ts';
 import { writeTag } from './tags.ts';
 
 /** The `LifecycleConfiguration` of rules. Reading it again gives the same rules. */
@@ -16,6 +17,7 @@ function writeRule(rule: LifecycleRule): XmlElement {
       rule.hasOwnPrefix ? { name: 'Prefix', text: filter.prefix ?? '' } : writeFilter(filter),
       { name: 'Status', text: rule.isEnabled ? 'Enabled' : 'Disabled' },
       ...writeExpiration(rule.expiration),
+      ...(rule.transitions ?? []).map(writeTransition),
       ...(noncurrent === undefined
         ? []
         : [
@@ -27,6 +29,7 @@ function writeRule(rule: LifecycleRule): XmlElement {
               ],
             },
           ]),
+      ...(rule.noncurrentTransitions ?? []).map(writeNoncurrentTransition),
       ...(abort === undefined
         ? []
         : [{ name: 'AbortIncompleteMultipartUpload', children: number('DaysAfterInitiation', abort) }]),
@@ -53,6 +56,25 @@ function writeExpiration(expiration: LifecycleRule['expiration']): readonly XmlE
         ? { name: 'Date', text: new Date(expiration.atMs).toISOString() }
         : { name: 'ExpiredObjectDeleteMarker', text: 'true' };
   return [{ name: 'Expiration', children: [child] }];
+}
+
+function writeTransition(transition: Transition): XmlElement {
+  const when: XmlElement =
+    'days' in transition
+      ? { name: 'Days', text: String(transition.days) }
+      : { name: 'Date', text: new Date(transition.atMs).toISOString() };
+  return { name: 'Transition', children: [when, { name: 'StorageClass', text: transition.storageClass }] };
+}
+
+function writeNoncurrentTransition({ days, versionsKept, storageClass }: NoncurrentTransition): XmlElement {
+  return {
+    name: 'NoncurrentVersionTransition',
+    children: [
+      ...number('NoncurrentDays', days),
+      ...number('NewerNoncurrentVersions', versionsKept),
+      { name: 'StorageClass', text: storageClass },
+    ],
+  };
 }
 
 function number(name: string, value: number | undefined): readonly XmlElement[] {

@@ -138,7 +138,7 @@ describe('x-amz- headers', () => {
 
   test('of other kinds have the values that there are', () => {
     assert.equal(check('x-amz-storage-class', 'STANDARD'), 'fine');
-    assert.equal(check('x-amz-storage-class', 'GLACIER'), 'InvalidStorageClass');
+    assert.equal(check('x-amz-storage-class', 'GLACIER'), 'fine');
     assert.equal(check('x-amz-object-ownership', 'BucketOwnerEnforced'), 'fine');
     assert.equal(check('x-amz-object-ownership', 'ObjectWriter'), 'NotImplemented');
     assert.equal(check('x-amz-meta-anything', 'x'), 'fine');

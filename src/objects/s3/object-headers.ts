@@ -1,5 +1,6 @@
 import { checksumHeader } from '../checksums/algorithm.ts';
 import type { ObjectChecksum, ObjectVersion } from '../object.ts';
+import { standardClass } from '../storage-class.ts';
 import { formatHttpTime } from './http-time.ts';
 import { addAttributeHeaders } from './metadata.ts';
 
@@ -27,7 +28,16 @@ export function versionFacts(version: ObjectVersion): Headers {
   for (const _key in tags) tagCount += 1;
   if (tagCount > 0) headers['x-amz-tagging-count'] = String(tagCount);
   if (lock !== null) addLockHeaders(lock, headers);
+  addClassHeader(version, headers);
   return headers;
+}
+
+/** Tells the storage class, where it is another one than STANDARD, as S3 does. */
+export function addClassHeader(
+  { storageClass = standardClass }: Pick<ObjectVersion, 'storageClass'>,
+  headers: Headers,
+) {
+  if (storageClass !== standardClass) headers['x-amz-storage-class'] = storageClass;
 }
 
 function addLockHeaders({ retention, isLegalHold }: NonNullable<ObjectVersion['lock']>, headers: Headers): void {

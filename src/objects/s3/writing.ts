@@ -4,7 +4,7 @@ import type { S3Context } from './command.ts';
 import { addEncryptionHeaders, parseEncryption } from './encryption-headers.ts';
 import { lockActions, lockFor } from './lock-rules.ts';
 import { parseAttributes } from './metadata.ts';
-import { type Headers, addChecksumHeaders } from './object-headers.ts';
+import { type Headers, addChecksumHeaders, addClassHeader } from './object-headers.ts';
 import { parseTagHeader } from './tags.ts';
 
 /** What the headers of a write say of the object. */
@@ -13,6 +13,7 @@ export interface Described {
   readonly encryption: EncryptionWish | undefined;
   readonly tags: Tags;
   readonly lock: ObjectLock | null;
+  readonly storageClass: string | undefined;
 }
 
 /**
@@ -25,7 +26,15 @@ export async function readDescription(context: S3Context): Promise<Described> {
   const encryption = parseEncryption(header);
   // Before the client is told to send its bytes.
   context.gateway.objects.checkEncryption(encryption);
-  return { attributes, encryption, tags: await readTags(context), lock: await readLock(context) };
+  const storageClass = readStorageClass(context);
+  return { attributes, encryption, storageClass, tags: await readTags(context), lock: await readLock(context) };
+}
+
+/** Throws `InvalidStorageClass` for one that there is not. */
+export function readStorageClass(context: S3Context): string | undefined {
+  const storageClass = context.header('x-amz-storage-class') || undefined;
+  context.gateway.objects.checkStorageClass(storageClass);
+  return storageClass;
 }
 
 export async function readTags(context: S3Context): Promise<Tags> {
@@ -51,5 +60,6 @@ export function writtenHeaders(
   if (bucket.settings.versioning !== 'off') headers['x-amz-version-id'] = version.versionId;
   addChecksumHeaders(version.attributes.checksums, headers);
   addEncryptionHeaders(version.attributes.encryption, customerKeyOf(wish), headers);
+  addClassHeader(version, headers);
   return headers;
 }

@@ -12,6 +12,7 @@ import type { Hedging } from '../reading/hedge.ts';
 import type { Locator } from '../reading/locator.ts';
 import { type OpenCopy, type ReadCopyOptions, readCopy } from '../reading/read-copy.ts';
 import { piecesOf, readParts } from '../reading/read-parts.ts';
+import { requireStorageClass, standardClass } from '../storage-class.ts';
 import { type PutObjectOptions, putObject } from './put-object.ts';
 import { orFound } from './unknown-commit.ts';
 
@@ -34,6 +35,7 @@ const attemptsMax = 5;
  * is overwritten all the time.
  */
 export async function copyObject(options: CopyObjectOptions, request: CopyRequest): Promise<ObjectVersion> {
+  requireStorageClass(options.storageClasses, request.storageClass ?? standardClass);
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const source = await findSource(options, request);
     const made = (await share(options, request, source)) ?? (await rewrite(options, request, source));
@@ -73,8 +75,12 @@ async function share(
   const contentId = source.contentId!;
   const hasChecksum =
     checksum === undefined || source.attributes.checksums.some(({ algorithm }) => algorithm === checksum);
+  const { storageClass = standardClass } = request;
+  const isMoving = storageClass !== (source.storageClass ?? standardClass);
+  // What takes the place of its source may share its bytes until they are moved; another object would draw them with it.
+  const isItself = source.bucket === bucket && source.key === key;
   const hasPlaces = Object.keys(settings.requiredLabels).length > 0 && source.bucket !== bucket;
-  if (hasPlaces || !hasChecksum) return null;
+  if (hasPlaces || !hasChecksum || (isMoving && !isItself)) return null;
   const standing = await store.read((reader) => leastCopies(reader, contentId));
   if (standing < copiesBeforeAck(settings)) return null;
   const { sizeBytes, etag } = source;
@@ -88,13 +94,14 @@ async function share(
     attributes: attributesOf(request, source),
     tags: tags ?? source.tags,
     lock,
+    storageClass,
     cause: 'copy' as const,
     actor,
     nowMs: clock.nowMs(),
   };
   const from = { bucket: source.bucket, key: source.key, versionId: source.versionId };
   const made = await orFound(
-    store.write(shareContent, { source: from, version, copiesWanted: settings.copies, conditions }),
+    store.write(shareContent, { source: from, version, copiesWanted: settings.copies, isMoving, conditions }),
     async () => {
       const found = await store.read((reader) => findVersionByContent(reader, bucket, key, contentId));
       return found?.versionId === version.versionId ? found : null;
@@ -122,7 +129,7 @@ async function rewrite(
 ): Promise<ObjectVersion | 'changed'> {
   const { sizeBytes } = source;
   if (sizeBytes > copyBytesMax) throw objectError('EntityTooLarge', { maximum_bytes: copyBytesMax });
-  const { bucket, key, tags, lock, actor, conditions, signal, checksum } = request;
+  const { bucket, key, tags, lock, storageClass, actor, conditions, signal, checksum } = request;
   const { contentType, headers, metadata } = attributesOf(request, source);
   const open = await openSource(options, source, null, { signal, customerKey: request.sourceKey });
   if (open === null) return 'changed';
@@ -136,6 +143,7 @@ async function rewrite(
       encryption: request.encryption,
       tags: tags ?? source.tags,
       lock,
+      storageClass,
       conditions,
       cause: 'copy',
       actor,

@@ -11,6 +11,7 @@ import type { ObjectVersion } from '../object.ts';
 import type { QuotaPicture } from '../quotas/picture.ts';
 import { requireRoom } from '../quotas/require-room.ts';
 import { findVersionByContent, locate } from '../queries/queries.ts';
+import { type StorageClass, requireStorageClass, settingsIn, standardClass } from '../storage-class.ts';
 import type { ContentWriter } from './content-writer.ts';
 import { orFound } from './unknown-commit.ts';
 
@@ -20,6 +21,8 @@ export interface PutObjectOptions {
   readonly writer: ContentWriter;
   readonly encryption: ObjectEncryption;
   readonly quotas: QuotaPicture;
+  /** Warmest first. */
+  readonly storageClasses: readonly StorageClass[];
   readonly newId: IdSource;
   readonly clock: Clock;
 }
@@ -28,7 +31,9 @@ export interface PutObjectOptions {
 export async function putObject(options: PutObjectOptions, request: PutRequest): Promise<ObjectVersion> {
   const { store, buckets, writer, encryption, newId, clock } = options;
   const { bucket, key, attributes: given, tags, lock, cause = 'put', actor, sizeBytes, conditions } = request;
-  const { settings } = await buckets.get(bucket);
+  const { storageClass = standardClass } = request;
+  requireStorageClass(options.storageClasses, storageClass);
+  const settings = settingsIn((await buckets.get(bucket)).settings, options.storageClasses, storageClass);
   const applied = encryption.apply(request.encryption, settings);
   await checkEarly(options, request);
   await requireRoom(store, options.quotas, {
@@ -56,14 +61,25 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
       const { md5: etag, checksums } = digests;
       const nowMs = clock.nowMs();
       const content = { contentId, sizeBytes, etag, attributes: { ...attributes, checksums } };
-      const version = { bucket, key, versionId: newVersionId, ...content, tags, lock, cause, actor, nowMs };
+      const version = {
+        bucket,
+        key,
+        versionId: newVersionId,
+        ...content,
+        tags,
+        lock,
+        storageClass,
+        cause,
+        actor,
+        nowMs,
+      };
       const versionId = await orFound(
         store.write(commitObject, { version, written, write, copiesWanted, conditions }),
         async () =>
           (await store.read((reader) => findVersionByContent(reader, bucket, key, contentId)))?.versionId ?? null,
       );
       const identity = { bucket, key, versionId, isLatest: true, isMarker: false };
-      return { ...identity, ...content, tags, lock, owner: actor, modifiedAtMs: nowMs };
+      return { ...identity, ...content, tags, lock, owner: actor, storageClass, modifiedAtMs: nowMs };
     },
   );
 }

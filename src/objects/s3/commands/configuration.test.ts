@@ -265,7 +265,7 @@ describe('a lifecycle configuration', () => {
     assert.deepEqual(Rules[0], { ...rule, ID: 'one' });
     assert.match(Rules[1]?.ID ?? '', /^[\da-f-]{36}$/);
     const transition = { ...rule, Transitions: [{ Days: 1, StorageClass: 'GLACIER' as const }] };
-    await refused(put({ Rules: [transition] }), 'NotImplemented', 501);
+    await refused(put({ Rules: [transition] }), 'InvalidStorageClass', 400);
     assert.equal((await get()).Rules?.length, 2);
     await client.send(new DeleteBucketLifecycleCommand({ Bucket }));
     await refused(get(), 'NoSuchLifecycleConfiguration', 404);

@@ -14,7 +14,7 @@ import {
 } from '../encryption-headers.ts';
 import { formatXmlTime } from '../http-time.ts';
 import { parseAttributes } from '../metadata.ts';
-import { readLock, readTags } from '../writing.ts';
+import { readLock, readStorageClass, readTags } from '../writing.ts';
 import { checksumLeaves } from '../xml/checksums.ts';
 import { leaf } from '../xml/writer.ts';
 
@@ -35,7 +35,9 @@ export const copyObject: S3Command = {
     const checksum = checksumIn(context);
     const encryption = parseEncryption(header);
     gateway.objects.checkEncryption(encryption);
-    const isChanging = isReplacing || tags !== null || checksum !== undefined || encryption !== undefined;
+    const storageClass = readStorageClass(context);
+    const isOther = encryption !== undefined || storageClass !== undefined;
+    const isChanging = isReplacing || tags !== null || checksum !== undefined || isOther;
     if (!isChanging && isItself(context, source)) {
       const message =
         "This copy request is illegal because it is trying to copy an object to itself without changing the object's " +
@@ -48,6 +50,7 @@ export const copyObject: S3Command = {
       bucket: bucket.name,
       key,
       encryption,
+      storageClass,
       sourceKey: parseCustomerKey(header, sourceCustomerHeader),
       attributes: isReplacing ? parseAttributes(header, (prefix) => context.headersFrom(prefix)) : null,
       tags,

@@ -1,5 +1,6 @@
 import { objectError } from '../../errors.ts';
 import type { ContentPart, ObjectChecksum, ObjectVersion } from '../../object.ts';
+import { standardClass } from '../../storage-class.ts';
 import type { S3Command, S3Context, XmlElement } from '../command.ts';
 import { formatHttpTime } from '../http-time.ts';
 import { parseCount } from '../listing/list-parameters.ts';
@@ -62,7 +63,7 @@ async function describe(context: S3Context, version: ObjectVersion, name: Attrib
     case 'ObjectSize':
       return [leaf('ObjectSize', sizeBytes)];
     case 'StorageClass':
-      return [leaf('StorageClass', 'STANDARD')];
+      return [leaf('StorageClass', version.storageClass ?? standardClass)];
     case 'Checksum':
       return attributes.checksums.length === 0
         ? []

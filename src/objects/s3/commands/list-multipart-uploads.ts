@@ -1,6 +1,7 @@
 import { objectError } from '../../errors.ts';
 import type { UploadPage } from '../../gateway.ts';
 import type { Upload } from '../../object.ts';
+import { standardClass } from '../../storage-class.ts';
 import type { S3Command } from '../command.ts';
 import { formatXmlTime } from '../http-time.ts';
 import { type NameText, nameTag, nameText, ownerText, prefixesText } from '../listing/entry-text.ts';
@@ -50,9 +51,12 @@ function render(
   return listDocument('ListMultipartUploadsResult', text + prefixesText(prefixes, names));
 }
 
-function entry({ key, uploadId, owner, createdAtMs, checksum }: Upload, names: NameText): string {
+function entry(
+  { key, uploadId, owner, createdAtMs, checksum, storageClass = standardClass }: Upload,
+  names: NameText,
+): string {
   let text = nameTag('Key', key, names) + tag('UploadId', uploadId);
-  text += ownerText('Initiator', owner) + ownerText('Owner', owner) + tag('StorageClass', 'STANDARD');
+  text += ownerText('Initiator', owner) + ownerText('Owner', owner) + tag('StorageClass', storageClass);
   text += tag('Initiated', formatXmlTime(createdAtMs));
   if (checksum !== null) text += tag('ChecksumAlgorithm', checksum.algorithm) + tag('ChecksumType', checksum.type);
   return `<Upload>${text}</Upload>`;

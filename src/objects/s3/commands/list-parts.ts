@@ -1,4 +1,5 @@
 import type { ContentPart } from '../../object.ts';
+import { standardClass } from '../../storage-class.ts';
 import type { S3Command, XmlElement } from '../command.ts';
 import { formatXmlTime } from '../http-time.ts';
 import { parseCount, parseLimit } from '../listing/list-parameters.ts';
@@ -30,7 +31,7 @@ export const listParts: S3Command = {
       leaf('UploadId', ref.uploadId),
       { name: 'Initiator', children: user },
       { name: 'Owner', children: user },
-      leaf('StorageClass', 'STANDARD'),
+      leaf('StorageClass', upload.storageClass ?? standardClass),
       leaf('PartNumberMarker', after),
     ];
     if (found.length > limit) children.push(leaf('NextPartNumberMarker', shown.at(-1)!.part));

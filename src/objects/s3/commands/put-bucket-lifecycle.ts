@@ -13,6 +13,12 @@ export const putBucketLifecycleConfiguration: S3Command = {
   action: 's3:PutLifecycleConfiguration',
   handle: async (context) => {
     const rules = parseLifecycle(await context.xml(lifecycleXmlBytesMax));
+    for (const { transitions = [], noncurrentTransitions = [] } of rules) {
+      // A rule that is kept and never carried out would be worse than none.
+      for (const one of [...transitions, ...noncurrentTransitions]) {
+        context.gateway.objects.checkStorageClass(one.storageClass);
+      }
+    }
     // Written anew, so that what is kept has the IDs that rules were given, and nothing that was not understood.
     const lifecycle = writeDocument(writeLifecycle(rules));
     await changeSettings(context, (settings) => ({ ...settings, lifecycle }));

@@ -1,4 +1,5 @@
 import type { ObjectVersion } from '../../object.ts';
+import { standardClass } from '../../storage-class.ts';
 import { formatXmlTime } from '../http-time.ts';
 import { escapeXml, isSpeakable } from '../xml/escape.ts';
 import { tag } from '../xml/writer.ts';
@@ -41,12 +42,13 @@ export function ownerText(name: 'Owner' | 'Initiator', id: string): string {
 }
 
 /** What an entry of a listing says of a version with content, after its key. */
-export function contentText({ modifiedAtMs, etag, sizeBytes, attributes }: ObjectVersion): string {
+export function contentText(version: ObjectVersion): string {
+  const { modifiedAtMs, etag, sizeBytes, attributes, storageClass = standardClass } = version;
   let text = `<LastModified>${formatXmlTime(modifiedAtMs)}</LastModified><ETag>&quot;${escapeXml(etag)}&quot;</ETag>`;
   for (const { algorithm, type } of attributes.checksums) {
     text += tag('ChecksumAlgorithm', algorithm) + tag('ChecksumType', type);
   }
-  return `${text}<Size>${sizeBytes}</Size><StorageClass>STANDARD</StorageClass>`;
+  return `${text}<Size>${sizeBytes}</Size><StorageClass>${storageClass}</StorageClass>`;
 }
 
 export function prefixesText(prefixes: readonly string[], names: NameText): string {

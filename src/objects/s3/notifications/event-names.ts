@@ -9,12 +9,15 @@ const families: Readonly<Record<string, readonly string[]>> = {
   's3:LifecycleExpiration': ['Delete', 'DeleteMarkerCreated'],
 };
 
+/** A family by itself, without members. */
+const transitionName = 's3:LifecycleTransition';
+
 /** Sent to every target of a configuration when it is set, whether a rule names it or not. */
 export const testEventName = 's3:TestEvent';
 
 /** Whether a rule may name it: what never happens here would be waited for in vain. */
 export function isEventName(name: string): boolean {
-  if (name === testEventName) return true;
+  if (name === testEventName || name === transitionName) return true;
   return Object.entries(families).some(
     ([family, members]) => name === `${family}:*` || members.some((member) => name === `${family}:${member}`),
   );
@@ -34,6 +37,7 @@ export function haveCommonEvent(one: string, other: string): boolean {
 export function eventNameOf(type: string, cause: unknown): string | null {
   if (type === 'object.created') return `s3:ObjectCreated:${createdBy[String(cause)] ?? 'Put'}`;
   if (type === 'object.tagged') return `s3:ObjectTagging:${cause === 'delete' ? 'Delete' : 'Put'}`;
+  if (type === 'object.transitioned') return transitionName;
   const family = cause === 'lifecycle' ? 's3:LifecycleExpiration' : 's3:ObjectRemoved';
   if (type === 'object.deleted') return `${family}:Delete`;
   return type === 'object.marked_deleted' ? `${family}:DeleteMarkerCreated` : null;

@@ -18,6 +18,7 @@ export function eventRecord(
   { bucket, rule, region }: { readonly bucket: Bucket; readonly rule: NotificationRule; readonly region: string },
 ): Readonly<Record<string, unknown>> {
   const { key, version_id: versionId, size_bytes: size, etag: eTag } = event.data;
+  const to = eventName === 'LifecycleTransition' ? event.data['storage_class'] : undefined;
   const isThere = !/^(ObjectRemoved|LifecycleExpiration):/.test(eventName);
   return {
     eventVersion,
@@ -43,6 +44,7 @@ export function eventRecord(
         sequencer: sequencerOf(event.seq),
       },
     },
+    ...(to === undefined ? {} : { lifecycleEventData: { transitionEventData: { destinationStorageClass: to } } }),
   };
 }
 

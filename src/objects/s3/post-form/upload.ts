@@ -56,6 +56,7 @@ export async function uploadForm(context: S3Context): Promise<S3Reply> {
     ...checksumsOf(fields),
     attributes: parseAttributes(headers.header, headers.headersFrom),
     encryption,
+    storageClass: headers.header('x-amz-storage-class') || undefined,
     tags,
     lock: lockFor(headers.header, bucket.settings, nowMs),
     conditions: {},
