@@ -61,16 +61,21 @@ export function createKeepers(
     usageKeeper(store, clock, usagePeriodMs),
     ...upkeepKeepers(options, registry, gateway),
     rebuildKeeper({ store, registry, encryption, keyring, clock }, keeperPeriodMs),
-    backupKeeper({
-      store,
-      registry,
-      coding: { encryption, isEncrypted: keyring !== null },
-      newId,
-      clock,
-      periodMs: options.values.objectLedgerBackupIntervalMs,
-      onError,
-    }),
+    ...ledgerBackup(options, registry, { keyring, encryption }),
   ];
+}
+
+/** The backup of the ledger on the backends, unless it is not wanted. */
+function ledgerBackup(
+  { store, newId, clock, log, values }: ObjectPartsOptions,
+  registry: ManagedRegistry,
+  { keyring, encryption }: { readonly keyring: Keyring | null; readonly encryption: ObjectEncryption },
+): Keeper[] {
+  const { objectLedgerBackupIntervalMs: periodMs } = values;
+  if (periodMs === 0) return [];
+  const coding = { encryption, isEncrypted: keyring !== null };
+  const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
+  return [backupKeeper({ store, registry, coding, newId, clock, periodMs, onError })];
 }
 
 /** Keepers that go through what there is: by the rules of buckets, by the age of uploads, and byte by byte. */

@@ -1,4 +1,4 @@
-import { keyBlobPrefix } from '../../src/objects/encryption/key-blobs.ts';
+import { ownPrefix } from '../../src/objects/encryption/key-blobs.ts';
 import type { ObjectVersion } from '../../src/objects/object.ts';
 import type { CheckReport } from '../../src/objects/checking/report.ts';
 import { count, read, remove, usedBytes } from '../objects/acts.ts';
@@ -97,7 +97,7 @@ async function compareBooks({ gateways, backends, faults }: KeptWorld): Promise<
   for (const { name, backend } of backends) {
     const booked = await usedBytes(gateways[0]!.lab.store, name);
     let held = 0;
-    for (const [key, { bytes }] of backend.blobs) if (!key.startsWith(keyBlobPrefix)) held += bytes.length;
+    for (const [key, { bytes }] of backend.blobs) if (!key.startsWith(ownPrefix)) held += bytes.length;
     if (booked !== held) faults.push(`the books of ${name} say ${booked} bytes, and it holds ${held}`);
   }
 }

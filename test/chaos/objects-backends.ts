@@ -122,5 +122,10 @@ async function filesBelow(roots: readonly string[]): Promise<string[]> {
     const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
     return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   });
-  return (await Promise.all(found)).flat();
+  return (await Promise.all(found)).flat().filter((path) => !isOwn(path));
+}
+
+/** What the gateway keeps there for itself, such as the backup of its ledger, is nobody's object. */
+function isOwn(path: string): boolean {
+  return path.includes('/blobs/.holdfast') || path.includes('/blobs/_2eholdfast_d/');
 }

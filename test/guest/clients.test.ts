@@ -24,7 +24,7 @@ withGuest(
   () => {
     let guest: Guest;
     before(async () => {
-      guest = await bootGuest({ kernel: 'auth', modules: ['nvmet-tcp', 'nvme-tcp', 'nbd'] });
+      guest = await bootGuest({ kernel: 'auth', modules: ['nvmet-tcp', 'nvme-tcp', 'loop', 'nbd'] });
     });
     after(() => guest[Symbol.asyncDispose]());
 

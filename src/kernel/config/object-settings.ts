@@ -146,11 +146,12 @@ export const objectSettings = {
     },
     '7d',
   ),
-  objectLedgerBackupIntervalMs: duration(
+  objectLedgerBackupIntervalMs: retention(
     {
       env: 'OBJECT_LEDGER_BACKUP_INTERVAL',
       flag: 'object-ledger-backup-interval',
-      description: 'How often what changed in the ledger of objects is put on the backends, to rebuild it from.',
+      description:
+        'How often what changed in the ledger of objects is put on the backends, to rebuild it from; 0 is never.',
     },
     '1h',
   ),

@@ -47,7 +47,7 @@ export async function checkCopy(
 }
 
 /** The check of one blob against the ledger's word of its copy. */
-class PassedBlob {
+export class PassedBlob {
   readonly #copy: Copy;
   readonly #body: { readonly bytes: number; readonly crc32: number };
   #countBytes = 0;

@@ -1,11 +1,9 @@
-import { crc32 } from 'node:zlib';
 import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
 import { isStoreTrouble } from '../../kernel/store/store.ts';
 import type { KnownBackend } from '../backends/registry.ts';
-import { checkCopy } from '../checking/check-copy.ts';
+import { PassedBlob, checkCopy } from '../checking/check-copy.ts';
 import type { Copy } from '../object.ts';
 import { chunksOf } from './content.ts';
-import { bodyOf } from './form.ts';
 
 type Place = Pick<KnownBackend, 'name' | 'backend'>;
 
@@ -70,21 +68,19 @@ class Watched {
   }
 }
 
-/** Passes a blob on and breaks it off when the body in it is not what the ledger says; that takes no key. */
+/**
+ * Passes a blob on and breaks it off before its end when it is not what the ledger says, its description included; that takes
+ * no key.
+ */
 async function* verified(chunks: AsyncIterable<Buffer>, place: string, source: Copy): AsyncGenerator<Buffer> {
-  const body = bodyOf(source);
-  let countBytes = 0;
-  let sum = 0;
+  const passed = new PassedBlob(source);
+  let held: Buffer | null = null;
   for await (const chunk of chunks) {
-    const own = chunk.subarray(0, Math.max(0, body.bytes - countBytes));
-    if (own.length > 0) sum = crc32(own, sum);
-    countBytes += chunk.length;
-    if (countBytes >= body.bytes && sum !== body.crc32) {
-      throw new HoldfastError('backend', `The copy on ${place} is damaged: its checksum is wrong.`);
-    }
-    yield chunk;
+    passed.add(chunk);
+    if (held !== null) yield held;
+    held = chunk;
   }
-  if (countBytes === source.storedBytes) return;
-  const sentence = `The copy on ${place} is damaged: it has ${countBytes} bytes, not ${source.storedBytes}.`;
-  throw new HoldfastError('backend', sentence);
+  const reason = passed.wrong();
+  if (reason !== null) throw new HoldfastError('backend', `The copy on ${place} is damaged: ${reason}.`);
+  if (held !== null) yield held;
 }

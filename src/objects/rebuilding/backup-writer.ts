@@ -59,6 +59,8 @@ export class BackupWriter {
       registry.all.map(async ({ name, backend, state }) => {
         if (state !== 'active') return;
         try {
+          // An attempt that a crash cut off may have left a part of it.
+          await backend.delete(key, backupLimits(this.#signal));
           await backend.put(key, blob, { sizeBytes: blob.length, signal: backupLimits(this.#signal) });
           taken++;
         } catch (error) {

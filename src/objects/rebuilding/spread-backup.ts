@@ -49,5 +49,7 @@ async function carry(from: KnownBackend, to: KnownBackend, key: string, signal: 
   const pieces: Buffer[] = [];
   for await (const piece of chunksOf(blob.content)) pieces.push(piece);
   const bytes = Buffer.concat(pieces);
+  // An attempt that failed may have left a part of it.
+  await to.backend.delete(key, backupLimits(signal));
   await to.backend.put(key, bytes, { sizeBytes: bytes.length, signal: backupLimits(signal) });
 }
