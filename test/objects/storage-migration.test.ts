@@ -161,6 +161,25 @@ onEveryStore('migrating from one backend to another', (engine) => {
     await lab.close();
   });
 
+  test('waits for nothing that came to stand on the target in another way', async () => {
+    const lab = await openLab(engine, labBackends(2));
+    await lab.bucket('b');
+    await put(lab, 'b', 'k', 'content');
+    await begin(lab);
+    const { migrator, replicator } = lab.keepers();
+    lab.calls.fate = () => 'drop';
+    await assert.rejects(migrator.run(signal), /1 could not be moved yet/);
+    lab.calls.fate = () => 'pass';
+    await lab.gateway.buckets.update('b', (settings) => ({ ...settings, copies: 2 }), actor);
+    await replicator.run(signal);
+    await lab.gateway.buckets.update('b', (settings) => ({ ...settings, copies: 1 }), actor);
+    assert.equal((await failures(lab)).length, 1);
+    await migrator.run(signal);
+    assert.equal((await latest(lab)).state, 'completed');
+    await assertClean(lab);
+    await lab.close();
+  });
+
   test('waits for a target that is full, and goes on when there is room', async () => {
     const [source, target] = labBackends(2);
     const lab = await openLab(engine, [source!, { ...target!, quotaBytes: 2_000 }]);

@@ -160,9 +160,14 @@ async function carryOne(
     // What the target refuses, it refuses from elsewhere too.
     if (to.signal.aborted || toErrorData(error).details?.['target'] !== undefined) throw error;
     const siblings = await store.read((reader) => siblingsOf(reader, copy));
-    const other = siblings.find(({ backend }) => backend !== to.target);
-    if (other === undefined) throw error;
-    await carryBlob({ ...to, from: place(other.backend), to: target, source: other });
+    for (const other of siblings.filter(({ backend }) => backend !== to.target)) {
+      const isCarried = await carryBlob({ ...to, from: place(other.backend), to: target, source: other }).then(
+        () => true,
+        () => false,
+      );
+      if (isCarried) return;
+    }
+    throw error;
   }
 }
 

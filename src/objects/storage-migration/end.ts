@@ -15,8 +15,10 @@ export interface EndMigration {
 /** What keeps a migration from being switched: `copies` without a twin, or writes admitted before it began. */
 export type NotYet = 'copies' | 'writes';
 
+/** Of what is gone from the source, or came to stand on the target in another way. */
 const forgetSettled = `delete from storage_migration_failures where not exists (select 1 from copies c
-  where c.content_id = storage_migration_failures.content_id and c.part = storage_migration_failures.part and c.backend = ?)`;
+  where c.content_id = storage_migration_failures.content_id and c.part = storage_migration_failures.part and c.backend = ?
+    and not exists (select 1 from copies t where t.content_id = c.content_id and t.part = c.part and t.backend = ?))`;
 const unmoved = `select 1 from copies c where c.backend = ? and not exists (select 1 from copies t
   where t.content_id = c.content_id and t.part = c.part and t.backend = ?) limit 1`;
 
@@ -34,7 +36,7 @@ export const switchMigration = transaction(
     const { source, target } = migration;
     const [writing] = await tx.rows('select 1 from intents where backend = ? limit 1', [source]);
     if (writing !== undefined) return 'writes';
-    await tx.run(forgetSettled, [source]);
+    await tx.run(forgetSettled, [source, target]);
     const [left] = await tx.rows(unmoved, [source, target]);
     if (left !== undefined || (await countFailures(tx)) > 0) return 'copies';
     const doing = { actor, nowMs };
