@@ -131,9 +131,9 @@ async function carryOutOne(
   tally: Tally,
 ): Promise<void> {
   if (tally.failed >= failuresMax) return;
-  const { ruleId } = verdict;
+  const { ruleId, newerNeeded } = verdict;
   const { bucket, key, versionId } = candidate;
-  const request = { judged: candidate, bucketVersion, ruleId, nowMs: clock.nowMs() };
+  const request = { judged: { ...candidate, newerNeeded }, bucketVersion, ruleId, nowMs: clock.nowMs() };
   try {
     const isDone =
       verdict.action === 'transition'

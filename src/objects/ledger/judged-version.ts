@@ -1,17 +1,18 @@
 import type { Tx } from '../../kernel/store/store.ts';
 import type { Candidate } from '../lifecycle/due.ts';
-import { newerCountMax } from '../lifecycle/judge.ts';
+import type { Verdict } from '../lifecycle/judge.ts';
 import type { ObjectRow } from '../tables.ts';
 import { findVersionRow } from './find.ts';
 import { lockKey } from './place-version.ts';
 
-/** A version and its neighbours as a lifecycle rule has judged them. */
+/** A version as a lifecycle rule has judged it, and what it counted on of its neighbours. */
 export type JudgedVersion = Pick<
   Candidate,
-  'bucket' | 'key' | 'versionId' | 'seq' | 'contentId' | 'isLatest' | 'tagsText' | 'newerNoncurrent' | 'isOnly'
->;
+  'bucket' | 'key' | 'versionId' | 'seq' | 'contentId' | 'isLatest' | 'tagsText' | 'isOnly'
+> &
+  Pick<Verdict, 'newerNeeded'>;
 
-const newer = `select 1 from objects where bucket = ? and object_key = ? and seq > ? and is_latest = 0 limit ${newerCountMax}`;
+const newer = 'select 1 from objects where bucket = ? and object_key = ? and seq > ? and is_latest = 0 limit ?';
 const others = 'select 1 from objects where bucket = ? and object_key = ? and seq <> ? limit 1';
 
 /**
@@ -32,9 +33,13 @@ function isSame(row: ObjectRow, { seq, contentId, isLatest, tagsText }: JudgedVe
   return row.seq === seq && row.content_id === contentId && isLatestNow === isLatest && row.tags === tagsText;
 }
 
-/** As many newer versions are kept as when it was judged, and a lonely marker is still alone. */
+/**
+ * As many newer versions stand as its rule needs, and a lonely marker is still alone. That some of the newer ones are gone
+ * meanwhile is no reason to spare it: they are removed beside it.
+ */
 async function areNeighboursSame(tx: Tx, judged: JudgedVersion): Promise<boolean> {
   const place = [judged.bucket, judged.key, judged.seq];
-  if (judged.newerNoncurrent > 0 && (await tx.rows(newer, place)).length < judged.newerNoncurrent) return false;
+  const { newerNeeded } = judged;
+  if (newerNeeded > 0 && (await tx.rows(newer, [...place, newerNeeded])).length < newerNeeded) return false;
   return !judged.isOnly || (await tx.rows(others, place)).length === 0;
 }

@@ -235,7 +235,11 @@ describe('lifecycle rules', () => {
       { isMarker: false, sizeBytes: 1, tags: {}, lock: null, atMs: of('2014-01-15T10:30:00Z') },
     ]);
     assert.equal(judge([expiring], judged!, of('2014-01-18T23:59:59.999Z')), null);
-    assert.deepEqual(judge([expiring], judged!, of('2014-01-19T00:00:00Z')), { action: 'expire', ruleId: 'r' });
+    assert.deepEqual(judge([expiring], judged!, of('2014-01-19T00:00:00Z')), {
+      action: 'expire',
+      ruleId: 'r',
+      newerNeeded: 0,
+    });
   });
 
   test('end uploads by prefix and age, and never by a size that nobody knows', () => {

@@ -27,7 +27,11 @@ export interface Judged {
 export type Verdict = (
   | { readonly action: 'expire' | 'remove' }
   | { readonly action: 'transition'; readonly to: string }
-) & { readonly ruleId: string };
+) & {
+  readonly ruleId: string;
+  /** How many newer noncurrent versions of the key must stand for it to hold. */
+  readonly newerNeeded: number;
+};
 
 /** As far as newer versions are counted: a rule keeps at most 100 of them. */
 export const newerCountMax = 101;
@@ -37,7 +41,8 @@ const dayMs = 86_400_000;
 /**
  * What the rules of a bucket demand of a version now; `null` for nothing. Pure. The first rule that ends it counts; when
  * none does, the coldest class to which any of them moves it, and never to a warmer one than it is in. `classes` are those
- * that there are, warmest first: what a rule says of others is passed by. Days count from the midnight, UTC, after the moment from which they are counted
+ * that there are, warmest first: what a rule says of others is passed by. Days count from the midnight, UTC, after the
+ * moment from which they are counted
  * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html, "How S3 calculates how long").
  */
 export function judge(
@@ -51,7 +56,9 @@ export function judge(
     const action = demandOf(rule, version, nowMs);
     // What is locked stays, and may stand somewhere else.
     if (action === 'remove' && isLocked(version.lock, nowMs)) break;
-    if (action !== null) return { action, ruleId: rule.id };
+    if (action === null) continue;
+    const newerNeeded = version.noncurrentAtMs === null ? 0 : (rule.noncurrentExpiration?.versionsKept ?? 0);
+    return { action, ruleId: rule.id, newerNeeded };
   }
   return judgeTransition(rules, version, nowMs, classes);
 }
@@ -66,26 +73,32 @@ function judgeTransition(
   let reached = coldnessOf(classes, version.storageClass);
   for (const rule of version.isMarker ? [] : rules) {
     if (!rule.isEnabled || !fits(rule.filter, version)) continue;
-    for (const to of dueClasses(rule, version, nowMs)) {
+    for (const { to, newerNeeded } of dueClasses(rule, version, nowMs)) {
       const coldness = coldnessOf(classes, to);
       if (coldness <= reached) continue;
       reached = coldness;
-      coldest = { action: 'transition', to, ruleId: rule.id };
+      coldest = { action: 'transition', to, ruleId: rule.id, newerNeeded };
     }
   }
   return coldest;
 }
 
-function dueClasses(rule: LifecycleRule, version: Judged, nowMs: number): string[] {
+function dueClasses(
+  rule: LifecycleRule,
+  version: Judged,
+  nowMs: number,
+): { readonly to: string; readonly newerNeeded: number }[] {
   const { transitions = [], noncurrentTransitions = [] } = rule;
   const { noncurrentAtMs, newerNoncurrent } = version;
   if (noncurrentAtMs !== null) {
     return noncurrentTransitions
       .filter(({ days, versionsKept = 0 }) => dueAtMs(noncurrentAtMs, days) <= nowMs && newerNoncurrent >= versionsKept)
-      .map(({ storageClass }) => storageClass);
+      .map(({ storageClass: to, versionsKept: newerNeeded = 0 }) => ({ to, newerNeeded }));
   }
   if (!version.isLatest) return [];
-  return transitions.filter((one) => isDue(one, version, nowMs)).map(({ storageClass }) => storageClass);
+  return transitions
+    .filter((one) => isDue(one, version, nowMs))
+    .map(({ storageClass: to }) => ({ to, newerNeeded: 0 }));
 }
 
 /** Whether a lock keeps a version: a rule has no right to pass one by. */
