@@ -6,7 +6,7 @@ import { ownPrefix } from '../../src/objects/encryption/key-blobs.ts';
 import { localRootKey } from '../../src/objects/encryption/root-key.ts';
 import { startRewrite } from '../../src/objects/ledger/rewrites.ts';
 import { backupPrefix } from '../../src/objects/rebuilding/backup-place.ts';
-import { loadBackupMemory, saveBackupMemory } from '../../src/objects/rebuilding/foreign-backup.ts';
+import { changeBackupMemory, loadBackupMemory } from '../../src/objects/rebuilding/foreign-backup.ts';
 import { rebuildLedger } from '../../src/objects/rebuilding/rebuild.ts';
 import { beginRebuild, endRebuild } from '../../src/objects/rebuilding/runs.ts';
 import type { RebuildWish } from '../../src/objects/rebuilding/wish.ts';
@@ -164,6 +164,30 @@ onEveryStore('a ledger that was lost', (engine) => {
     await next.close();
   });
 
+  test('is backed up whole when two processes began to at once, and by one that is left afterwards', async () => {
+    const lab = await filled();
+    const other = await lab.another();
+    const keepers = [lab, lab, other, other].map((one) => one.keepers());
+    for (let round = 0; round < 8; round++) {
+      const ends = await Promise.allSettled(keepers.map(({ backup }) => backup.run(signal)));
+      for (const end of ends) {
+        if (end.status === 'rejected') assert.match(String(end.reason), /Another process has begun/);
+      }
+      await put(lab, 'plain', `round ${round % 3}`, `${round}`, { tags: { n: `${round}` } });
+      const { reconciler } = other.keepers();
+      assert.doesNotMatch(await reconciler.run(signal), /another ledger/);
+      if (round % 3 === 0) lab.clock.advance(8 * 86_400_000);
+    }
+    await lab.keepers().backup.run(signal);
+    await lab.settle();
+    const before = await everything(lab);
+    await other.close();
+    const next = await lose(engine, lab, keys);
+    assert.deepEqual((await rebuild(next)).findings, []);
+    assert.deepEqual(await everything(next), before);
+    await next.close();
+  });
+
   test('is not written over by the backup of the one that comes after it', async () => {
     const lab = await filled();
     await lab.keepers().backup.run(signal);
@@ -316,10 +340,10 @@ onEveryStore('a ledger that was lost', (engine) => {
     await put(lab, 'plain', 'later', 'later');
     await lab.keepers().backup.run(signal);
     const later = await loadBackupMemory(lab.store);
-    await saveBackupMemory(lab.store, memory);
+    const earlier = await changeBackupMemory(lab.store, later, memory);
     await assert.rejects(async () => lab.keepers().backup.run(signal), { kind: 'conflict' });
     // It is no other state that a process leaves which ends between writing and remembering.
-    await saveBackupMemory(lab.store, { ...memory, isWriting: true });
+    await changeBackupMemory(lab.store, earlier, { ...memory, isWriting: true });
     assert.match(await lab.keepers().backup.run(signal), /all there is/);
     assert.notEqual((await loadBackupMemory(lab.store)).reached?.generation, later.reached?.generation);
     await lab.close();

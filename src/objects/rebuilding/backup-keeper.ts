@@ -8,9 +8,9 @@ import { spreadBackup } from './spread-backup.ts';
 import {
   type BackupReach,
   backupKeeperName,
+  changeBackupMemory,
   foreignBackup,
   loadBackupMemory,
-  saveBackupMemory,
 } from './foreign-backup.ts';
 import { lineOfBucket, linesOfAll, linesOfKey } from './backup-lines.ts';
 import { backupLimits, backupPrefix, listBackups } from './backup-place.ts';
@@ -41,23 +41,24 @@ export function backupKeeper(options: BackupKeeperOptions): Keeper {
     summary: 'Keeps a backup of the ledger on every backend, from which it can be rebuilt.',
     periodMs,
     run: async (signal) => {
-      const { own, reached, isWriting } = await loadBackupMemory(store);
+      const before = await loadBackupMemory(store);
+      const { own, reached, isWriting } = before;
       await requireOwn(options, signal);
       // After a process that ended while it wrote nobody knows what stands: all is told anew.
       if (reached !== null && !isWriting && !isWorn(reached, clock.nowMs())) {
-        await saveBackupMemory(store, { own, reached, isWriting: true });
+        const writing = await changeBackupMemory(store, before, { own, reached, isWriting: true });
         const { reached: now, lines } = await writeChanges(options, reached, signal);
-        await saveBackupMemory(store, { own, reached: now, isWriting: false });
+        await changeBackupMemory(store, writing, { own, reached: now, isWriting: false });
         const carried = await spreadBackup(registry, now.generation, signal, onError);
         return `${lines} lines of what changed, ${carried} blobs carried to backends that lacked them`;
       }
       const generation = newId('led');
       // Remembered first: what a process leaves that dies here is ours all the same.
-      await saveBackupMemory(store, { own: [...own, generation], reached, isWriting: true });
+      const writing = await changeBackupMemory(store, before, { own: [...own, generation], reached, isWriting: true });
       const whole = await writeWhole(options, generation, signal);
       // What changed while it was written is told before the backup before it goes.
       const { reached: now } = await writeChanges(options, whole, signal);
-      await saveBackupMemory(store, { own: [...own, generation], reached: now, isWriting: false });
+      await changeBackupMemory(store, writing, { ...writing, reached: now, isWriting: false });
       await dropFormer(options, { former: own, generation }, signal);
       return `${whole.wholeLines} lines of all there is`;
     },

@@ -1,3 +1,4 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { KeeperMark } from '../../kernel/keepers/mark.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackend } from '../backends/backend.ts';
@@ -32,14 +33,26 @@ export interface BackupReach {
 /** Of former generations, which are removed as soon as each backend can be reached. */
 const generationsKnown = 1_000;
 
+const nothing: BackupMemory = { own: [], reached: null, isWriting: false };
+
 export async function loadBackupMemory(store: Store): Promise<BackupMemory> {
   const text = await new KeeperMark(store, backupKeeperName).load();
-  return text === null ? { own: [], reached: null, isWriting: false } : (JSON.parse(text) as BackupMemory);
+  return text === null ? nothing : (JSON.parse(text) as BackupMemory);
 }
 
-export function saveBackupMemory(store: Store, { own, ...rest }: BackupMemory): Promise<void> {
-  const mark = new KeeperMark(store, backupKeeperName);
-  return mark.save(JSON.stringify({ own: own.slice(-generationsKnown), ...rest }));
+/**
+ * Remembers what comes after `before`, which was loaded or changed to. Gives what is remembered. Throws `conflict` when
+ * somebody else has changed it since: of two that write one backup at once, one would leave out what the other has told.
+ */
+export async function changeBackupMemory(
+  store: Store,
+  before: BackupMemory,
+  { own, reached, isWriting }: BackupMemory,
+): Promise<BackupMemory> {
+  const after = { own: own.slice(-generationsKnown), reached, isWriting };
+  const from = before === nothing ? null : JSON.stringify(before);
+  if (await new KeeperMark(store, backupKeeperName).swap(from, JSON.stringify(after))) return after;
+  throw new HoldfastError('conflict', 'Another process has begun to back the ledger up; this one leaves it to that.');
 }
 
 /**
@@ -47,8 +60,11 @@ export function saveBackupMemory(store: Store, { own, ...rest }: BackupMemory): 
  * to an earlier one, is of another as well. Blobs beside it may be objects that can be rebuilt from it.
  */
 export async function foreignBackup(store: Store, backend: ObjectBackend, signal: AbortSignal): Promise<string | null> {
+  const last = new Map<string, number>();
+  for await (const { generation, number } of listBackups(backend, signal)) last.set(generation, number);
+  // Loaded after the listing: what another process writes meanwhile it has remembered before.
   const { own, reached, isWriting } = await loadBackupMemory(store);
-  for await (const { generation, number } of listBackups(backend, signal)) {
+  for (const [generation, number] of last) {
     const isAhead = generation === reached?.generation && number >= reached.next && !isWriting;
     if (isAhead || !own.includes(generation)) return generation;
   }

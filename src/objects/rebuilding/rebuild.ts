@@ -10,7 +10,7 @@ import type { Keyring } from '../encryption/keyring.ts';
 import { listBackups } from './backup-place.ts';
 import { enterBuckets } from './enter-buckets.ts';
 import { enterKey } from './enter-key.ts';
-import { saveBackupMemory } from './foreign-backup.ts';
+import { changeBackupMemory, loadBackupMemory } from './foreign-backup.ts';
 import { settleLeftovers } from './leftovers.ts';
 import { type RebuildReport, newReport, tell } from './report.ts';
 import { clearStage, stagedKeys } from './stage.ts';
@@ -103,8 +103,9 @@ async function adoptKeys(keyring: Keyring | null, keks: readonly WrappedKek[]): 
 
 /** What the former ledger has backed up is in this one now, so that this one's backups may take its place. */
 async function takeOverBackups(store: Store, places: readonly KnownBackend[], signal: AbortSignal): Promise<void> {
-  const own = new Set<string>();
+  const before = await loadBackupMemory(store);
+  const own = new Set(before.own);
   for (const { backend } of places)
     for await (const { generation } of listBackups(backend, signal)) own.add(generation);
-  await saveBackupMemory(store, { own: [...own], reached: null, isWriting: false });
+  await changeBackupMemory(store, before, { own: [...own], reached: null, isWriting: false });
 }
