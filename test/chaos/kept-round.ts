@@ -65,7 +65,7 @@ async function endKill(world: KeptWorld, index: number, { where, silence, isFata
 async function keep(world: KeptWorld, pausing: AbortController): Promise<void> {
   const { random, gateways, paused } = world;
   const isStopped = random.isChance(0.2);
-  const runs: Promise<string>[] = [];
+  const runs: Promise<KeeperEnd>[] = [];
   for (const [index, { keepers }] of gateways.entries()) {
     const names = (Object.keys(keepers) as KeeperName[]).filter((name) => !paused.has(name) && random.isChance(0.4));
     runs.push(...names.map((name) => runKeeper(world, index, name, pausing.signal)));
@@ -77,21 +77,26 @@ async function keep(world: KeptWorld, pausing: AbortController): Promise<void> {
   await Promise.all(runs);
 }
 
+interface KeeperEnd {
+  readonly said: string;
+  readonly isDone: boolean;
+}
+
 /** What a keeper cannot do now it does later; but it never fails in a way that nobody thought of. */
 export async function runKeeper(
   world: KeptWorld,
   index: number,
   name: KeeperName,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<KeeperEnd> {
   try {
     const said = await world.gateways[index]!.keepers[name].run(signal);
     world.count(`${name}: done`);
-    return said;
+    return { said, isDone: true };
   } catch (error) {
     world.count(`${name}: failed`);
     const isExpected = signal.aborted || (error instanceof HoldfastError && error.kind !== 'internal');
     if (!isExpected) world.faults.push(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
-    return String(error);
+    return { said: String(error), isDone: false };
   }
 }
