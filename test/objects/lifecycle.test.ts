@@ -54,15 +54,21 @@ function counted(store: Store): { readonly store: Store; reads: number } {
   return counter;
 }
 
-/** A store that holds the first `count` removals back until all of them are asked for, and carries out the last one first. */
-function newestFirst(store: Store, count: number): Store {
-  const held: (() => Promise<void>)[] = [];
-  const write: Store['write'] = (target, params) => {
+/** A store that holds the first `removals` removals back until all of them are asked for, and carries out the last one first. */
+function newestFirst(store: Store, removals: number): Store {
+  const turns: PromiseWithResolvers<void>[] = [];
+  const write: Store['write'] = async (target, params) => {
     if (target.name !== 'expireVersion') return store.write(target, params);
-    return new Promise((resolve, reject) => {
-      held.push(() => store.write(target, params).then(resolve, reject));
-      if (held.length === count) void held.reduceRight((last, next) => last.then(next), Promise.resolve());
-    });
+    const next = turns.at(-1);
+    const own = Promise.withResolvers<void>();
+    turns.push(own);
+    if (turns.length === removals) own.resolve();
+    await own.promise;
+    try {
+      return await store.write(target, params);
+    } finally {
+      next?.resolve();
+    }
   };
   return { ...store, write, read: store.read.bind(store) };
 }
