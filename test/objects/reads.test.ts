@@ -226,5 +226,23 @@ onEveryStore('reading objects', (engine) => {
       await assertClean(lab);
       await lab.close();
     });
+
+    test('with the store away, nobody is told that there is nothing where another gateway may have written', async () => {
+      const lab = await openLab(engine, labBackends(1));
+      await lab.bucket('b', { versioning: 'enabled' });
+      await put(lab, 'b', 'k', 'old');
+      await remove(lab, 'b', 'k');
+      await assert.rejects(read(lab, 'b', 'k'), { kind: 'not_found' });
+      const other = await lab.another();
+      await put(other, 'b', 'k', 'new');
+      lab.store.onRead = () => {
+        throw away('none');
+      };
+      for (const look of [() => read(lab, 'b', 'k'), () => lab.gateway.objects.stat({ bucket: 'b', key: 'k' })]) {
+        await assert.rejects(look, { kind: 'unavailable' });
+      }
+      await other.close();
+      await lab.close();
+    });
   }
 });

@@ -51,7 +51,8 @@ export class Locator {
     const read = () => this.#store.read((reader) => locate(reader, bucket, key, versionId));
     if (commits === null) {
       const located = await read();
-      this.#lastKnown.note(idOf(bucket, key, versionId), located);
+      // That there is nothing is not told from memory: another gateway may have written since, and been believed.
+      this.#lastKnown.note(idOf(bucket, key, versionId), located?.version.isMarker === true ? null : located);
       return located;
     }
     // An embedded store is never away, so that nothing has to be remembered for that; but reading it again is dear.
