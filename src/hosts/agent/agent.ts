@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
 import type { HostRegistration, HostResult, HostSession, HostWork } from '../work.ts';
 import type { AgentLink } from './link.ts';
-import { ResourceQueues } from './resource-queues.ts';
+import { KeyQueue } from '../../kernel/concurrency/key-queue.ts';
+import { Fences } from './fences.ts';
 
 /** What an executor gets beside the input. */
 export interface WorkContext {
@@ -39,7 +40,9 @@ const retryWaitMaxMs = 10_000;
 export class Agent {
   readonly #options: AgentOptions;
   readonly #stopping = new AbortController();
-  readonly #queues = new ResourceQueues();
+  /** One thing of a resource at a time. */
+  readonly #queue = new KeyQueue();
+  readonly #fences = new Fences();
   /** Work that was taken and whose result the server does not have yet. */
   readonly #known = new Map<string, HostResult | null>();
   /** What the host sees, by section; sent whenever it changed, and to each new session. */
@@ -72,7 +75,7 @@ export class Agent {
     this.#wakeReporter();
     await this.#running;
     // An executor that does not heed its signal must not keep the process.
-    await Promise.race([this.#queues.settled(), delay(stopTimeoutMs, undefined, { ref: false })]);
+    await Promise.race([this.#queue.idle(), delay(stopTimeoutMs, undefined, { ref: false })]);
     const session = this.#session;
     this.#session = null;
     if (session === null) return;
@@ -114,17 +117,26 @@ export class Agent {
   #begin(work: HostWork): void {
     if (this.#known.has(work.id)) return;
     this.#known.set(work.id, null);
-    void this.#queues.run(work.resource, async () => {
-      this.#known.set(work.id, await this.#execute(work));
-      this.#wakeReporter();
-    });
+    void this.#work(work);
+  }
+
+  async #work(work: HostWork): Promise<void> {
+    const { id, resource } = work;
+    let result: HostResult;
+    try {
+      result = await this.#queue.run(resource, () => this.#execute(work));
+    } catch (error) {
+      result = { id, output: null, error: toErrorData(error) };
+    }
+    this.#known.set(id, result);
+    this.#wakeReporter();
   }
 
   async #execute({ id, resource, kind, fence, input, secret, timeoutMs }: HostWork): Promise<HostResult> {
     const executor = Object.hasOwn(this.#options.executors, kind) ? this.#options.executors[kind] : undefined;
     try {
       if (executor === undefined) throw new HoldfastError('unsupported', `This host cannot do ${kind}.`, { kind });
-      this.#queues.raiseFence(resource, fence);
+      this.#fences.raise(resource, fence);
       const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(timeoutMs)]);
       return { id, output: (await executor({ fence, secret, signal }, input)) ?? null, error: null };
     } catch (error) {

@@ -13,7 +13,7 @@ import type { Operation, OperationKind } from './operation.ts';
 import { getOperation, getSteps } from './queries.ts';
 import { ReplicaLease } from './replica-lease.ts';
 import { Run, type RunContext } from './run.ts';
-import { Slots } from './slots.ts';
+import { Slots } from '../concurrency/slots.ts';
 import { sendSignal } from './signals.ts';
 import type { Accepted, OperationRequest, RunData } from './start.ts';
 import { Wakeups } from './wakeups.ts';

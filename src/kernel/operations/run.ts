@@ -10,7 +10,7 @@ import { finishOperation } from './finish.ts';
 import { type JournalResult, type Ownership, beginRetry, beginSleep, completeStep, failAttempt } from './journal.ts';
 import type { Attempt, FailedAttempt, Op, Step, StepOptions } from './operation.ts';
 import { defaultPolicy, mayPass, nextWaitMs } from './policy.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from '../concurrency/slots.ts';
 import { withSpan } from '../telemetry/tracing.ts';
 import type { RunData } from './start.ts';
 import { StoppedError, type StopReason, waitUntil } from './stopping.ts';

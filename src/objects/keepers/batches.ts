@@ -1,18 +1,16 @@
+import { mapAtOnce } from '../../kernel/concurrency/at-once.ts';
+
 /** How many things a keeper works on at once, if it says nothing else. */
 const parallelMax = 8;
 
-/** Runs `work` on all items, a few at a time, until all are done or the signal aborts. `work` does not throw. */
+/** Runs `work` on all items, a few at a time, until all are done or the signal aborts. */
 export async function inParallel<T>(
   items: readonly T[],
   signal: AbortSignal,
   work: (item: T) => Promise<void>,
   atOnce = parallelMax,
 ): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    while (next < items.length && !signal.aborted) await work(items[next++]!);
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+  await mapAtOnce(items, atOnce, work, signal);
 }
 
 /** The wait before attempt `attempts + 1`, in ms: doubling from `firstMs`, at most `lastMs`. */

@@ -3,7 +3,7 @@ import type { Clock } from '../../kernel/ids.ts';
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { keepBackendData, seenData } from '../backend-data.ts';
-import { mapAtOnce } from '../backends/at-once.ts';
+import { mapAtOnce } from '../../kernel/concurrency/at-once.ts';
 import type { BackendContext, SurveyedImage, VolumeBackend } from '../backends/backend.ts';
 import type { BackendRegistry } from '../backends/registry.ts';
 import { isTransitional } from '../fsm.ts';

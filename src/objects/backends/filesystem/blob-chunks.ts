@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
-import { abortable } from './abortable.ts';
+import { abortable } from '../../../kernel/concurrency/abortable.ts';
 import { closeFile, readFully } from './calls.ts';
 
 /** A chunk costs two turns through the thread pool, so small ones cost more than they carry. */

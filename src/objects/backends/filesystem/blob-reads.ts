@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { type ByteRange, smallContentBytes } from '../../content/content.ts';
 import type { OpenBlob } from '../backend.ts';
-import { abortable } from './abortable.ts';
+import { abortable } from '../../../kernel/concurrency/abortable.ts';
 import { BlobChunks, type FilePart, cutShort } from './blob-chunks.ts';
 import { closeFile, openFile, readFully, statFile, statOpenFile } from './calls.ts';
 import { errnoOf, toProblem } from './problem.ts';

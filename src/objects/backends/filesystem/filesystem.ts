@@ -12,14 +12,14 @@ import type {
   OpenBlob,
   PutOptions,
 } from '../backend.ts';
-import { abortable } from './abortable.ts';
+import { abortable } from '../../../kernel/concurrency/abortable.ts';
 import { BlobReads } from './blob-reads.ts';
 import { closeFile, openFile, syncFileData } from './calls.ts';
 import { Committer } from './committer.ts';
 import { exactContent } from '../../content/exact-content.ts';
 import { Identity } from './identity.ts';
 import { type KeyPath, keyPath } from './key-path.ts';
-import { Lanes } from './lanes.ts';
+import { KeyQueue } from '../../../kernel/concurrency/key-queue.ts';
 import { Layout } from './layout.ts';
 import { BlobList } from './list.ts';
 import { newOwnerTag } from './owner-tag.ts';
@@ -50,7 +50,7 @@ export class FilesystemBackend implements ObjectBackend {
   readonly #identity: Identity;
   readonly #reads: BlobReads;
   readonly #list: BlobList;
-  readonly #lanes = new Lanes();
+  readonly #changes = new KeyQueue();
   readonly #tag = newOwnerTag();
   #committer: Committer | null = null;
   #temporaries = 0;
@@ -79,7 +79,7 @@ export class FilesystemBackend implements ObjectBackend {
   async put(key: string, content: Content, { sizeBytes, signal }: PutOptions): Promise<void> {
     const target = keyPath(key);
     const committer = await this.#ready(signal);
-    await this.#lanes.run(key, signal, async () => {
+    await this.#change(key, signal, async () => {
       const chunks = exactContent(content, sizeBytes, signal);
       if (sizeBytes <= smallContentBytes) await this.#putSmall(committer, target, await collect(chunks), signal);
       else await this.#putStream(committer, target, chunks, signal);
@@ -106,7 +106,7 @@ export class FilesystemBackend implements ObjectBackend {
   async delete(key: string, signal: AbortSignal): Promise<'deleted' | 'absent'> {
     const target = keyPath(key);
     const committer = await this.#ready(signal);
-    return this.#lanes.run(key, signal, async () => {
+    return this.#change(key, signal, async () => {
       const result = await committer.submit({ verb: 'remove' }, target);
       return result === 'done' ? 'deleted' : 'absent';
     });
@@ -122,7 +122,7 @@ export class FilesystemBackend implements ObjectBackend {
   async copy(source: string, target: string, signal: AbortSignal): Promise<'copied' | 'absent'> {
     const [from, to] = [keyPath(source), keyPath(target)];
     const committer = await this.#ready(signal);
-    return this.#lanes.run(target, signal, async () => {
+    return this.#change(target, signal, async () => {
       const temporary = this.#newTemporary();
       try {
         // Shares the blocks where the file system can, and copies them inside the kernel where it cannot.
@@ -149,11 +149,20 @@ export class FilesystemBackend implements ObjectBackend {
     // A disk that hangs must not hold up the end.
     const ended = new AbortController();
     const timeout = delay(CLOSE_TIMEOUT_MS, undefined, { signal: ended.signal }).catch(() => undefined);
-    await Promise.race([this.#lanes.idle(), timeout]);
+    await Promise.race([this.#changes.idle(), timeout]);
     ended.abort();
     const committer = this.#committer;
     this.#committer = null;
     await committer?.close();
+  }
+
+  /**
+   * Changes of one key come one after another. A put whose caller gave up may still be under way in the operating system; the
+   * delete that clears up after it must not overtake it, or the blob would appear when it is believed gone. So the turn lasts
+   * as long as the work, and with the signal only the caller's part of it ends.
+   */
+  #change<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return abortable(this.#changes.run(key, work, signal), signal);
   }
 
   async #putSmall(committer: Committer, target: KeyPath, bytes: Buffer, signal: AbortSignal): Promise<void> {

@@ -7,7 +7,8 @@ import { HoldfastError, toErrorData } from '../../../kernel/errors/errors.ts';
 import type { Command } from './command.ts';
 import { COMMANDS, LONG_VERBS, READERS } from './commands.ts';
 import { Connector, loadLibraries, needsNewProcess } from './connector.ts';
-import { Gate, Lanes } from './lanes.ts';
+import { KeyQueue } from '../../../kernel/concurrency/key-queue.ts';
+import { Slots } from '../../../kernel/concurrency/slots.ts';
 import { checkNames } from './names.ts';
 import { NativeCalls } from './native-calls.ts';
 import type { FromChild, ToChild, Verb } from './protocol.ts';
@@ -21,9 +22,9 @@ const DRAIN_POLL_MS = 20;
 
 class Child {
   readonly #calls = new NativeCalls();
-  readonly #lanes = new Lanes();
-  readonly #commands = new Gate(MAX_COMMANDS);
-  readonly #longCommands = new Gate(MAX_LONG_COMMANDS);
+  readonly #changes = new KeyQueue();
+  readonly #commands = new Slots(MAX_COMMANDS);
+  readonly #longCommands = new Slots(MAX_LONG_COMMANDS);
   readonly #running = new Map<number, AbortController>();
   #connector: Connector | null = null;
   #closing = false;
@@ -89,7 +90,7 @@ class Child {
     const task = (): Promise<unknown> => this.#commands.run(() => this.#run(verb, args, signal));
     if (READERS.has(verb)) return task();
     const gated = LONG_VERBS.has(verb) ? () => this.#longCommands.run(task) : task;
-    return this.#lanes.run(imageOf(args), gated);
+    return this.#changes.run(imageOf(args), gated);
   }
 
   async #run(verb: Verb, args: object, signal: AbortSignal): Promise<unknown> {

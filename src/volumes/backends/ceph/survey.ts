@@ -1,4 +1,4 @@
-import { mapAtOnce } from '../at-once.ts';
+import { mapAtOnce } from '../../../kernel/concurrency/at-once.ts';
 import type { ImageFacts, SurveyedImage } from '../backend.ts';
 import { idOfName, readHeader } from './header.ts';
 import { CephImage } from './image.ts';

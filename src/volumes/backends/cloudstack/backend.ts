@@ -11,8 +11,8 @@ import type {
   SnapshotFacts,
   VolumeBackend,
 } from '../backend.ts';
-import { Lanes } from '../file/lanes.ts';
-import { refusePassed, refuseUnknownParameters, refuseWrongLimit } from '../image-rules.ts';
+import { KeyQueue } from '../../../kernel/concurrency/key-queue.ts';
+import { passed, refusePassed, refuseUnknownParameters, refuseWrongLimit } from '../image-rules.ts';
 import { attach, detach, refuseRunning } from './attach.ts';
 import { CloudStackClient, type ClientOptions } from './client.ts';
 import { adopt, create, noQos, resize } from './create.ts';
@@ -61,7 +61,7 @@ class Backend implements VolumeBackend {
   };
   readonly createParameters = createParameters;
   readonly #session: Session;
-  readonly #lanes = new Lanes();
+  readonly #changes = new KeyQueue();
 
   constructor(name: string, session: Session) {
     this.name = name;
@@ -168,11 +168,12 @@ class Backend implements VolumeBackend {
     return Promise.resolve();
   }
 
-  #change<T>(verb: string, { signal }: FencedContext, image: string, work: () => Promise<T>): Promise<T> {
-    return this.#lanes.run(image, verb, signal, () => {
-      refusePassed(signal, verb);
-      return work();
-    });
+  async #change<T>(verb: string, { signal }: FencedContext, image: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#changes.run(image, work, signal);
+    } catch (error) {
+      throw error === signal.reason ? passed(verb) : error;
+    }
   }
 
   async #ask(command: string, parameters: Readonly<Record<string, string>>, signal: AbortSignal) {

@@ -1,3 +1,4 @@
+import { KeyQueue } from '../../../kernel/concurrency/key-queue.ts';
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { ExportSource } from '../../exports/target.ts';
 import type {
@@ -12,12 +13,11 @@ import type {
   SnapshotFacts,
   VolumeBackend,
 } from '../backend.ts';
-import { refusePassed, refuseRootDevice, refuseUnknownParameters } from '../image-rules.ts';
+import { passed, refusePassed, refuseRootDevice, refuseUnknownParameters } from '../image-rules.ts';
 import { attach, detach, resize } from './change.ts';
 import { adopt, create } from './create.ts';
 import { Directory } from './directory.ts';
 import { toProblem } from './errno.ts';
-import { Lanes } from './lanes.ts';
 import { Layout } from './layout.ts';
 import { health, inspect, list } from './read.ts';
 import { createSnapshot, deleteSnapshot, listSnapshots, revert } from './snapshots.ts';
@@ -47,7 +47,7 @@ class FileBackend implements VolumeBackend {
   readonly createParameters: readonly string[] = [];
   readonly #layout: Layout;
   readonly #directory: Directory;
-  readonly #lanes = new Lanes();
+  readonly #changes = new KeyQueue();
 
   constructor(name: string, layout: Layout) {
     this.name = name;
@@ -132,7 +132,7 @@ class FileBackend implements VolumeBackend {
   }
 
   #change<T>(verb: string, { signal }: FencedContext, image: string, change: (layout: Layout) => Promise<T>) {
-    return this.#read(verb, { signal }, () => this.#lanes.run(image, verb, signal, () => change(this.#layout)));
+    return this.#read(verb, { signal }, () => this.#changes.run(image, () => change(this.#layout), signal));
   }
 
   async #read<T>(verb: string, { signal }: BackendContext, read: () => Promise<T>): Promise<T> {
@@ -141,7 +141,7 @@ class FileBackend implements VolumeBackend {
       await this.#directory.ready();
       return await read();
     } catch (error) {
-      throw toProblem(error, verb, this.#layout.directory);
+      throw error === signal.reason ? passed(verb) : toProblem(error, verb, this.#layout.directory);
     }
   }
 }

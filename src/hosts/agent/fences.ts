@@ -2,22 +2,12 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 
 const fencesMax = 10_000;
 
-/** One thing of a resource at a time, in the order in which it came, and nothing with a lower fence after a higher one. */
-export class ResourceQueues {
-  readonly #tails = new Map<string, Promise<void>>();
+/** The highest fence that each resource has seen: nothing with a lower one is done after it. */
+export class Fences {
   readonly #fences = new Map<string, number>();
 
-  /** Runs `body` after all that came before for this resource. `body` must not throw. */
-  run(resource: string, body: () => Promise<void>): Promise<void> {
-    const tail = (this.#tails.get(resource) ?? Promise.resolve()).then(body).finally(() => {
-      if (this.#tails.get(resource) === tail) this.#tails.delete(resource);
-    });
-    this.#tails.set(resource, tail);
-    return tail;
-  }
-
   /** Keeps the fence of what begins now. Throws `conflict` (`{reason: 'stale_fence'}`) for one that comes too late. */
-  raiseFence(resource: string, fence: number): void {
+  raise(resource: string, fence: number): void {
     const seen = this.#fences.get(resource) ?? 0;
     if (fence < seen) {
       const message = `${resource} has seen fence ${seen}; ${fence} comes too late.`;
@@ -30,10 +20,5 @@ export class ResourceQueues {
       if (this.#fences.size <= fencesMax) break;
       this.#fences.delete(oldest);
     }
-  }
-
-  /** Resolves when nothing is under way. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#tails.values());
   }
 }

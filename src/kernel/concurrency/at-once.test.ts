@@ -41,4 +41,17 @@ describe('work on many items at once', () => {
       ],
     );
   });
+
+  it('begins nothing more once the signal aborts', async () => {
+    const control = new AbortController();
+    const begun: number[] = [];
+    const work = async (item: number): Promise<void> => {
+      begun.push(item);
+      if (item === 1) control.abort();
+      await turn();
+    };
+    await mapAtOnce([0, 1, 2, 3], 2, work, control.signal);
+    await mapAtOnce([4], 2, work, control.signal);
+    assert.deepEqual(begun, [0, 1]);
+  });
 });

@@ -1,11 +1,13 @@
 /**
  * What `work` gives for each item, in the order of the items, with at most `limit` of them under way. After a failure no
- * more is begun; the first one is thrown when what was under way has ended.
+ * more is begun; the first one is thrown when what was under way has ended. Nor is more begun once the signal aborts: what
+ * was not done has no result then.
  */
 export async function mapAtOnce<T, R>(
   items: readonly T[],
   limit: number,
   work: (item: T) => Promise<R>,
+  signal?: AbortSignal,
 ): Promise<readonly R[]> {
   const left = items.entries();
   const results: R[] = [];
@@ -17,10 +19,10 @@ export async function mapAtOnce<T, R>(
       } catch (error) {
         failures.push(error);
       }
-      if (failures.length > 0) return;
+      if (failures.length > 0 || signal?.aborted === true) return;
     }
   };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+  if (signal?.aborted !== true) await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
   if (failures.length > 0) throw failures[0];
   return results;
 }

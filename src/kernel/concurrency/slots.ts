@@ -8,6 +8,15 @@ export class Slots {
     this.#max = max;
   }
 
+  async run<T>(body: () => Promise<T>): Promise<T> {
+    await this.take();
+    try {
+      return await body();
+    } finally {
+      this.release();
+    }
+  }
+
   /** Resolves when a slot is this caller's; it must be given back with `release`. */
   async take(): Promise<void> {
     if (this.#taken < this.#max) {
@@ -17,6 +26,7 @@ export class Slots {
     await new Promise<void>((resolve) => this.#line.push(resolve));
   }
 
+  /** Whoever waits takes over the slot, so that nobody who comes between can take it. */
   release(): void {
     const next = this.#line.shift();
     if (next === undefined) this.#taken--;
