@@ -171,14 +171,14 @@ onEveryStore('ownership', (engine) => {
       if (name === 'renewReplica' && (params as { id: string }).id === former) await slow.opened;
     };
     await replica.accept(kind, { row: 'a' });
-    await until('the watchdog gave the lease up', () => replica.leasesLost.length === 1);
+    await until('the watchdog gave the lease up', () => replica.leasesLost.length > 0 && visits.length > 0);
     assert.ok(visits[0]!.attempt.signal.aborted);
     const writes: string[] = [];
     replica.store.beforeWrite = ({ name }) => void writes.push(name);
     slow.open();
     await until('a new lease is held', async () => (await knownReplicas()).includes(replica.engine.replicaId));
     // The late answer must not be counted to the new lease, whose first write is then its own registration.
-    assert.deepEqual(replica.leasesLost, [former]);
+    assert.equal(replica.leasesLost.filter((id) => id === former).length, 1);
     await replica.store.inner.write(expireReplica, { id: former });
     assert.equal(await replica.store.inner.write(renewReplica, { id: former, ttlMs: 60_000 }), false);
     for (const { gate } of visits) gate.open();
