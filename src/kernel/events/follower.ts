@@ -1,3 +1,4 @@
+import { WakeLoop } from '../concurrency/wake-loop.ts';
 import type { Store } from '../store/store.ts';
 import type { Event } from './event.ts';
 import { OutboxReader, type OutboxRest } from './outbox.ts';
@@ -24,16 +25,14 @@ export class EventFollower {
   readonly #byResource = new Map<string, Set<Listener>>();
   readonly #all = new Set<Listener>();
   readonly #unsubscribe: () => void;
+  readonly #loop: WakeLoop;
   #lastId: Promise<number> | null = null;
-  #isReading = false;
-  #isWanted = false;
-  #timer: NodeJS.Timeout | null = null;
-  #isClosed = false;
 
   constructor(store: Store, onError: (error: unknown) => void) {
     this.#store = store;
     this.#outbox = new OutboxReader(store);
     this.#onError = onError;
+    this.#loop = new WakeLoop({ look: () => this.#look(), failedMs: pollMs, onError });
     this.#unsubscribe = store.subscribe(eventsTopic, () => this.wake());
   }
 
@@ -56,7 +55,7 @@ export class EventFollower {
       this.#lastId ??= this.#start();
       const fromId = await this.#lastId;
       // A look that is planned, be it sooner, stays planned.
-      if (this.#timer === null) this.#schedule(pollMs);
+      if (!this.#loop.isPlanned) this.#loop.plan(pollMs);
       return { end, fromId };
     } catch (error) {
       this.#lastId = null;
@@ -67,15 +66,12 @@ export class EventFollower {
 
   /** Says that there may be something new. Cheap, and may be called at any rate. */
   wake(): void {
-    if (this.#lastId === null || this.#isClosed) return;
-    this.#isWanted = true;
-    if (!this.#isReading) void this.#read();
+    if (this.#lastId !== null) this.#loop.wake();
   }
 
   close(): void {
-    this.#isClosed = true;
     this.#unsubscribe();
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    void this.#loop.stop();
   }
 
   /** With several writers, an id below the highest one may still be in flight: those are read again, and told twice. */
@@ -84,27 +80,17 @@ export class EventFollower {
     return this.#store.exclusive ? newest : Math.max(0, newest - overlap);
   }
 
-  async #read(): Promise<void> {
-    this.#isReading = true;
-    let nextMs = pollMs;
-    try {
-      while (this.#isWanted && !this.#isClosed) {
-        this.#isWanted = false;
-        const outcome = await this.#readPage();
-        if (outcome === 'more') this.#isWanted = true;
-        if (outcome === 'gap') nextMs = gapRetryMs;
-      }
-    } catch (error) {
-      this.#onError(error);
-    } finally {
-      this.#isReading = false;
-      if (this.#all.size === 0 && this.#byResource.size === 0) this.#rest();
-      else this.#schedule(nextMs);
-    }
+  async #look(): Promise<number | null> {
+    // Nobody listened any more, and it forgot where it was.
+    if (this.#lastId === null) return null;
+    const rest = await this.#readPage(this.#lastId);
+    if (this.#all.size === 0 && this.#byResource.size === 0) return this.#rest();
+    if (rest === 'more') return 0;
+    return rest === 'gap' ? gapRetryMs : pollMs;
   }
 
-  async #readPage(): Promise<OutboxRest> {
-    const { events, rest } = await this.#outbox.after(await this.#lastId!, pageSize);
+  async #readPage(lastId: Promise<number>): Promise<OutboxRest> {
+    const { events, rest } = await this.#outbox.after(await lastId, pageSize);
     for (const event of events) {
       this.#lastId = Promise.resolve(event.id);
       this.#deliver(event);
@@ -126,17 +112,9 @@ export class EventFollower {
     }
   }
 
-  #rest(): void {
+  #rest(): null {
     this.#lastId = null;
     this.#outbox.forget();
-  }
-
-  #schedule(afterMs: number): void {
-    if (this.#isClosed) return;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.wake();
-    }, afterMs).unref();
+    return null;
   }
 }

@@ -1,3 +1,4 @@
+import { WakeLoop } from '../../kernel/concurrency/wake-loop.ts';
 import type { Sealer } from '../../kernel/secrets/sealer.ts';
 import { activeTargetRows } from '../queries.ts';
 import { openTarget } from '../secrets.ts';
@@ -7,7 +8,6 @@ import type { OpenTarget } from '../target.ts';
 import { deliveriesTopic } from '../topics.ts';
 import { Lane, type LaneOptions } from './lane.ts';
 
-/** A lost wake-up only delays. */
 const pollMs = 1_000;
 
 export interface DelivererOptions extends LaneOptions {
@@ -19,15 +19,14 @@ export interface DelivererOptions extends LaneOptions {
 export class Deliverer {
   readonly #options: DelivererOptions;
   readonly #lanes = new Map<string, Lane>();
+  readonly #loop: WakeLoop;
   #unsubscribe: () => void = () => {};
-  #timer: NodeJS.Timeout | null = null;
-  #running: Promise<void> | null = null;
-  #isWanted = false;
-  #isStopped = false;
   #seenCommits = -1;
 
   constructor(options: DelivererOptions) {
     this.#options = options;
+    const onError = (error: unknown) => options.onError(error, 'deliveries could not be looked for');
+    this.#loop = new WakeLoop({ look: () => this.#look(), failedMs: pollMs, onError });
   }
 
   start(): void {
@@ -37,41 +36,25 @@ export class Deliverer {
 
   /** Says that there may be something to deliver. Cheap, and may be called at any rate. */
   wake(): void {
-    if (this.#isStopped) return;
-    this.#isWanted = true;
-    this.#running ??= this.#look().finally(() => {
-      this.#running = null;
-      // Wanted after the last look, and before it was known to be the last.
-      if (this.#isWanted) this.wake();
-    });
+    this.#loop.wake();
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
     this.#unsubscribe();
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#running;
+    await this.#loop.stop();
     await Promise.all([...this.#lanes.values()].map((lane) => lane.stop()));
   }
 
-  async #look(): Promise<void> {
-    const { store, onError } = this.#options;
-    try {
-      while (this.#isWanted && !this.#isStopped) {
-        this.#isWanted = false;
-        const { commits } = store;
-        // Nothing that is in the store can have become other than it was.
-        if (commits !== null && commits === this.#seenCommits) break;
-        const rows = await store.read(activeTargetRows);
-        await this.#endOthers(rows);
-        for (const row of rows) if (row.waiting > 0) this.#laneOf(row)?.wake();
-        this.#seenCommits = commits ?? -1;
-      }
-    } catch (error) {
-      onError(error, 'deliveries could not be looked for');
-    } finally {
-      this.#schedule();
-    }
+  async #look(): Promise<number> {
+    const { store } = this.#options;
+    const { commits } = store;
+    // Nothing that is in the store can have become other than it was.
+    if (commits !== null && commits === this.#seenCommits) return pollMs;
+    const rows = await store.read(activeTargetRows);
+    await this.#endOthers(rows);
+    for (const row of rows) if (row.waiting > 0) this.#laneOf(row)?.wake();
+    this.#seenCommits = commits ?? -1;
+    return pollMs;
   }
 
   /** Lanes of targets that were changed, disabled or removed are let go of. */
@@ -94,11 +77,5 @@ export class Deliverer {
       this.#options.onError(error, `the target ${row.name} cannot be reached`);
       return null;
     }
-  }
-
-  #schedule(): void {
-    if (this.#isStopped) return;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.wake(), pollMs).unref();
   }
 }

@@ -1,3 +1,4 @@
+import { WakeLoop } from '../../kernel/concurrency/wake-loop.ts';
 import { eventsTopic } from '../../kernel/events/follower.ts';
 import type { NoticeSource } from '../../kernel/events/notice.ts';
 import { OutboxReader, type OutboxRest } from '../../kernel/events/outbox.ts';
@@ -36,11 +37,8 @@ export interface DispatcherOptions {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #outbox: OutboxReader;
+  readonly #loop: WakeLoop;
   #unsubscribe: () => void = () => {};
-  #timer: NodeJS.Timeout | null = null;
-  #running: Promise<void> | null = null;
-  #isWanted = false;
-  #isStopped = false;
   #isHolder = false;
   /** Until when that need not be asked again, by the monotonic clock. */
   #knownUntil = 0;
@@ -51,59 +49,39 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#outbox = new OutboxReader(options.store);
+    const onError = (error: unknown) => options.onError(error, 'events were not dispatched');
+    this.#loop = new WakeLoop({ look: () => this.#look(), failedMs: pollMs, onError });
   }
 
   start(): void {
     this.#unsubscribe = this.#options.store.subscribe(eventsTopic, () => this.wake());
-    this.#schedule(0);
+    this.#loop.plan(0);
   }
 
   /** Says that there may be something new. Cheap, and may be called at any rate. */
   wake(): void {
-    if (this.#isStopped) return;
-    this.#isWanted = true;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null;
-      // Wanted after the last look, and before it was known to be the last.
-      if (this.#isWanted) this.wake();
-    });
+    this.#loop.wake();
   }
 
   /** Ends what is under way and gives the lease back. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
     this.#unsubscribe();
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#running;
+    await this.#loop.stop();
     if (!this.#isHolder) return;
     const { store, owner } = this.#options;
     await store.write(finishKeeper, { name: leaseName, owner: owner(), result: null, error: null });
   }
 
-  async #run(): Promise<void> {
-    const { store, onError } = this.#options;
-    let nextMs = store.exclusive ? ownPollMs : pollMs;
-    try {
-      while (this.#isWanted && !this.#isStopped) {
-        this.#isWanted = false;
-        if (store.commits !== null && store.commits === this.#seenCommits) continue;
-        const commits = store.commits;
-        if (!(await this.#hold())) {
-          nextMs = leaseMs / 3;
-          break;
-        }
-        const rest = await this.#dispatch();
-        if (rest === 'more') this.#isWanted = true;
-        else if (rest === 'gap') nextMs = gapRetryMs;
-        else this.#seenCommits = commits ?? -1;
-        if (rest === 'idle') nextMs = idlePollMs;
-      }
-    } catch (error) {
-      onError(error, 'events were not dispatched');
-      nextMs = pollMs;
-    } finally {
-      this.#schedule(nextMs);
-    }
+  async #look(): Promise<number> {
+    const { commits, exclusive } = this.#options.store;
+    const nextMs = exclusive ? ownPollMs : pollMs;
+    if (commits !== null && commits === this.#seenCommits) return nextMs;
+    if (!(await this.#hold())) return leaseMs / 3;
+    const rest = await this.#dispatch();
+    if (rest === 'more') return 0;
+    if (rest === 'gap') return gapRetryMs;
+    this.#seenCommits = commits ?? -1;
+    return rest === 'idle' ? idlePollMs : nextMs;
   }
 
   async #hold(): Promise<boolean> {
@@ -153,11 +131,5 @@ export class Dispatcher {
     this.#skip = isFinal ? null : { toId, watch };
     if (isFinal) await store.write(skipEvents, { fromId, toId });
     return 'idle';
-  }
-
-  #schedule(afterMs: number): void {
-    if (this.#isStopped) return;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.wake(), afterMs).unref();
   }
 }
