@@ -12,7 +12,8 @@ const leastFrameBytes = 1_048_576;
 const framesMax = 4_096;
 /** What does not become smaller by a twentieth is stored as it came. */
 const worthwhileRatio = 0.95;
-const options = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 0 } };
+/** A frame ends with a checksum of what is in it, so that one that was changed is found out when it is read alone. */
+const options = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 } };
 
 export function frameBytesFor(sizeBytes: number): number {
   let frameBytes = leastFrameBytes;
