@@ -41,8 +41,6 @@ export class FaultProxy {
   readonly #random: SeededRandom;
   readonly #server: Server;
   readonly #agent = new Agent({ keepAlive: true });
-  /** When corrupt answers were under way, from and to, in monotonic milliseconds. */
-  readonly #corruptions: { readonly fromMs: number; toMs: number }[] = [];
   mode: FaultMode = 'none';
   /** How many exchanges each mode has changed, or had the chance to where that is not known beforehand. */
   readonly met: Partial<Record<FaultMode, number>> = {};
@@ -67,11 +65,6 @@ export class FaultProxy {
     this.#agent.destroy();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  /** Whether other bytes than those that stand there may have come to somebody in that time. */
-  hasCorrupted(fromMs: number, toMs: number): boolean {
-    return this.#corruptions.some((span) => span.fromMs <= toMs && span.toMs >= fromMs);
   }
 
   async #exchange(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
@@ -172,14 +165,11 @@ export class FaultProxy {
       headers['content-length'] = String(keepBytes);
     }
     if (isBlob && mode === 'corrupt') flipAt = this.#random.below(length);
-    const span = { fromMs: performance.now(), toMs: Number.POSITIVE_INFINITY };
-    if (flipAt >= 0) this.#corruptions.push(span);
     answer.writeHead(status, headers);
     const isOver = () => answer.destroyed;
     const isWhole = await this.#carry(reply, answer, { mode, cutAt, isOver, keepBytes, flipAt });
     if (isWhole) answer.end();
     else answer.destroy();
-    span.toMs = performance.now();
   }
 
   /** Carries bytes over, as the mode wants it; gives whether it came to their end. */

@@ -74,9 +74,7 @@ async function weather(context: TestContext, variant: Variant): Promise<void> {
     const scene = { ...variant, random, directory: directory.path, fleet, backends, bodies, history, tell };
     for (let index = 0; index < variant.gateways; index++) await fleet.start(index);
     const client = await prepare(fleet, backends.add);
-    const hasCorrupted = (fromMs: number, toMs: number) =>
-      backends.proxies.some((proxy) => proxy.hasCorrupted(fromMs, toMs));
-    const acts = new Acts({ client, bodies, history, hasCorrupted });
+    const acts = new Acts({ client, bodies, history });
     await blow(scene, acts);
     await account(scene, acts);
     client.close();

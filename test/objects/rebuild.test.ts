@@ -48,6 +48,7 @@ async function fill(lab: Lab): Promise<void> {
   await put(lab, 'plain', 'gone', 'gone');
   await remove(lab, 'plain', 'gone');
   await copy(lab, ['plain', 'twice'], ['plain', 'shared']);
+  await put(lab, 'plain', 'large', chunked(600_000), { sizeBytes: 600_000 });
   await put(lab, 'packed', 'words', 'word '.repeat(20_000));
   await put(lab, 'safe', 'secret', randomBytes(100_000), {
     attributes: { contentType: 'image/png', headers: { 'cache-control': 'no-store' }, metadata: { a: 'b' } },
@@ -75,6 +76,13 @@ async function everything(lab: Lab): Promise<unknown[]> {
     seen.push({ ...row, bytes: bytes?.toString('base64') });
   }
   return seen;
+}
+
+/** How the bytes of each copy of an object are laid down, and what verifies pieces of them. */
+async function formsOf(lab: Lab, key: string): Promise<unknown[]> {
+  const statement = `select c.backend, c.crc32, c.form from copies c join objects o on o.content_id = c.content_id
+    where o.object_key = ? order by c.backend`;
+  return lab.store.read((reader) => reader.rows(statement, [key]));
 }
 
 async function bucketsOf(lab: Lab): Promise<unknown[]> {
@@ -124,9 +132,12 @@ onEveryStore('a ledger that was lost', (engine) => {
 
   test('of which no backup stands has what blobs say of themselves', async () => {
     const lab = await filled();
+    const forms = await formsOf(lab, 'large');
     const next = await lose(engine, lab, keys);
     const report = await rebuild(next);
     assert.equal(report.backup, null);
+    assert.deepEqual(await formsOf(next, 'large'), forms);
+    assert.match(JSON.stringify(forms), /crc32s/);
     assert.equal(report.lost + report.unknown, 0);
     assert.equal((await read(next, 'plain', 'twice')).toString(), 'after');
     assert.equal((await read(next, 'packed', 'words')).toString(), 'word '.repeat(20_000));

@@ -9,10 +9,11 @@ const decompress = promisify(zstdDecompress);
 
 /** Own bytes in a frame (RFC 8878), each of which can be read alone; more where there would be too many frames to list. */
 const leastFrameBytes = 1_048_576;
-const framesMax = 4_096;
+const framesMax = 2_048;
 /** What does not become smaller by a twentieth is stored as it came. */
 const worthwhileRatio = 0.95;
-const options = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 0 } };
+/** A frame ends with a checksum of what is in it, so that one that was changed is found out when it is read alone. */
+const options = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 } };
 
 export function frameBytesFor(sizeBytes: number): number {
   let frameBytes = leastFrameBytes;

@@ -1,18 +1,21 @@
 import { expandBuffer, expandFrames, framesFor, packedBytes } from '../compression/frames.ts';
 import { type ChunkLayout, chunksFor, openBuffer, openChunks } from '../encryption/chunks.ts';
+import { summedChunksFor, verifiedBuffer, verifiedChunks } from './chunk-sums.ts';
 import { type ByteRange, type Content, chunksOf } from './content.ts';
 import type { BodyOwner } from './encode-body.ts';
-import type { StoredForm } from './form.ts';
+import { type StoredForm, type SumsForm, sumsOfBody } from './form.ts';
 
 /** How a range of a content's own bytes is read from its body. */
 export interface BodyReading {
   /** What of the body is needed. */
   readonly range: ByteRange;
+  /** Whether every piece is verified before any of it is given out, so that nothing else has to be. */
+  readonly isProven: boolean;
   /** Makes own bytes of it; `bad` makes the error for what is not as it was written. */
   decode(content: Content, bad: (reason: string) => Error): Content;
 }
 
-/** One step from what stands to what was meant: undoes encryption, or compression. */
+/** One step from what stands to what was meant: undoes encryption or compression, or verifies what passes. */
 interface Step {
   readonly range: ByteRange;
   buffer(bytes: Buffer, bad: (reason: string) => Error): Buffer;
@@ -20,10 +23,16 @@ interface Step {
 }
 
 /**
- * Plans reading `range` (not empty) of a body that has a form. `key` is the data key of an encrypted one. Throws `backend`
+ * Plans reading `range` (not empty) of a body that has a form; `null` when the bytes stand there as they are wanted, and there
+ * is nothing that verifies them but the checksum of the whole. `key` is the data key of an encrypted one. Throws `backend`
  * errors by `bad` alone.
  */
-export function planReading(form: StoredForm, owner: BodyOwner, key: Buffer | null, range: ByteRange): BodyReading {
+export function planReading(
+  form: StoredForm,
+  owner: BodyOwner,
+  key: Buffer | null,
+  range: ByteRange,
+): BodyReading | null {
   const steps: Step[] = [];
   let wanted = range;
   const undo = (step: Step): void => {
@@ -37,12 +46,27 @@ export function planReading(form: StoredForm, owner: BodyOwner, key: Buffer | nu
     const { contentId, part } = owner;
     undo(opening({ key, contentId, part, chunkBytes: form.sealed.chunkBytes, sizeBytes }, wanted));
   }
+  // Whoever reads all of a body verifies it as one.
+  const sums = wanted.length < form.bodyBytes ? sumsOfBody(form) : null;
+  if (sums !== null) undo(verifying(sums, form.bodyBytes, wanted));
+  if (steps.length === 0) return null;
   return {
     range: wanted,
+    isProven: sums !== null || form.sealed !== null,
     decode(content, bad) {
       if (Buffer.isBuffer(content)) return steps.reduce((bytes, step) => step.buffer(bytes, bad), content);
       return steps.reduce((chunks, step) => step.stream(chunks, bad), chunksOf(content) as AsyncIterable<Buffer>);
     },
+  };
+}
+
+function verifying(sums: SumsForm, bodyBytes: number, range: ByteRange): Step {
+  const span = summedChunksFor(sums, bodyBytes, range);
+  const { skipBytes } = span;
+  return {
+    range: span.body,
+    buffer: (bytes, bad) => verifiedBuffer(bytes, sums, span, bad).subarray(skipBytes, skipBytes + range.length),
+    stream: (chunks, bad) => trimmed(verifiedChunks(chunks, sums, span, bad), skipBytes, range.length, bad),
   };
 }
 

@@ -9,7 +9,9 @@ import {
   encodeDescription,
   openDescription,
 } from './description.ts';
+import { frameBytesFor } from '../compression/frames.ts';
 import { newDataKey } from '../encryption/data-key.ts';
+import { draftForm } from './encode-body.ts';
 import type { StoredForm } from './form.ts';
 
 const text = fc.string({ unit: 'binary' }).filter((one) => one.isWellFormed());
@@ -106,6 +108,69 @@ describe('the description at the end of a blob', () => {
   });
 });
 
+describe('the description of a plain blob of many chunks', () => {
+  const sizeBytes = 600_000_000;
+  const draft = draftForm({ key: null, compression: 'none' }, { contentId: 'c', part: 1, sizeBytes })!;
+  const { chunkBytes, crc32s } = draft.sums!;
+  const sumsOfChunks = fc
+    .array(fc.integer({ min: 0, max: 0xffff_ffff }), { minLength: 1, maxLength: 20 })
+    .map((some) => crc32s.map((_, index) => some[index % some.length]!));
+
+  test('is as long as was claimed before any checksum was known, and tells them all', () => {
+    fc.assert(
+      fc.property(descriptions, digests, sumsOfChunks, (plain, sums, each) => {
+        const description = { ...plain, sizeBytes };
+        const form: StoredForm = { ...draft, crc32: sums.crc32, sums: { chunkBytes, crc32s: each } };
+        const blob = encodeDescription(description, sums, { form, key: null });
+        assert.equal(blob.length, descriptionBytes(description, { form: draft, key: null }));
+        assert.deepEqual(decodeDescription(blob), { ...description, ...sums, form });
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('is never too long for one, however much is said of the object', () => {
+    const quotes = '"'.repeat(2_048);
+    const standard = ['cache-control', 'content-disposition', 'content-encoding', 'content-language', 'expires'];
+    const tags = Array.from({ length: 10 }, (_, index) => [`${index}${'語'.repeat(127)}`, '語'.repeat(256)]);
+    const description: BlobDescription = {
+      bucket: 'b'.repeat(63),
+      key: '\u0001'.repeat(1_024),
+      contentId: 'c-00000000-0000-7000-8000-000000000000',
+      part: 10_000,
+      sizeBytes,
+      attributes: {
+        contentType: quotes,
+        headers: Object.fromEntries(standard.map((name) => [name, quotes])),
+        metadata: { a: quotes },
+      },
+      createdAtMs: 4_102_444_800_000,
+      version: {
+        id: 'v-00000000-0000-7000-8000-000000000000',
+        owner: '"'.repeat(256),
+        tags: Object.fromEntries(tags) as Record<string, string>,
+        lock: { retention: { mode: 'GOVERNANCE', untilMs: 4_102_444_800_000 }, isLegalHold: true },
+      },
+    };
+    const owner = { contentId: 'c', part: 1, sizeBytes: 268_435_456 };
+    const summed = draftForm({ key: null, compression: 'none' }, owner)!;
+    assert.equal(summed.sums!.crc32s.length, 1_024);
+    const long = 'k'.repeat(64);
+    const key = newDataKey({ id: `kek-${long}`, rootKeyId: long, wrapped: long, bytes: Buffer.alloc(32, 1) }, owner);
+    const frameBytes = frameBytesFor(4 * 1024 ** 3);
+    const frames = Array.from({ length: Math.ceil((4 * 1024 ** 3) / frameBytes) }, () => frameBytes);
+    const packed = draftForm({ key, compression: { frameBytes, frames } }, owner)!;
+    for (const described of [
+      { form: { ...summed }, key: null },
+      { form: { ...packed }, key },
+    ]) {
+      const blob = encodeDescription(description, { md5: '0'.repeat(32), crc32: 0 }, described);
+      assert.ok(blob.length < descriptionBytesMax, `${blob.length} bytes`);
+      assert.notEqual(decodeDescription(blob), null);
+    }
+  });
+});
+
 describe('the description of an encrypted blob', () => {
   const owner = { contentId: 'c-1', part: 1 };
   const kek = { id: 'kek-1', rootKeyId: 'a', wrapped: 'wrapped', bytes: Buffer.alloc(32, 1) };
@@ -115,6 +180,7 @@ describe('the description of an encrypted blob', () => {
     crc32: 77,
     zstd: { frameBytes: 1_048_576, frames: [1_024] },
     sealed: { chunkBytes: 65_536, key: key.wrapped },
+    sums: null,
   };
 
   test('is as long as was claimed before anything of the body was known, and opens with its data key', () => {

@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import { compressBuffer, compressFrames, packedBytes } from '../compression/frames.ts';
 import { defaultChunkBytes, sealBuffer, sealChunks, sealedBytes } from '../encryption/chunks.ts';
 import type { NewDataKey } from '../encryption/data-key.ts';
+import { draftSums, sumsOf } from './chunk-sums.ts';
 import type { FormDraft, StoredForm, ZstdForm } from './form.ts';
 
 /** How a part of a content is to be laid down, decided once for a write, wherever and however often it is sent. */
@@ -30,20 +31,28 @@ export async function encodeBuffer(
   owner: BodyOwner,
 ): Promise<{ readonly body: Buffer; readonly form: StoredForm | null }> {
   const compressed = compression === 'when-small' ? await compressBuffer(own) : null;
-  if (key === null && compressed === null) return { body: own, form: null };
+  if (key === null && compressed === null) return { body: own, form: formOfPlain(own) };
   const packed = compressed?.packed ?? own;
   const zstd = compressed?.zstd ?? null;
   const body = key === null ? packed : sealBuffer(packed, layoutOf(key, owner, packed.length));
-  return { body, form: { bodyBytes: body.length, crc32: crc32(body), zstd, sealed: sealedForm(key) } };
+  return { body, form: { bodyBytes: body.length, crc32: crc32(body), zstd, sealed: sealedForm(key), sums: null } };
 }
 
-/** The form of a stream that will come; `null` when it is laid down as it comes. */
+function formOfPlain(body: Buffer): StoredForm | null {
+  const sums = sumsOf(body);
+  return sums === null ? null : { bodyBytes: body.length, crc32: crc32(body), zstd: null, sealed: null, sums };
+}
+
+/** The form of a stream that will come; `null` when it is laid down as it comes, and is verified whole. */
 export function draftForm({ key, compression }: Encoding, { sizeBytes }: BodyOwner): FormDraft | null {
   const zstd = typeof compression === 'string' ? null : compression;
-  if (key === null && zstd === null) return null;
+  if (key === null && zstd === null) {
+    const sums = draftSums(sizeBytes);
+    return sums === null ? null : { bodyBytes: sizeBytes, zstd, sealed: null, sums };
+  }
   const packed = zstd === null ? sizeBytes : packedBytes(zstd);
   const bodyBytes = key === null ? packed : sealedBytes({ sizeBytes: packed, chunkBytes: defaultChunkBytes });
-  return { bodyBytes, zstd, sealed: sealedForm(key) };
+  return { bodyBytes, zstd, sealed: sealedForm(key), sums: null };
 }
 
 /** Lays a stream down as it passes. What it throws is thrown. */

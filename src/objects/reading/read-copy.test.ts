@@ -6,7 +6,9 @@ import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.t
 import type { ObjectFault } from '../backends/memory/faults.ts';
 import { MemoryObjectBackend } from '../backends/memory/memory.ts';
 import type { UsageMeter } from '../backends/usage.ts';
+import { sumsOf } from '../content/chunk-sums.ts';
 import { type ByteRange, chunksOf } from '../content/content.ts';
+import type { StoredForm } from '../content/form.ts';
 import { ObjectEncryption } from '../encryption/encryption.ts';
 import type { Copy } from '../object.ts';
 import { readCopy } from './read-copy.ts';
@@ -28,7 +30,7 @@ class Copies {
     const blob = { bytes: Buffer.concat([bytes, Buffer.from('description')]), modifiedAtMs: 0 };
     for (const backend of this.backends) backend.blobs.set('key', blob);
     const sizes = { sizeBytes: bytes.length, storedBytes: blob.bytes.length };
-    const rest = { contentId: 'c', part: 1, storageKey: 'key', ...sizes, crc32: crc32(bytes), form: null };
+    const rest = { contentId: 'c', part: 1, storageKey: 'key', ...sizes, crc32: crc32(bytes), form: formOf(bytes) };
     this.copies = this.backends.map((_, index) => ({ ...rest, backend: `b${index}` }));
     const all = this.backends.map((backend, index) => known(`b${index}`, index, backend, this.over));
     const get = (name: string) => all.find((one) => one.name === name) ?? null;
@@ -45,6 +47,12 @@ class Copies {
     const onBadCopy = ({ backend }: Copy, reason: string) => void this.bad.push(`${backend}: ${reason}`);
     return readCopy(this.copies, range, { registry: this.#registry, signal, encryption, onBadCopy });
   }
+}
+
+/** As it is written now. */
+function formOf(bytes: Buffer): StoredForm | null {
+  const sums = sumsOf(bytes);
+  return sums === null ? null : { bodyBytes: bytes.length, crc32: crc32(bytes), zstd: null, sealed: null, sums };
 }
 
 function known(
@@ -141,19 +149,21 @@ describe('reading one of several copies', () => {
     const faults = fc.array(fc.record({ effect: effects, at: fc.nat({ max: 99 }) }), { minLength: 1, maxLength: 3 });
     const sizes = fc.constantFrom(0, 1, 1_000, 65_536, 65_537, 400_000);
     await fc.assert(
-      fc.asyncProperty(sizes, faults, async (sizeBytes, wrong) => {
+      fc.asyncProperty(sizes, faults, fc.option(fc.tuple(fc.nat(), fc.nat())), async (sizeBytes, wrong, cut) => {
+        const offset = cut === null ? 0 : cut[0] % Math.max(1, sizeBytes);
+        const length = cut === null ? sizeBytes : Math.min(sizeBytes - offset, 1 + (cut[1] % (sizeBytes - offset + 1)));
         const bytes = bytesOf(sizeBytes);
         const copies = new Copies(bytes, wrong.length);
         for (const [index, { effect, at }] of wrong.entries()) {
           if (effect === 'none') continue;
           copies.backends[index]!.faults.push(once(effect, Math.floor((sizeBytes * at) / 100)));
         }
-        const read = await copies.read().catch(() => null);
-        if (read !== null) assert.ok(read.equals(bytes));
+        const read = await copies.read(cut === null ? null : { offset, length }).catch(() => null);
+        if (read !== null) assert.ok(read.equals(bytes.subarray(offset, offset + length)));
         // With a copy that works, only what was already given out can be in the way of it.
         if (sizeBytes <= 65_536 && wrong.some(({ effect }) => effect === 'none')) assert.ok(read !== null);
       }),
-      { numRuns: 60 },
+      { numRuns: 120 },
     );
   });
 

@@ -4,7 +4,7 @@ import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.t
 import { type ByteRange, type Content, chunksOf } from '../content/content.ts';
 import { objectError } from '../errors.ts';
 import { planReading } from '../content/decode-body.ts';
-import { bodyOf } from '../content/form.ts';
+import { plainForm } from '../content/form.ts';
 import type { CustomerKey } from '../encryption/data-key.ts';
 import type { ObjectEncryption } from '../encryption/encryption.ts';
 import type { Copy } from '../object.ts';
@@ -33,8 +33,11 @@ export interface ReadCopyOptions {
 
 /**
  * Opens the best of several copies for reading `range` of their bytes (`null`: all). Goes on to the next one as long as no
- * byte was given out. The whole is verified by its checksum before its last bytes are given out; a range by its length; what
- * is encrypted chunk by chunk. Throws `ServiceUnavailable` when none can be read, and what {@link ObjectEncryption.open} throws.
+ * byte was given out. The whole is verified by its checksum before its last bytes are given out. A range, and all that is
+ * encrypted, is read in the chunks that it lies in, and each is verified before any byte of it is given out: chunks of plain
+ * bytes by their checksums, compressed ones by those in their frames. What is longer than a chunk has no such checksums where an
+ * earlier release wrote it plain or compressed, or others did: ranges of it are verified by their length alone, and damage in it
+ * is for the scrubber to find. Throws `ServiceUnavailable` when none can be read, and what {@link ObjectEncryption.open} throws.
  */
 export async function readCopy(
   copies: readonly Copy[],
@@ -98,18 +101,17 @@ async function openCopy(
     options.onBadCopy(copy, reason);
     return new HoldfastError('backend', `The copy on ${copy.backend} is not what was written: ${reason}.`);
   };
-  const reading = copy.form === null ? null : planReading(copy.form, copy, options.key, wanted);
+  const form = copy.form ?? plainForm(copy);
+  const reading = planReading(form, copy, options.key, wanted);
   const bodyRange = reading?.range ?? wanted;
-  const body = bodyOf(copy);
   const blob = await known.backend.get(copy.storageKey, bodyRange, options.signal);
   if (blob === null) throw bad('it is not there');
   if (blob.sizeBytes !== copy.storedBytes) {
     blob.cancel();
     throw bad(blob.sizeBytes < copy.storedBytes ? 'it is too short' : 'it is too long');
   }
-  // Chunks of an encrypted body prove themselves.
-  const isProven = copy.form !== null && copy.form.sealed !== null;
-  const checksum = bodyRange.length === body.bytes && !isProven ? body.crc32 : null;
+  const isWhole = bodyRange.length === form.bodyBytes;
+  const checksum = isWhole && reading?.isProven !== true ? form.crc32 : null;
   if (Buffer.isBuffer(blob.content)) {
     if (blob.content.length !== bodyRange.length) throw bad('too few bytes came');
     if (checksum !== null && crc32(blob.content) !== checksum) throw bad('its checksum is wrong');

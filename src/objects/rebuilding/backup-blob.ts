@@ -70,7 +70,9 @@ async function decodeBackup(bytes: Buffer, blob: BackupBlob, encryption: ObjectE
   }
 
   async function expand(from: Buffer): Promise<Buffer> {
-    const { range, decode } = planReading(form!, owner, key, { offset: 0, length: owner.sizeBytes });
+    const reading = planReading(form!, owner, key, { offset: 0, length: owner.sizeBytes });
+    if (reading === null) return from;
+    const { range, decode } = reading;
     const wanted = from.subarray(range.offset, range.offset + range.length);
     const pieces: Buffer[] = [];
     for await (const piece of chunksOf(decode(wanted, (reason) => new Error(reason)))) pieces.push(piece);

@@ -10,6 +10,7 @@ const formOf = (more: Partial<StoredForm>): StoredForm => ({
   crc32: 0,
   zstd: null,
   sealed: null,
+  sums: null,
   ...more,
 });
 const plain: StandingContent = { encryption: null, forms: [null], isIncompressible: false, settings: {} };

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { ObjectBackend } from '../backends/backend.ts';
+import { ChunkSums } from '../content/chunk-sums.ts';
 import { type Content, chunksOf } from '../content/content.ts';
 import { type BlobDescription, encodeDescription } from '../content/description.ts';
 import { type Encoding, draftForm, encodeStream } from '../content/encode-body.ts';
@@ -149,7 +150,7 @@ function prepareStream(content: AsyncIterable<Buffer>, options: DeliveryOptions)
   }
   async function* described(): AsyncGenerator<Buffer> {
     try {
-      const form = yield* laidDown(hashed(), options);
+      const form = yield* laidDown(hashed(), options, () => digests!.crc32);
       const found = { ...digests!, form };
       settle.resolve(found);
       yield encodeDescription(description, found, { form, ...encoding });
@@ -166,15 +167,24 @@ function prepareStream(content: AsyncIterable<Buffer>, options: DeliveryOptions)
   return { content: (index) => fanout.reader(index), giveUp: (index) => fanout.giveUp(index), delivered, fault };
 }
 
-/** Passes the body of a stream on; gives its form when it came to its end. */
+/** Passes the body of a stream on; gives its form when it came to its end, and the checksum of the own bytes is known. */
 async function* laidDown(
   own: AsyncIterable<Buffer>,
   { encoding, description }: DeliveryOptions,
+  ownCrc32: () => number,
 ): AsyncGenerator<Buffer, StoredForm | null> {
   const draft = draftForm(encoding, description);
   if (draft === null) {
     yield* own;
     return null;
+  }
+  if (draft.sums !== null) {
+    const sums = new ChunkSums(draft.sums.chunkBytes);
+    for await (const chunk of own) {
+      sums.add(chunk);
+      yield chunk;
+    }
+    return { ...draft, crc32: ownCrc32(), sums: sums.finish() };
   }
   let sum = 0;
   for await (const chunk of encodeStream(own, encoding, draft, description)) {
