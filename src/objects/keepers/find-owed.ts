@@ -53,14 +53,27 @@ interface Page {
   readonly surplus: readonly PartRef[];
 }
 
+/** Looks for parts that have fewer or more copies than their buckets want. */
+export interface OwedFinder {
+  /** What the next {@link find} would look at, page by page. Only reads. */
+  pages(signal: AbortSignal): AsyncGenerator<FoundPage>;
+  /** Notes what the pages have, and keeps the place. */
+  find(signal: AbortSignal): Promise<void>;
+}
+
+/** A page with the place that the next one begins at. */
+interface FoundPage extends Page {
+  readonly mark: Mark;
+}
+
 /**
  * Goes through all copies in turn, some each time it is asked, and notes what has fewer or more than its bucket wants: a
  * bucket that wants another number than before says so of itself alone, since what it holds may be millions of objects.
  * Where the round is stands in the store; after a round it rests until a bucket is changed.
  */
-export function owedFinder(store: Store, clock: Clock, keeper: string): (signal: AbortSignal) => Promise<void> {
+export function owedFinder(store: Store, clock: Clock, keeper: string): OwedFinder {
   const place = new KeeperMark(store, keeper);
-  return async (signal) => {
+  async function* pages(signal: AbortSignal): AsyncGenerator<FoundPage> {
     const { copiesOf, wishes } = await store.read(readWishes);
     const text = await place.load();
     const known: Mark = text === null ? { after: '', wishes, doneAtMs: null } : (JSON.parse(text) as Mark);
@@ -68,20 +81,30 @@ export function owedFinder(store: Store, clock: Clock, keeper: string): (signal:
       known.doneAtMs !== null && known.wishes === wishes && Math.abs(clock.nowMs() - known.doneAtMs) < restMs;
     if (isResting || copiesOf.size === 0) return;
     let mark: Mark = known.doneAtMs === null ? known : { after: '', wishes, doneAtMs: null };
-    for (let page = 1; page <= pagesMax && !signal.aborted; page++) {
-      const { end, owed, surplus } = await store.read((reader) => lookFrom(reader, mark.after, copiesOf));
-      for (let at = 0; at < owed.length; at += notesMax) {
-        await store.write(oweCopies, { items: owed.slice(at, at + notesMax), nowMs: clock.nowMs() });
-      }
-      for (let at = 0; at < surplus.length; at += notesMax) {
-        await store.write(noteSurpluses, { items: surplus.slice(at, at + notesMax), nowMs: clock.nowMs() });
-      }
-      mark = { ...mark, after: end, doneAtMs: end === '' ? clock.nowMs() : null };
+    for (let count = 1; count <= pagesMax && !signal.aborted; count++) {
+      const page = await store.read((reader) => lookFrom(reader, mark.after, copiesOf));
+      mark = { ...mark, after: page.end, doneAtMs: page.end === '' ? clock.nowMs() : null };
+      yield { ...page, mark };
       // Where something is found the next ones may well be, and else there is no hurry.
-      if (end === '' || (owed.length + surplus.length === 0 && page >= pagesPerGo)) break;
+      if (page.end === '' || (page.owed.length + page.surplus.length === 0 && count >= pagesPerGo)) return;
       await others();
     }
-    await place.save(JSON.stringify(mark));
+  }
+  return {
+    pages,
+    find: async (signal) => {
+      let reached: Mark | null = null;
+      for await (const { owed, surplus, mark } of pages(signal)) {
+        for (let at = 0; at < owed.length; at += notesMax) {
+          await store.write(oweCopies, { items: owed.slice(at, at + notesMax), nowMs: clock.nowMs() });
+        }
+        for (let at = 0; at < surplus.length; at += notesMax) {
+          await store.write(noteSurpluses, { items: surplus.slice(at, at + notesMax), nowMs: clock.nowMs() });
+        }
+        reached = mark;
+      }
+      if (reached !== null) await place.save(JSON.stringify(reached));
+    },
   };
 }
 
