@@ -1,5 +1,6 @@
 import type { KeeperPlan } from '../../kernel/keepers/keeper.ts';
 import type { KnownBackend } from '../backends/registry.ts';
+import { isOwnKey } from '../checking/unknown-blob.ts';
 import { descriptionEndBytesMax } from '../content/description.ts';
 import type { CopyRow } from '../tables.ts';
 import { CostSheet } from './cost-sheet.ts';
@@ -77,7 +78,8 @@ async function addVerdict(
   sheet.step(verdict.kind, `${key} on ${name}`, sizeBytes);
   if (verdict.kind === 'delete') sheet.add(name, { requests: 1 });
   const endBytes = Math.min(sizeBytes, descriptionEndBytesMax);
-  if (verdict.kind !== 'report') sheet.add(name, { requests: 1, egressBytes: endBytes });
+  // Its end is read, for whether a gateway wrote it.
+  if (verdict.kind === 'import' || isOwnKey(key)) sheet.add(name, { requests: 1, egressBytes: endBytes });
   // It is read whole, and looked at once more.
   if (verdict.kind === 'import') sheet.add(name, { requests: 2, egressBytes: sizeBytes });
 }
