@@ -258,10 +258,10 @@ onEveryStore('a plan', (engine) => {
     };
     const whole = await planAndRun(lab, backup);
     assert.deepEqual(stepsOf(whole.plan), ['write blob 1 of a new backup on m1', 'write blob 1 of a new backup on m2']);
-    assert.deepEqual(
-      whole.plan.costs.map(({ ingressBytes }) => ingressBytes),
-      [bytesOn(0), bytesOn(1)],
-    );
+    // Times are told in it, and how well these are compressed is another thing each time.
+    for (const [index, { ingressBytes }] of whole.plan.costs.entries()) {
+      assert.ok(Math.abs(ingressBytes - bytesOn(index)) < 64, `${ingressBytes} ${bytesOn(index)}`);
+    }
     await put(lab, 'b', 'other', 'content');
     lab.backends[1]!.backend.blobs.clear();
     const changes = await planAndRun(lab, backup);

@@ -58,11 +58,11 @@ export async function planAndRun(lab: Lab, keeper: Keeper): Promise<CarriedOut> 
   const before = await takePicture(lab);
   const [begun, writes] = [callsOf(lab), lab.store.writes.length];
   const plan = await keeper.plan!(signal);
-  const looks = callsOf(lab).slice(0);
+  const looks = callsOf(lab);
   assert.deepEqual(await takePicture(lab), before, `a plan of ${keeper.name} changes nothing`);
   assert.equal(lab.store.writes.length, writes, `a plan of ${keeper.name} writes nothing`);
   for (const call of without(looks, begun)) assert.ok(lookingVerbs.includes(call.split(' ')[0]!), call);
-  assert.deepEqual(await keeper.plan!(signal), plan, 'a plan made again is the same');
+  assert.deepEqual(stepsOf(await keeper.plan!(signal)), stepsOf(plan), 'a plan made again is the same');
   const calls = callsOf(lab);
   const told = await keeper.run(signal);
   return { plan, before, after: await takePicture(lab), calls: without(callsOf(lab), calls), told };
