@@ -16,10 +16,10 @@ const lookingVerbs = ['get', 'head', 'list', 'health'];
 const { signal } = new AbortController();
 
 export async function takePicture({ store, backends }: Lab): Promise<Picture> {
-  const tables = await store.read(async ({ db, rows }) => {
+  const tables = await store.read(async (reader) => {
     const found: Record<string, Row[]> = {};
-    for (const { name } of await db.introspection.getTables())
-      found[name] = await rows<Row>(`select * from ${name}`, []);
+    for (const { name } of await reader.db.introspection.getTables())
+      found[name] = await reader.rows<Row>(`select * from ${name}`, []);
     return found;
   });
   for (const rows of Object.values(tables)) rows.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
