@@ -41,7 +41,7 @@ interface Place {
 
 /** Compares what backends hold with the ledger, both ways. */
 export function reconcileKeeper(options: ReconcileOptions): Keeper {
-  const { store, registry, clock, periodMs, unknown } = options;
+  const { store, clock, periodMs, unknown } = options;
   const mark = new KeeperMark(store, name);
   let isFirst = true;
   return {
