@@ -24,11 +24,11 @@ const between = (column: string, end: string) => `${column} > ?${end === '' ? ''
 const staying = `sum(case when c.backend in (select name from object_backends where state = 'migrating') then 0 else 1 end)`;
 const noted = (table: 'shortfalls' | 'surpluses') =>
   `exists (select 1 from ${table} f where f.content_id = c.content_id and f.part = c.part)`;
-/** What is noted on one side may be wrong on the other by now: a part that had too many copies has too few where more are wanted. */
+/** While a copy is owed none is too many. What was noted as having too many may have too few by now, where more are wanted. */
 const odd = (end: string) => `select content_id, part, count(*) as n, ${staying} as staying,
-    case when ${noted('shortfalls')} then 1 else 0 end as is_owed, case when ${noted('surpluses')} then 1 else 0 end as is_surplus
-  from copies c where ${between('content_id', end)} group by content_id, part
-  having (count(*) < ? and not ${noted('shortfalls')}) or (${staying} > ? and not ${noted('surpluses')})`;
+    case when ${noted('surpluses')} then 1 else 0 end as is_surplus
+  from copies c where ${between('content_id', end)} and not ${noted('shortfalls')} group by content_id, part
+  having count(*) < ? or (${staying} > ? and not ${noted('surpluses')})`;
 const referring = (end: string) => `select content_id, bucket from objects where ${between('content_id', end)}
   union select upload_id as content_id, bucket from uploads where ${between('upload_id', end)} and state = 'open'`;
 
@@ -37,7 +37,6 @@ interface Row {
   readonly part: number;
   readonly n: number | string;
   readonly staying: number | string;
-  readonly is_owed: number;
   readonly is_surplus: number;
 }
 
@@ -129,11 +128,11 @@ async function lookFrom(reader: Reader, after: string, copiesOf: ReadonlyMap<str
   if (rows.length === 0) return { end, owed, surplus };
   const buckets = await reader.rows<{ content_id: string; bucket: string }>(referring(end), [...bounds, ...bounds]);
   const bucketsOf = Map.groupBy(buckets, (row) => row.content_id);
-  for (const { content_id: contentId, part, n, staying: kept, is_owed: isOwed, is_surplus: isSurplus } of rows) {
+  for (const { content_id: contentId, part, n, staying: kept, is_surplus: isSurplus } of rows) {
     const sharers = bucketsOf.get(contentId);
     if (sharers === undefined) continue;
     const wanted = Math.max(...sharers.map(({ bucket }) => copiesOf.get(bucket) ?? 1));
-    if (Number(n) < wanted && isOwed === 0) owed.push({ contentId, part, bucket: sharers[0]!.bucket });
+    if (Number(n) < wanted) owed.push({ contentId, part, bucket: sharers[0]!.bucket });
     if (Number(kept) > wanted && isSurplus === 0) surplus.push({ contentId, part });
   }
   return { end, owed, surplus };
