@@ -73,6 +73,8 @@ describe('the guide for operators', () => {
     const { items } = await server.client.call(contract.listKeepers);
     const names = items.map(({ name }) => name).filter((name) => name.startsWith('object-'));
     assert.deepEqual(namesIn('What you have').toSorted(), names.toSorted());
+    const planless = items.filter((one) => !one.has_plan).map(({ name }) => name);
+    assert.deepEqual(planless.toSorted(), ['export-keeper', 'host-watcher', 'object-rebuild']);
   });
 
   test('has each finding of the check, and no other', () => {

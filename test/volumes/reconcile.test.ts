@@ -162,3 +162,36 @@ describe('a backend out of reach', () => {
       await hand.completed(accepted.id);
     }));
 });
+
+describe('what the keepers of volumes would do', () => {
+  test('is what they then do, and telling it changes nothing', () =>
+    withServer({ 'reconcile-backend-only': 'import', 'volume-trash-retention': '1s' }, async (hand, rig) => {
+      const plan = async (name: string) => {
+        const reply = await hand.client.call(contract.runKeeper, { params: { name }, body: { dry_run: true } });
+        return reply.plan!.steps.map(({ action, subject }) => `${action} ${subject}`);
+      };
+      const lost = await hand.create('lost');
+      await hand.create('kept');
+      const trashed = await hand.create('trashed');
+      await hand.delete(trashed);
+      await hand.world.putForeignImage('found', MIB);
+      rig.disk!.live.delete(lost);
+      const [loss, find, ...others] = await plan('volume-reconciler');
+      assert.match(
+        loss!,
+        new RegExp(`^mark lost lost [(]${lost}[)] on .*: The backend has no image of this volume[.]$`),
+      );
+      assert.match(find!, /^import found on /);
+      assert.deepEqual(others, []);
+      assert.equal((await hand.volume(lost)).state, 'available');
+      await hand.runReconciler();
+      await hand.inState(lost, 'error');
+      await hand.inState('found', 'available');
+      assert.deepEqual(await plan('volume-reconciler'), []);
+      await until('the time of what was deleted is up', async () => (await plan('volume-trash')).length > 0);
+      assert.match((await plan('volume-trash'))[0]!, new RegExp(`^purge trashed [(]${trashed}[)]`));
+      assert.notEqual((await hand.volume(trashed)).trash_expires_at, null);
+      assert.deepEqual(await plan('retention'), []);
+      await refused(422, plan('export-keeper'));
+    }));
+});

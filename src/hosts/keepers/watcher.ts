@@ -15,6 +15,7 @@ export function hostWatcher(store: Store, clock: Clock, times: HostTimes): Keepe
     name: 'host-watcher',
     summary: 'Tells which hosts are slow or dead, by their heartbeats, and forgets commands to hosts that have ended.',
     periodMs: times.heartbeatMs,
+    whyNoPlan: 'It only tells what heartbeats show, and forgets commands that have ended.',
     run: async (signal) => {
       const hosts = await store.read((reader) => listHosts(reader, times));
       let told = 0;

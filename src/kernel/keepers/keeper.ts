@@ -12,8 +12,12 @@ export interface Keeper {
    * or the server stops.
    */
   run(signal: AbortSignal, progress?: ReportProgress): Promise<string>;
-  /** What a run would do now; changes nothing. Absent where looking is all the work. */
+  /**
+   * What a run would do now, by what the run itself goes by; bounded, and changes nothing. Absent where looking is all the
+   * work, or changes something itself: `whyNoPlan` says so then, in a sentence.
+   */
   plan?(signal: AbortSignal): Promise<KeeperPlan>;
+  readonly whyNoPlan?: string;
 }
 
 /** Tells how far a run is. Cheap: it is written to the store every few seconds at most. */

@@ -72,7 +72,10 @@ export class KeeperRunner {
   /** What a run would do now; nothing is changed. Throws `not_found`, and `unsupported` for a keeper that makes no plans. */
   async plan(name: string): Promise<KeeperPlan> {
     const keeper = this.#require(name);
-    if (keeper.plan === undefined) throw new HoldfastError('unsupported', `The keeper ${name} makes no plans.`);
+    if (keeper.plan === undefined) {
+      const why = keeper.whyNoPlan === undefined ? '' : ` ${keeper.whyNoPlan}`;
+      throw new HoldfastError('unsupported', `The keeper ${name} makes no plans.${why}`);
+    }
     return keeper.plan(AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(planTimeoutMs)]));
   }
 

@@ -1,8 +1,8 @@
 import { type Route, route } from '../../kernel/http/server.ts';
 import type { Keyring } from '../encryption/keyring.ts';
 import { objectError } from '../errors.ts';
-import { planPass } from '../keepers/rewriter.ts';
 import { cancelRewrite, listRewrites, startRewrite } from '../ledger/rewrites.ts';
+import { planPass } from '../rewriting/plan-pass.ts';
 import type { RewriteAction } from '../rewriting/plan.ts';
 import type { RewriteOptions } from '../rewriting/rewrite-content.ts';
 import type { RewriteRow } from '../tables.ts';

@@ -21,7 +21,11 @@ export function isOwnKey(key: string): boolean {
  * nothing of others is ever taken for something of ours.
  */
 export async function isOwnBlob(backend: ObjectBackend, blob: BlobFacts, signal: AbortSignal): Promise<boolean> {
-  if (!isOwnKey(blob.key)) return false;
+  return isOwnKey(blob.key) && hasDescription(backend, blob, signal);
+}
+
+/** Whether a blob ends with a description as a gateway writes it; only its end is read. */
+export async function hasDescription(backend: ObjectBackend, blob: BlobFacts, signal: AbortSignal): Promise<boolean> {
   const length = Math.min(blob.sizeBytes, descriptionEndBytesMax);
   if (length === 0) return false;
   const open = await backend.get(blob.key, { offset: blob.sizeBytes - length, length }, signal);

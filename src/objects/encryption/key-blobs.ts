@@ -34,21 +34,42 @@ export async function keepKeyBlobs(
   return written;
 }
 
-async function keepOn({ backend }: KnownBackend, keks: readonly WrappedKek[], signal: AbortSignal): Promise<number> {
+/** What a key wants of a backend. */
+export interface KeyBlobChange {
+  readonly key: string;
+  /** What is written there; `null` where it stands. */
+  readonly content: Buffer | null;
+  /** The same key as a root key wrapped it that may be known to others by now. */
+  readonly former: readonly string[];
+}
+
+/** What is to be written and removed on a backend for keys to stand there. Only lists. */
+export async function keyBlobChanges(
+  { backend }: KnownBackend,
+  keks: readonly WrappedKek[],
+  signal: AbortSignal,
+): Promise<KeyBlobChange[]> {
   const limits = () => AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]);
   const standing = new Set<string>();
   for await (const key of listKeyBlobs(backend, limits)) standing.add(key);
+  return keks.map((kek) => {
+    const key = placeOf(kek);
+    const text = JSON.stringify({ id: kek.id, root: kek.rootKeyId, wrapped: kek.wrapped });
+    const former = [...standing].filter((one) => one.startsWith(`${keyBlobPrefix}${kek.id}.`) && one !== key);
+    return { key, content: standing.has(key) ? null : Buffer.from(text), former };
+  });
+}
+
+async function keepOn(known: KnownBackend, keks: readonly WrappedKek[], signal: AbortSignal): Promise<number> {
+  const { backend } = known;
+  const limits = () => AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]);
   let written = 0;
-  for (const kek of keks) {
-    const wanted = placeOf(kek);
-    if (!standing.has(wanted)) {
-      const content = Buffer.from(JSON.stringify({ id: kek.id, root: kek.rootKeyId, wrapped: kek.wrapped }));
-      await backend.put(wanted, content, { sizeBytes: content.length, signal: limits() });
+  for (const { key, content, former } of await keyBlobChanges(known, keks, signal)) {
+    if (content !== null) {
+      await backend.put(key, content, { sizeBytes: content.length, signal: limits() });
       written++;
     }
-    // The same key as a root key wrapped it that may be known to others by now.
-    const former = [...standing].filter((key) => key.startsWith(`${keyBlobPrefix}${kek.id}.`) && key !== wanted);
-    for (const key of former) await backend.delete(key, limits());
+    for (const one of former) await backend.delete(one, limits());
   }
   return written;
 }

@@ -1,16 +1,19 @@
 import type { Clock } from '../../kernel/ids.ts';
-import type { Keeper } from '../../kernel/keepers/keeper.ts';
+import { type Keeper, type KeeperPlan, planStepsMax } from '../../kernel/keepers/keeper.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
-import { claimCleanup, failCleanup, finishCleanup } from '../ledger/cleanup.ts';
+import { claimCleanup, countLaterCleanup, dueCleanup, failCleanup, finishCleanup } from '../ledger/cleanup.ts';
 import type { CleanupRow } from '../tables.ts';
 import { backoffMs, inParallel } from './batches.ts';
+import { CostSheet } from './cost-sheet.ts';
 
 const batchSize = 200;
 const batchesMax = 50;
 const leaseMs = 120_000;
 const callTimeoutMs = 30_000;
 const lastWaitMs = 6 * 3_600_000;
+/** What waits for later is counted for a plan no further than this. */
+const countedMax = 10_000;
 
 export interface CleanupOptions {
   readonly store: Store;
@@ -49,7 +52,31 @@ export function cleanupKeeper(options: CleanupOptions): Keeper {
       }
       return `${deleted} deleted, ${failed} failed`;
     },
+    plan: () => plan(options),
   };
+}
+
+/** The deletions whose turn it is; one that looks for late bytes once more comes again in another run. */
+async function plan({ store, registry, clock }: CleanupOptions): Promise<KeeperPlan> {
+  const nowMs = clock.nowMs();
+  const { due, later } = await store.read(async (reader) => ({
+    due: await dueCleanup(reader, { nowMs, limit: planStepsMax + 1 }),
+    later: await countLaterCleanup(reader, { nowMs, limit: countedMax }),
+  }));
+  const sheet = new CostSheet();
+  for (const { backend, storage_key: storageKey, stored_bytes: storedBytes } of due.slice(0, planStepsMax)) {
+    const known = registry.get(backend);
+    if (known?.isOpenFor('write') !== true) {
+      sheet.warn(
+        `The backend ${backend} ${known === null ? 'is not known here' : 'does not work'}: a deletion has to wait.`,
+      );
+      continue;
+    }
+    sheet.add(backend, { requests: 1 });
+    sheet.step('delete', `${storageKey} on ${backend}`, storedBytes);
+  }
+  const waiting = later === 0 ? '' : ` ${later === countedMax ? 'At least ' : ''}${later} others wait for their turn.`;
+  return sheet.plan((count) => `${count} deletions are due.${waiting}`, due.length <= planStepsMax);
 }
 
 async function deleteOne(

@@ -1,12 +1,13 @@
 import type { Clock } from '../../kernel/ids.ts';
-import type { Keeper } from '../../kernel/keepers/keeper.ts';
-import type { Store } from '../../kernel/store/store.ts';
-import { measureDrain } from '../backends/management/drain-progress.ts';
+import { type Keeper, type KeeperPlan, planStepsMax } from '../../kernel/keepers/keeper.ts';
+import type { Reader, Store } from '../../kernel/store/store.ts';
+import { drainProgress, measureDrain } from '../backends/management/drain-progress.ts';
 import { usesOf } from '../backends/management/queries.ts';
 import { removeBackend } from '../backends/management/remove.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import { backendsTopic } from '../backends/store-registry.ts';
-import { forgetCopies, forgetDeletions } from '../ledger/forget-copies.ts';
+import { forgetCopies, forgetDeletions, forgettableCopies } from '../ledger/forget-copies.ts';
+import { CostSheet } from './cost-sheet.ts';
 
 const batchSize = 100;
 /** In one run; the next one goes on. */
@@ -28,7 +29,7 @@ export function drainsKeeper(options: DrainsOptions, periodMs: number): Keeper {
     summary: 'Tells how far drains are and when they are complete, and forgets what stood on purged backends.',
     periodMs,
     run: async (signal) => {
-      const backends = await store.read((reader) => reader.rows<{ name: string; state: string }>(leaving, []));
+      const backends = await store.read(leavingBackends);
       const told: string[] = [];
       for (const { name, state } of backends) {
         if (signal.aborted) break;
@@ -38,7 +39,12 @@ export function drainsKeeper(options: DrainsOptions, periodMs: number): Keeper {
       }
       return `${backends.length} backends drain or are purged${told.map((one) => `; ${one}`).join('')}`;
     },
+    plan: (signal) => plan(options, signal),
   };
+}
+
+function leavingBackends(reader: Reader): Promise<{ readonly name: string; readonly state: string }[]> {
+  return reader.rows(leaving, []);
 }
 
 /** Forgets copies and deletions of a backend in batches, and then the backend itself. */
@@ -62,4 +68,30 @@ async function purge({ store, registry, clock }: DrainsOptions, backend: string,
   store.publish(backendsTopic, backend);
   await registry.refresh();
   return `${told}, and it is removed`;
+}
+
+/** What is forgotten on purged backends, and which drains are complete. No backend is called. */
+async function plan({ store }: DrainsOptions, signal: AbortSignal): Promise<KeeperPlan> {
+  const sheet = new CostSheet();
+  const backends = await store.read(leavingBackends);
+  let isExact = true;
+  for (const { name, state } of backends) {
+    signal.throwIfAborted();
+    const { copies, intents, cleanup } = await store.read((reader) => usesOf(reader, name));
+    if (state === 'purging') {
+      const rows = await store.read((reader) => forgettableCopies(reader, name, planStepsMax + 1));
+      isExact &&= rows.length <= planStepsMax;
+      for (const { content_id: contentId, part, stored_bytes: storedBytes, isLast } of rows.slice(0, planStepsMax)) {
+        const last = isLast ? ', of which there is no other copy' : '';
+        sheet.step(isLast ? 'lose' : 'forget', `part ${part} of ${contentId} on ${name}${last}`, storedBytes);
+      }
+      if (cleanup.count > 0) sheet.step('forget', `${cleanup.count} deletions on ${name}`, 0);
+      if (intents.count === 0) sheet.step('remove', `the backend ${name}`, 0);
+      else sheet.warn(`${intents.count} writes to ${name} are under way, so that it is not removed yet.`);
+    } else if (copies.count + intents.count + cleanup.count === 0) {
+      const progress = await store.read((reader) => drainProgress(reader, name));
+      if ((progress?.completedAtMs ?? null) === null) sheet.step('complete', `the drain of ${name}`, 0);
+    }
+  }
+  return sheet.plan((count) => `${count} steps on ${backends.length} backends that drain or are purged.`, isExact);
 }

@@ -1,3 +1,5 @@
+import type { ShortfallRow } from '../tables.ts';
+
 /** How many failures of a content are remembered: more than there are backends to choose from, as a rule. */
 const rememberedMax = 20;
 /** A target that failed for so many contents, one after another, fails for the next one too as far as anyone can tell. */
@@ -29,4 +31,9 @@ export class FailedTargets {
   #isTroubled(name: string): boolean {
     return (this.#inRow.get(name) ?? 0) >= inRowMax;
   }
+}
+
+/** Where a content could not be written so far. */
+export function failuresOf({ failed_targets: failed }: Pick<ShortfallRow, 'failed_targets'>): readonly string[] {
+  return failed === null ? [] : (JSON.parse(failed) as string[]);
 }

@@ -31,4 +31,22 @@ onEveryStore('copies that a bucket wants later', (engine) => {
     await assertClean(lab);
     await lab.close();
   });
+
+  test('are made of what has too few, though it was noted as having too many', async () => {
+    const lab = await openLab(engine, labBackends(2));
+    await lab.bucket('b', { copies: 2 });
+    await put(lab, 'b', 'k', 'content');
+    const want = (copies: number) => lab.gateway.buckets.update('b', (settings) => ({ ...settings, copies }), actor);
+    const { replicator } = lab.keepers();
+    await want(1);
+    await lab.setState('m1', 'draining');
+    await replicator.run(signal);
+    assert.deepEqual([await count(lab.store, 'copies'), await count(lab.store, 'surpluses')], [1, 1]);
+    await want(2);
+    await lab.setState('m1', 'active');
+    await replicator.run(signal);
+    assert.equal(await count(lab.store, 'copies'), 2);
+    await assertClean(lab);
+    await lab.close();
+  });
 });

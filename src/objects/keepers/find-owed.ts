@@ -22,12 +22,13 @@ const ending = `select content_id from copies where content_id > ? order by cont
 const between = (column: string, end: string) => `${column} > ?${end === '' ? '' : ` and ${column} <= ?`}`;
 /** What a migration leaves stays until it is switched: such a copy makes no other one of too many. */
 const staying = `sum(case when c.backend in (select name from object_backends where state = 'migrating') then 0 else 1 end)`;
-const odd = (
-  end: string,
-) => `select content_id, part, count(*) as n, ${staying} as staying from copies c where ${between('content_id', end)} and not exists
-  (select 1 from shortfalls f where f.content_id = c.content_id and f.part = c.part) and not exists
-  (select 1 from surpluses f where f.content_id = c.content_id and f.part = c.part) group by content_id, part
-  having count(*) < ? or ${staying} > ?`;
+const noted = (table: 'shortfalls' | 'surpluses') =>
+  `exists (select 1 from ${table} f where f.content_id = c.content_id and f.part = c.part)`;
+/** While a copy is owed none is too many. What was noted as having too many may have too few by now, where more are wanted. */
+const odd = (end: string) => `select content_id, part, count(*) as n, ${staying} as staying,
+    case when ${noted('surpluses')} then 1 else 0 end as is_surplus
+  from copies c where ${between('content_id', end)} and not ${noted('shortfalls')} group by content_id, part
+  having count(*) < ? or (${staying} > ? and not ${noted('surpluses')})`;
 const referring = (end: string) => `select content_id, bucket from objects where ${between('content_id', end)}
   union select upload_id as content_id, bucket from uploads where ${between('upload_id', end)} and state = 'open'`;
 
@@ -36,6 +37,7 @@ interface Row {
   readonly part: number;
   readonly n: number | string;
   readonly staying: number | string;
+  readonly is_surplus: number;
 }
 
 /** Where the round is, and what the buckets wanted when it began. */
@@ -53,14 +55,27 @@ interface Page {
   readonly surplus: readonly PartRef[];
 }
 
+/** Looks for parts that have fewer or more copies than their buckets want. */
+export interface OwedFinder {
+  /** What the next {@link find} would look at, page by page. Only reads. */
+  pages(signal: AbortSignal): AsyncGenerator<FoundPage>;
+  /** Notes what the pages have, and keeps the place. */
+  find(signal: AbortSignal): Promise<void>;
+}
+
+/** A page with the place that the next one begins at. */
+interface FoundPage extends Page {
+  readonly mark: Mark;
+}
+
 /**
  * Goes through all copies in turn, some each time it is asked, and notes what has fewer or more than its bucket wants: a
  * bucket that wants another number than before says so of itself alone, since what it holds may be millions of objects.
  * Where the round is stands in the store; after a round it rests until a bucket is changed.
  */
-export function owedFinder(store: Store, clock: Clock, keeper: string): (signal: AbortSignal) => Promise<void> {
+export function owedFinder(store: Store, clock: Clock, keeper: string): OwedFinder {
   const place = new KeeperMark(store, keeper);
-  return async (signal) => {
+  async function* pages(signal: AbortSignal): AsyncGenerator<FoundPage> {
     const { copiesOf, wishes } = await store.read(readWishes);
     const text = await place.load();
     const known: Mark = text === null ? { after: '', wishes, doneAtMs: null } : (JSON.parse(text) as Mark);
@@ -68,20 +83,30 @@ export function owedFinder(store: Store, clock: Clock, keeper: string): (signal:
       known.doneAtMs !== null && known.wishes === wishes && Math.abs(clock.nowMs() - known.doneAtMs) < restMs;
     if (isResting || copiesOf.size === 0) return;
     let mark: Mark = known.doneAtMs === null ? known : { after: '', wishes, doneAtMs: null };
-    for (let page = 1; page <= pagesMax && !signal.aborted; page++) {
-      const { end, owed, surplus } = await store.read((reader) => lookFrom(reader, mark.after, copiesOf));
-      for (let at = 0; at < owed.length; at += notesMax) {
-        await store.write(oweCopies, { items: owed.slice(at, at + notesMax), nowMs: clock.nowMs() });
-      }
-      for (let at = 0; at < surplus.length; at += notesMax) {
-        await store.write(noteSurpluses, { items: surplus.slice(at, at + notesMax), nowMs: clock.nowMs() });
-      }
-      mark = { ...mark, after: end, doneAtMs: end === '' ? clock.nowMs() : null };
+    for (let count = 1; count <= pagesMax && !signal.aborted; count++) {
+      const page = await store.read((reader) => lookFrom(reader, mark.after, copiesOf));
+      mark = { ...mark, after: page.end, doneAtMs: page.end === '' ? clock.nowMs() : null };
+      yield { ...page, mark };
       // Where something is found the next ones may well be, and else there is no hurry.
-      if (end === '' || (owed.length + surplus.length === 0 && page >= pagesPerGo)) break;
+      if (page.end === '' || (page.owed.length + page.surplus.length === 0 && count >= pagesPerGo)) return;
       await others();
     }
-    await place.save(JSON.stringify(mark));
+  }
+  return {
+    pages,
+    find: async (signal) => {
+      let reached: Mark | null = null;
+      for await (const { owed, surplus, mark } of pages(signal)) {
+        for (let at = 0; at < owed.length; at += notesMax) {
+          await store.write(oweCopies, { items: owed.slice(at, at + notesMax), nowMs: clock.nowMs() });
+        }
+        for (let at = 0; at < surplus.length; at += notesMax) {
+          await store.write(noteSurpluses, { items: surplus.slice(at, at + notesMax), nowMs: clock.nowMs() });
+        }
+        reached = mark;
+      }
+      if (reached !== null) await place.save(JSON.stringify(reached));
+    },
   };
 }
 
@@ -103,12 +128,12 @@ async function lookFrom(reader: Reader, after: string, copiesOf: ReadonlyMap<str
   if (rows.length === 0) return { end, owed, surplus };
   const buckets = await reader.rows<{ content_id: string; bucket: string }>(referring(end), [...bounds, ...bounds]);
   const bucketsOf = Map.groupBy(buckets, (row) => row.content_id);
-  for (const { content_id: contentId, part, n, staying: kept } of rows) {
+  for (const { content_id: contentId, part, n, staying: kept, is_surplus: isSurplus } of rows) {
     const sharers = bucketsOf.get(contentId);
     if (sharers === undefined) continue;
     const wanted = Math.max(...sharers.map(({ bucket }) => copiesOf.get(bucket) ?? 1));
     if (Number(n) < wanted) owed.push({ contentId, part, bucket: sharers[0]!.bucket });
-    if (Number(kept) > wanted) surplus.push({ contentId, part });
+    if (Number(kept) > wanted && isSurplus === 0) surplus.push({ contentId, part });
   }
   return { end, owed, surplus };
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { BlobFacts } from '../backends/backend.ts';
 import type { KnownBackend } from '../backends/registry.ts';
-import { isOwnKey } from '../checking/unknown-blob.ts';
+import { hasDescription, isOwnKey } from '../checking/unknown-blob.ts';
 import { chunksOf } from '../content/content.ts';
 import { decodeDescription, descriptionEndBytesMax } from '../content/description.ts';
 import { requireKey } from '../keys.ts';
@@ -13,24 +13,55 @@ import type { ReconcileOptions } from './reconcile.ts';
 const readTimeoutMs = 60_000;
 const bytesPerMs = 1_000;
 
+type ImportOptions = Pick<ReconcileOptions, 'store' | 'newId' | 'clock' | 'onError'>;
+
+/** What a blob of others becomes. */
+export interface ImportTarget {
+  readonly bucket: string;
+  readonly key: string;
+  readonly owner: string;
+}
+
+const anyVersion = 'select 1 from objects where bucket = ? and object_key = ? limit 1';
+
 /**
- * Makes an object of a blob of others, where its storage key is `bucket/key` of a bucket that exists: it is read whole for
- * its digests, and stays where it stands. What carries a description of ours is no plain object, under whatever key it
- * stands: it may be encrypted, and is left alone. Gives whether it was imported.
+ * Which object a blob of others becomes, where its storage key is `bucket/key` of a bucket that exists and has no version
+ * under that key. What carries a description of ours is no plain object, under whatever key it stands: it may be encrypted,
+ * and is left alone. `null` for what is not imported.
  */
-export async function importForeign(
-  { store, newId, clock, onError }: Pick<ReconcileOptions, 'store' | 'newId' | 'clock' | 'onError'>,
+export async function importTargetOf(
+  { store, onError }: ImportOptions,
   { name: backend, backend: port }: KnownBackend,
   blob: BlobFacts,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<ImportTarget | null> {
   const slash = blob.key.indexOf('/');
-  const [bucket, key] = [blob.key.slice(0, Math.max(0, slash)), blob.key.slice(slash + 1)];
+  const [name, key] = [blob.key.slice(0, Math.max(0, slash)), blob.key.slice(slash + 1)];
   // A key of our form without a description is what is left of something broken.
-  const target = slash <= 0 || isOwnKey(blob.key) ? null : await store.read((reader) => findBucket(reader, bucket));
-  if (target === null) return false;
+  if (slash <= 0 || isOwnKey(blob.key)) return null;
+  const { bucket, isTaken } = await store.read(async (reader) => ({
+    bucket: await findBucket(reader, name),
+    isTaken: (await reader.rows(anyVersion, [name, key])).length > 0,
+  }));
+  if (bucket === null || isTaken) return null;
   try {
     requireKey(key);
+  } catch (error) {
+    onError(error, `the blob ${blob.key} on ${backend} is not imported`);
+    return null;
+  }
+  const limits = AbortSignal.any([signal, AbortSignal.timeout(readTimeoutMs)]);
+  return (await hasDescription(port, blob, limits)) ? null : { bucket: name, key, owner: bucket.owner };
+}
+
+/** Makes an object of a blob of others: it is read whole for its digests, and stays where it stands. Gives whether it did. */
+export async function importForeign(
+  { store, newId, clock, onError }: ImportOptions,
+  { name: backend, backend: port }: KnownBackend,
+  { blob, target: { bucket, key, owner } }: { readonly blob: BlobFacts; readonly target: ImportTarget },
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
     const limits = AbortSignal.any([
       signal,
       AbortSignal.timeout(readTimeoutMs + Math.ceil(blob.sizeBytes / bytesPerMs)),
@@ -60,7 +91,7 @@ export async function importForeign(
       key,
       contentId: newId('c'),
       versionId: newId('v'),
-      owner: target.owner,
+      owner,
       contentType: 'application/octet-stream',
       nowMs: clock.nowMs(),
     });

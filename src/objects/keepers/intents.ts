@@ -1,7 +1,8 @@
 import type { Clock } from '../../kernel/ids.ts';
-import type { Keeper } from '../../kernel/keepers/keeper.ts';
+import { type Keeper, type KeeperPlan, planStepsMax } from '../../kernel/keepers/keeper.ts';
 import type { Store } from '../../kernel/store/store.ts';
-import { freeClaims, reapIntents } from '../ledger/reap.ts';
+import { abandonedIntents, countDeadClaims, freeClaims, reapIntents } from '../ledger/reap.ts';
+import { CostSheet } from './cost-sheet.ts';
 
 const batchSize = 500;
 const batchesMax = 200;
@@ -22,5 +23,23 @@ export function intentKeeper(store: Store, clock: Clock, periodMs: number): Keep
       await store.write(freeClaims, {});
       return `${reaped} writes given up`;
     },
+    plan: () => plan(store),
   };
+}
+
+/** Writes that would be given up. That costs no call of a backend: what their bytes cost to delete is the cleanup's. */
+async function plan(store: Store): Promise<KeeperPlan> {
+  const { intents, claims } = await store.read(async (reader) => ({
+    intents: await abandonedIntents(reader, planStepsMax + 1),
+    claims: await countDeadClaims(reader, planStepsMax),
+  }));
+  const sheet = new CostSheet();
+  for (const { backend, storage_key: storageKey, stored_bytes: storedBytes, owner } of intents.slice(0, planStepsMax)) {
+    sheet.step('give up', `${storageKey} on ${backend}, which ${owner} wrote`, storedBytes);
+  }
+  const freed = `${claims.cleanup} deletions and ${claims.shortfalls} owed copies are taken from gateways that died.`;
+  return sheet.plan(
+    (count) => `${count} writes belong to gateways that died. ${freed}`,
+    intents.length <= planStepsMax,
+  );
 }

@@ -2,7 +2,7 @@ import { toErrorData } from '../../kernel/errors/errors.ts';
 import type { Clock } from '../../kernel/ids.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
-import { endOutage, noteOutage } from '../ledger/outages.ts';
+import { type AwayWalk, endOutage, noteOutage } from '../ledger/outages.ts';
 import type { OutageRow } from '../tables.ts';
 import { inParallel } from './batches.ts';
 
@@ -16,6 +16,13 @@ export interface OutageWatchOptions {
   readonly clock: Clock;
   /** How long a backend may be out of order before its copies count as missing. */
   readonly unhealthyAfterMs: number;
+}
+
+/** Backends that are away as things are, and how far the copies of each were queued for being made elsewhere. */
+export interface ForeseenOutages {
+  readonly away: ReadonlySet<string>;
+  /** Of those that are not queued whole, in the order in which they are walked. */
+  readonly walks: readonly AwayWalk[];
 }
 
 /**
@@ -42,17 +49,56 @@ export class OutageWatch {
     return away;
   }
 
+  /** What {@link look} would find and note. Backends are asked as they would be then; nothing is remembered of it. */
+  async foresee(signal: AbortSignal): Promise<ForeseenOutages> {
+    const { store, registry, clock, unhealthyAfterMs } = this.#options;
+    const rows = await store.read((reader) => reader.rows<OutageRow>('select * from backend_outages', []));
+    const known = new Map(rows.map((row) => [row.backend, row]));
+    const nowMs = clock.nowMs();
+    const walks: AwayWalk[] = [];
+    const away = new Set<string>();
+    let isAnyBack = false;
+    await inParallel(registry.all, signal, async (backend) => {
+      const { name } = backend;
+      const row = known.get(name);
+      const found = await this.#ask(backend, row, nowMs, signal);
+      const wasAway = (row?.away_at ?? null) !== null;
+      if ((found?.reason ?? null) === null) {
+        isAnyBack ||= wasAway;
+        return;
+      }
+      if (!wasAway && (row?.since ?? nowMs) > nowMs - unhealthyAfterMs) return;
+      away.add(name);
+      if (row?.is_walked !== 1) walks.push({ backend: name, walkedTo: row?.walked_to ?? '' });
+    });
+    const sorted = walks.toSorted((one, other) => (one.backend < other.backend ? -1 : 1));
+    // What could not be read while a backend was away is looked for once more when it is back.
+    return { away, walks: isAnyBack ? [...away].sort().map((backend) => ({ backend, walkedTo: '' })) : sorted };
+  }
+
+  /** What is wrong with a backend; `null` when it seems to work and it is not its turn to be asked. */
+  async #ask(
+    backend: KnownBackend,
+    row: OutageRow | undefined,
+    nowMs: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly reason: string | null } | null> {
+    const isOpen = backend.isOpenFor('read');
+    const askedAtMs = this.#askedAtMs.get(backend.name) ?? Number.NEGATIVE_INFINITY;
+    // A clock that was set back must not keep anyone from asking.
+    const isDue = Math.abs(nowMs - askedAtMs) * looksBeforeAway >= this.#options.unhealthyAfterMs;
+    if (isOpen && row === undefined && !isDue) return null;
+    return { reason: isOpen ? await reasonOf(backend, signal) : 'Its breaker is open.' };
+  }
+
   async #isAway(backend: KnownBackend, row: OutageRow | undefined, signal: AbortSignal): Promise<boolean> {
     const { store, clock, unhealthyAfterMs: awayAfterMs } = this.#options;
     const { name } = backend;
     const nowMs = clock.nowMs();
-    const isOpen = backend.isOpenFor('read');
-    const askedAtMs = this.#askedAtMs.get(name) ?? Number.NEGATIVE_INFINITY;
-    // A clock that was set back must not keep anyone from asking.
-    const isDue = Math.abs(nowMs - askedAtMs) * looksBeforeAway >= awayAfterMs;
-    if (isOpen && row === undefined && !isDue) return false;
+    const found = await this.#ask(backend, row, nowMs, signal);
+    if (found === null) return false;
     this.#askedAtMs.set(name, nowMs);
-    const reason = isOpen ? await reasonOf(backend, signal) : 'Its breaker is open.';
+    const { reason } = found;
     if (signal.aborted) return (row?.away_at ?? null) !== null;
     if (reason === null) {
       if (row !== undefined) await store.write(endOutage, { backend: name, nowMs });

@@ -1,12 +1,12 @@
 import type { Clock, IdSource } from '../../kernel/ids.ts';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
-import type { Keeper, KeeperPlan } from '../../kernel/keepers/keeper.ts';
+import type { Keeper } from '../../kernel/keepers/keeper.ts';
 import { KeeperMark } from '../../kernel/keepers/mark.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
 import { noteUnknownBlobs } from '../ledger/note-unknown-blobs.ts';
 import { foreignBackup } from '../rebuilding/foreign-backup.ts';
-import { planReconcile } from './reconcile-plan.ts';
+import { type ReconcileStop, planReconcile } from './plan-reconcile.ts';
 import { type ReconcileTally, emptyReconcileTally, reconcileBackend } from './reconcile-backend.ts';
 
 /**
@@ -41,7 +41,7 @@ interface Place {
 
 /** Compares what backends hold with the ledger, both ways. */
 export function reconcileKeeper(options: ReconcileOptions): Keeper {
-  const { store, registry, clock, periodMs, unknown } = options;
+  const { store, clock, periodMs, unknown } = options;
   const mark = new KeeperMark(store, name);
   let isFirst = true;
   return {
@@ -50,8 +50,8 @@ export function reconcileKeeper(options: ReconcileOptions): Keeper {
       'Compares what backends hold with the ledger: replaces copies that are missing, and deals with unknown blobs.',
     periodMs,
     run: async (signal, progress) => {
-      const marked = JSON.parse((await mark.load()) ?? 'null') as Mark | null;
-      const from = marked !== null && 'backend' in marked ? marked : null;
+      const marked = parseMark(await mark.load());
+      const from = placeOf(marked);
       // Every keeper runs when a process starts; listing all there is again and again is dear where requests are billed.
       const isRecent =
         marked !== null && 'finishedAtMs' in marked && clock.nowMs() - marked.finishedAtMs < periodMs / 2;
@@ -61,16 +61,14 @@ export function reconcileKeeper(options: ReconcileOptions): Keeper {
       const told: string[] = [];
       const failed: string[] = [];
       let looked = 0;
-      for (const known of backendsFrom(registry, from)) {
+      for await (const { known, after, deferred } of stopsOf(options, from, signal)) {
         const tally = emptyReconcileTally();
-        const after = from?.backend === known.name ? from.after : '';
         const onPlace = async (key: string) => {
           progress?.({ done: looked + tally.blobs, total: null, detail: known.name });
           await mark.save(JSON.stringify({ backend: known.name, after: key } satisfies Mark));
         };
-        const why = whyNot(known) ?? (await whoseElse(options, known, signal));
-        if (why !== null) {
-          told.push(`${known.name}: deferred, since it ${why}`);
+        if (deferred !== null) {
+          told.push(`${known.name}: deferred, since it ${deferred}`);
           continue;
         }
         // Those before it need not be compared again when this run is stopped.
@@ -91,8 +89,31 @@ export function reconcileKeeper(options: ReconcileOptions): Keeper {
       if (failed.length > 0) throw new HoldfastError('backend', [...failed, ...told].join('; ').slice(0, 2_000));
       return told.join('; ');
     },
-    plan: (signal): Promise<KeeperPlan> => planReconcile(options, signal),
+    plan: async (signal) => {
+      const from = placeOf(parseMark(await mark.load()));
+      return planReconcile(options, stopsOf(options, from, signal), signal);
+    },
   };
+}
+
+function parseMark(text: string | null): Mark | null {
+  return JSON.parse(text ?? 'null') as Mark | null;
+}
+
+function placeOf(mark: Mark | null): Place | null {
+  return mark !== null && 'backend' in mark ? mark : null;
+}
+
+/** Backends as a round comes to them. */
+async function* stopsOf(
+  options: ReconcileOptions,
+  from: Place | null,
+  signal: AbortSignal,
+): AsyncGenerator<ReconcileStop> {
+  for (const known of backendsFrom(options.registry, from)) {
+    const after = from?.backend === known.name ? from.after : '';
+    yield { known, after, deferred: whyNot(known) ?? (await whoseElse(options, known, signal)) };
+  }
 }
 
 /** Backends in the order of their names, from the one on where the last round stopped. */

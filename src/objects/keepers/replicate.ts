@@ -8,6 +8,7 @@ import { claimRoom } from '../ledger/claim.ts';
 import { joinCopy } from '../ledger/copies.ts';
 import type { Copy } from '../object.ts';
 import type { Leftovers } from '../writing/leftovers.ts';
+import { chooseSource } from './replicate-step.ts';
 
 export interface ReplicateOptions {
   readonly store: Store;
@@ -19,6 +20,8 @@ export interface ReplicateOptions {
   /** Whether what was written to a backend of a kind is read again before it counts. */
   isReadBack(kind: string): boolean;
 }
+
+const nobody: ReadonlySet<string> = new Set();
 
 /** Where a copy stands. */
 export interface CopyPlace {
@@ -39,6 +42,8 @@ export interface ReplicateTarget {
   readonly refusal: string;
   /** How often it failed already: each time another source is tried first. */
   readonly attempts: number;
+  /** Backends that do not work, which are read last; absent: none. */
+  readonly away?: ReadonlySet<string>;
 }
 
 /**
@@ -53,9 +58,8 @@ export async function replicate(
   signal: AbortSignal,
 ): Promise<CopyPlace | null> {
   const { store, registry, leftovers, newId, clock, owner } = options;
-  const open = copies.filter(({ backend }) => registry.get(backend)?.isOpenFor('read') === true);
-  const [source] = rotated(open.length > 0 ? open : copies, target.attempts);
-  if (source === undefined) throw new HoldfastError('backend', 'There is no copy left to read from.');
+  const source = chooseSource({ registry, away: target.away ?? nobody }, copies, target.attempts);
+  if (source === null) throw new HoldfastError('backend', 'There is no copy left to read from.');
   const { candidates, copiesWanted, requiredLabels } = target;
   const writeId = newId('w');
   const storageKey = `${target.bucket}/${writeId}`;
@@ -86,9 +90,4 @@ export async function replicate(
     await leftovers.abandon(write);
     throw error;
   }
-}
-
-function rotated<T>(items: readonly T[], by: number): readonly T[] {
-  const at = items.length === 0 ? 0 : by % items.length;
-  return [...items.slice(at), ...items.slice(0, at)];
 }

@@ -4,16 +4,18 @@ import { findGoodCopy } from '../checking/find-good-copy.ts';
 import type { BucketSettings } from '../bucket.ts';
 import { queueAway } from '../ledger/outages.ts';
 import type { Copy } from '../object.ts';
-import { claimShortfalls, dropCopy, queueDraining, settleShortfall } from '../ledger/shortfalls.ts';
+import { queueDraining } from '../ledger/draining.ts';
+import { claimShortfalls, dropCopy, settleShortfall } from '../ledger/shortfalls.ts';
 import { type ContentWishes, wishesOf } from '../ledger/wanted-copies.ts';
-import { fitsLabels } from '../placement.ts';
 import type { ShortfallRow } from '../tables.ts';
 import type { CapacityView } from '../writing/capacity.ts';
 import { backoffMs, inParallel } from './batches.ts';
-import { FailedTargets } from './failed-targets.ts';
+import { FailedTargets, failuresOf } from './failed-targets.ts';
 import { owedFinder } from './find-owed.ts';
 import { whyNowhere } from './nowhere.ts';
 import { OutageWatch } from './outage-watch.ts';
+import { planReplication } from './plan-replication.ts';
+import { nextStep } from './replicate-step.ts';
 import { type ReplicateOptions, replicate } from './replicate.ts';
 import { storedCopies } from './stored-copies.ts';
 
@@ -50,7 +52,7 @@ interface Attempt {
 export function replicatorKeeper(options: ReplicatorOptions, periodMs: number): Keeper {
   const { store, clock, owner } = options;
   const name = 'object-replicator';
-  const findOwed = owedFinder(store, clock, name);
+  const owed = owedFinder(store, clock, name);
   const watch = new OutageWatch(options);
   return {
     name,
@@ -59,7 +61,7 @@ export function replicatorKeeper(options: ReplicatorOptions, periodMs: number): 
     run: async (signal, progress) => {
       const run: Run = { away: await watch.look(signal), targets: new FailedTargets(), signal };
       const sum = { settled: 0, failed: 0 };
-      await findOwed(signal);
+      await owed.find(signal);
       for (let batch = 0; batch < batchesMax && !signal.aborted; batch++) {
         await store.write(queueDraining, { limit: batchSize, nowMs: clock.nowMs() });
         if (run.away.size > 0) await store.write(queueAway, { limit: batchSize, nowMs: clock.nowMs() });
@@ -71,6 +73,7 @@ export function replicatorKeeper(options: ReplicatorOptions, periodMs: number): 
       }
       return `${sum.settled} contents settled, ${sum.failed} left for later`;
     },
+    plan: (signal) => planReplication(options, { owed, watch, batchSize, batchesMax }, signal),
   };
 }
 
@@ -105,19 +108,16 @@ async function fill(options: ReplicatorOptions, attempt: Attempt, run: Run): Pro
   const { content_id: contentId, part } = attempt.row;
   const wishes = await store.read((reader) => wishesOf(reader, contentId));
   if (wishes === null) return;
-  const isActive = ({ backend }: Copy) => registry.get(backend)?.state === 'active';
   const { copies: wanted, requiredLabels } = wishes.settings;
-  const fits = ({ backend }: Copy) => fitsLabels(registry.get(backend) ?? { labels: {} }, requiredLabels);
-  const isSafe = (copy: Copy) => isActive(copy) && !run.away.has(copy.backend);
+  const view = { registry, away: run.away };
   // What was made just now was verified; else the bytes that leave may be the last good ones.
   let isProven = false;
   for (let made = 0; ; made++) {
     const copies = await storedCopies(store, contentId, part);
-    if (copies.length === 0) return;
-    const safe = copies.filter(isSafe);
-    const staying = safe.filter(fits);
-    if (staying.length >= wanted || made > wanted) {
-      const leaving = copies.filter((one) => !isActive(one) || (isSafe(one) && !fits(one)));
+    const step = nextStep(view, copies, wishes, made);
+    if (step.kind === 'none') return;
+    if (step.kind === 'drop') {
+      const { staying, leaving } = step;
       isProven ||= leaving.length === 0 || (await findGoodCopy(registry, staying, run.signal)) !== null;
       if (!isProven)
         throw new HoldfastError('backend', 'None of the copies that are to stay could be read and is right.');
@@ -131,8 +131,8 @@ async function fill(options: ReplicatorOptions, attempt: Attempt, run: Run): Pro
       if (await makeOne(options, copies, wishes, wishes.settings, attempt, run)) isProven = true;
     } catch (error) {
       // What its storage class has no room for is kept as safe as ever where the bucket lets it stand.
-      const isShort = safe.length < wanted && wishes.bucketSettings !== wishes.settings && !run.signal.aborted;
-      if (isShort) await makeOne(options, copies, wishes, wishes.bucketSettings, attempt, run);
+      const isElsewhere = step.isShort && wishes.bucketSettings !== wishes.settings && !run.signal.aborted;
+      if (isElsewhere) await makeOne(options, copies, wishes, wishes.bucketSettings, attempt, run);
       throw error;
     }
   }
@@ -148,7 +148,7 @@ async function makeOne(
   { bucket, settings: { requiredLabels } }: ContentWishes,
   settings: BucketSettings,
   attempt: Attempt,
-  { targets, signal }: Run,
+  { targets, away, signal }: Run,
 ): Promise<boolean> {
   const [{ storedBytes, sizeBytes }] = copies as [Copy];
   const holders = copies.map(({ backend }) => backend);
@@ -157,7 +157,7 @@ async function makeOne(
   for (let tried = 1; ; tried++) {
     const candidates = targets.order(ranked, attempt.failedTargets);
     const wish = { copiesWanted: settings.copies, requiredLabels };
-    const target = { bucket, ...wish, candidates, refusal, attempts: attempt.row.attempts };
+    const target = { bucket, ...wish, candidates, refusal, attempts: attempt.row.attempts, away };
     try {
       const made = await replicate(options, copies, target, signal);
       if (made !== null) targets.noteSuccess(made.backend);
@@ -169,8 +169,4 @@ async function makeOne(
       if (tried >= Math.min(targetsMax, ranked.length) || signal.aborted) throw error;
     }
   }
-}
-
-function failuresOf({ failed_targets: failed }: ShortfallRow): readonly string[] {
-  return failed === null ? [] : (JSON.parse(failed) as string[]);
 }

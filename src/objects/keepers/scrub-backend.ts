@@ -58,7 +58,7 @@ export async function scrubBackend(
     const rows = await store.read((reader) => copiesToScrub(reader, due, page));
     for (const row of rows) {
       if (signal.aborted || performance.now() > endAtMs) return { after, deferred: null };
-      const deferred = whyNot(known) ?? (unreadableInRow >= unreadableInRowMax ? 'cannot be read' : null);
+      const deferred = whyNotScrubbed(known) ?? (unreadableInRow >= unreadableInRowMax ? 'cannot be read' : null);
       if (deferred !== null) return { after, deferred };
       const isReadable = await lookAt(options, known, budget, row, tally, signal).catch((error: unknown) => {
         if (!signal.aborted) options.onError(error, `a copy on ${known.name} was not scrubbed`);
@@ -74,7 +74,7 @@ export async function scrubBackend(
 }
 
 /** Why a backend is not to be read now; `null` when it may be. */
-function whyNot(known: KnownBackend): string | null {
+export function whyNotScrubbed(known: KnownBackend): string | null {
   if (!known.isOpenFor('read')) return 'does not work';
   if (known.isOver('egress')) return 'has reached its monthly egress';
   return known.isOver('requests') ? 'has reached its monthly requests' : null;

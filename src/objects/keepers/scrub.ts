@@ -1,11 +1,12 @@
 import type { Clock } from '../../kernel/ids.ts';
-import { type Keeper, type KeeperPlan, type ReportProgress, planStepsMax } from '../../kernel/keepers/keeper.ts';
+import type { Keeper, ReportProgress } from '../../kernel/keepers/keeper.ts';
 import { KeeperMark } from '../../kernel/keepers/mark.ts';
 import type { Store } from '../../kernel/store/store.ts';
-import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
-import { copiesToScrub, coverageSince, scrubBacklog } from '../checking/scrub-queue.ts';
+import type { ObjectBackendRegistry } from '../backends/registry.ts';
+import { coverageSince } from '../checking/scrub-queue.ts';
 import type { Rate } from './budget.ts';
 import { Budget } from './budget.ts';
+import { planScrub } from './plan-scrub.ts';
 import { type BackendScrub, type ScrubTally, scrubBackend } from './scrub-backend.ts';
 
 export interface ScrubOptions {
@@ -59,7 +60,10 @@ export function scrubKeeper(options: ScrubOptions): Keeper {
       const deferred = ended.flatMap(([backend, { deferred: why }]) => (why === null ? [] : [`${backend} ${why}`]));
       return `${sentence(tally)}${deferred.length === 0 ? '' : `; deferred: ${deferred.join(', ')}`}; ${await coverage()}`;
     },
-    plan: (signal) => planOf(options, clock.nowMs() - intervalMs, signal),
+    plan: async (signal) => {
+      const from = JSON.parse((await mark.load()) ?? '{}') as Mark;
+      return planScrub(options, { from, dueBeforeMs: clock.nowMs() - intervalMs, runMsMax }, signal);
+    },
   };
 }
 
@@ -94,29 +98,4 @@ function coverageTeller({ store, clock, intervalMs }: ScrubOptions): () => Promi
     told = { atMs: nowMs, text };
     return text;
   };
-}
-
-async function planOf(
-  { store, registry }: ScrubOptions,
-  dueBeforeMs: number,
-  signal: AbortSignal,
-): Promise<KeeperPlan> {
-  const steps: { action: string; subject: string; sizeBytes: number }[] = [];
-  const costs: KeeperPlan['costs'][number][] = [];
-  let sizeBytes = 0;
-  let count = 0;
-  const due = (known: KnownBackend) => ({ backend: known.name, beforeMs: dueBeforeMs });
-  for (const known of registry.all) {
-    signal.throwIfAborted();
-    const { copies, bytes } = await store.read((reader) => scrubBacklog(reader, known.name, dueBeforeMs));
-    count += copies;
-    sizeBytes += bytes;
-    if (copies > 0) costs.push({ place: known.name, requests: copies, ingressBytes: 0, egressBytes: bytes });
-    const page = { after: null, limit: planStepsMax - steps.length };
-    if (page.limit === 0) continue;
-    for (const row of await store.read((reader) => copiesToScrub(reader, due(known), page))) {
-      steps.push({ action: 'read', subject: `${row.storage_key} on ${known.name}`, sizeBytes: row.stored_bytes });
-    }
-  }
-  return { summary: `${count} copies wait for their turn.`, steps, count, isExact: true, sizeBytes, costs };
 }

@@ -1,3 +1,4 @@
+import type { Reader } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import type { CleanupRow } from '../tables.ts';
 import { bookBytes } from './stripes.ts';
@@ -12,13 +13,34 @@ export interface ClaimCleanup {
   readonly leaseMs: number;
 }
 
+const isDue = `state = 'waiting' and due_at <= ? and claimed_until <= ?`;
+const inTurn = 'order by due_at, id limit ?';
+
+/** Deletions whose turn it is and that nobody is at, in the order in which they are taken. */
+export function dueCleanup(
+  reader: Reader,
+  { nowMs, limit }: Pick<ClaimCleanup, 'nowMs' | 'limit'>,
+): Promise<CleanupRow[]> {
+  return reader.rows<CleanupRow>(`select * from cleanup where ${isDue} ${inTurn}`, [nowMs, nowMs, limit]);
+}
+
+const later = `select count(*) as n from (select id from cleanup where state = 'waiting' and not (${isDue}) limit ?) c`;
+
+/** How many deletions wait whose turn it is not; counted up to `limit`. */
+export async function countLaterCleanup(
+  reader: Reader,
+  { nowMs, limit }: Pick<ClaimCleanup, 'nowMs' | 'limit'>,
+): Promise<number> {
+  const [row] = await reader.rows<{ n: number | string }>(later, [nowMs, nowMs, limit]);
+  return Number(row!.n);
+}
+
 /** Takes due deletions for a while. Whoever dies with them loses them when the lease runs out. */
 export const claimCleanup = transaction(
   import.meta.url,
   'claimCleanup',
   async (tx, { owner, limit, nowMs, leaseMs }: ClaimCleanup): Promise<CleanupRow[]> => {
-    const due = `select id from cleanup where state = 'waiting' and due_at <= ? and claimed_until <= ?
-      order by due_at, id limit ? ${tx.fragments.forUpdateSkipLocked}`;
+    const due = `select id from cleanup where ${isDue} ${inTurn} ${tx.fragments.forUpdateSkipLocked}`;
     const rows = await tx.rows<{ id: number }>(due, [nowMs, nowMs, limit]);
     const claimed: CleanupRow[] = [];
     for (const { id } of rows) {

@@ -1,4 +1,4 @@
-import type { Tx } from '../../kernel/store/store.ts';
+import type { Reader, Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { type Charge, chargeQuota, refundOf } from '../quotas/charge.ts';
 import { toVersion } from '../rows.ts';
@@ -31,6 +31,17 @@ export function isLastCopy(copies: string): string {
 }
 
 const page = 'select * from copies where backend = ? order by storage_key limit ?';
+/** The copies on a lost backend that are forgotten next, and which of them are the last of their parts. */
+export async function forgettableCopies(
+  reader: Pick<Reader, 'rows'>,
+  backend: string,
+  limit: number,
+): Promise<(CopyRow & { readonly isLast: boolean })[]> {
+  const flagged = `select c.*, case when ${isLastCopy('c')} then 1 else 0 end as is_last from (${page}) c order by c.storage_key`;
+  const rows = await reader.rows<CopyRow & { readonly is_last: number }>(flagged, [backend, limit]);
+  return rows.map(({ is_last: last, ...row }) => ({ ...row, isLast: last === 1 }));
+}
+
 const referring = 'select * from objects where content_id = ? order by bucket, object_key, version_id';
 const remove = 'delete from copies where content_id = ? and part = ? and backend = ? returning *';
 const sibling = 'select 1 from copies where content_id = ? and part = ? limit 1';

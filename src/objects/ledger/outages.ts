@@ -2,7 +2,7 @@ import type { Reader } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { noteBackend } from '../backends/management/events.ts';
 import { lockBackend } from '../backends/management/lock-backend.ts';
-import type { OutageRow } from '../tables.ts';
+import type { CopyRow, OutageRow } from '../tables.ts';
 
 /** Whether the backend of a copy has been out of order for so long that the copy counts as missing. */
 export function isAway(copies: string): string {
@@ -58,10 +58,46 @@ export const endOutage = transaction(
 
 const page = `select content_id, part, storage_key from copies where backend = ? and storage_key > ?
   order by storage_key limit ?`;
+const owable = (away: readonly string[]) => `select c.*, case when exists (select 1 from shortfalls s
+    where s.content_id = c.content_id and s.part = c.part) then 1 else 0 end as is_owed from (${page}) c
+  where exists (select 1 from copies o where o.content_id = c.content_id and o.part = c.part
+    and o.backend not in (${away.map(() => '?').join(', ')})) order by c.storage_key`;
 const owe = `insert into shortfalls (content_id, part, bucket, due_at, attempts, claimed_until, created_at)
-  select c.content_id, c.part, '', ?, 0, 0, ? from (${page}) c where exists (select 1 from copies o
-    where o.content_id = c.content_id and o.part = c.part and not ${isAway('o')})
-  on conflict (content_id, part) do nothing`;
+  values (?, ?, '', ?, 0, 0, ?) on conflict (content_id, part) do nothing`;
+
+type Standing = Pick<CopyRow, 'content_id' | 'part' | 'storage_key'>;
+
+/** How far the copies of a backend that is away were queued. */
+export interface AwayWalk {
+  readonly backend: string;
+  readonly walkedTo: string;
+}
+
+/** What one go found of it. */
+export interface AwayGo {
+  /** Copies that can be made again, since they can be read elsewhere, and are not queued yet. */
+  readonly found: readonly Standing[];
+  readonly walkedTo: string;
+  /** Whether all copies were passed. */
+  readonly isWalked: boolean;
+}
+
+/** The next copies of a backend that is away, with the names of all that are. */
+export async function nextAway(
+  reader: Pick<Reader, 'rows'>,
+  { backend, walkedTo }: AwayWalk,
+  away: readonly string[],
+  limit: number,
+): Promise<AwayGo> {
+  const bounds = [backend, walkedTo, limit];
+  const copies = await reader.rows<Standing>(page, bounds);
+  const rows = await reader.rows<Standing & { readonly is_owed: number }>(owable(away), [...bounds, ...away]);
+  return {
+    found: rows.filter((row) => row.is_owed === 0),
+    walkedTo: copies.at(-1)?.storage_key ?? walkedTo,
+    isWalked: copies.length < limit,
+  };
+}
 
 /**
  * Queues the next copies of backends that are away, for being made elsewhere; of those that can be read anywhere, since
@@ -74,15 +110,12 @@ export const queueAway = transaction(
     const next = 'select * from backend_outages where away_at is not null and is_walked = 0 order by backend limit 1';
     const [row] = await tx.rows<OutageRow>(next, []);
     if (row === undefined) return 0;
-    const bounds = [row.backend, row.walked_to, limit];
-    const copies = await tx.rows<{ storage_key: string }>(page, bounds);
-    const queued = await tx.run(owe, [nowMs, nowMs, ...bounds]);
-    const walkedTo = copies.at(-1)?.storage_key ?? row.walked_to;
-    await tx.run('update backend_outages set walked_to = ?, is_walked = ? where backend = ?', [
-      walkedTo,
-      copies.length < limit ? 1 : 0,
-      row.backend,
-    ]);
+    const away = [...(await awayBackends(tx))].sort();
+    const { found, walkedTo, isWalked } = await nextAway(tx, { ...row, walkedTo: row.walked_to }, away, limit);
+    let queued = 0;
+    for (const { content_id: contentId, part } of found) queued += await tx.run(owe, [contentId, part, nowMs, nowMs]);
+    const statement = 'update backend_outages set walked_to = ?, is_walked = ? where backend = ?';
+    await tx.run(statement, [walkedTo, isWalked ? 1 : 0, row.backend]);
     return queued;
   },
 );

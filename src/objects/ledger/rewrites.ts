@@ -9,14 +9,20 @@ const insert = `insert into rewrites (id, action, bucket, state, reached, seen, 
 
 export type NewRewrite = Pick<RewriteRow, 'id' | 'action' | 'bucket' | 'actor' | 'created_at'>;
 
+/** The pass that is under way; `null` when there is none. */
+export async function runningRewrite(reader: Pick<Reader, 'rows'>): Promise<RewriteRow | null> {
+  const [row] = await reader.rows<RewriteRow>(`select * from rewrites where state = 'running'`, []);
+  return row ?? null;
+}
+
 /** Begins a pass over what stands. There is one at a time: two would write each other's results anew. */
 export const startRewrite = transaction(
   import.meta.url,
   'startRewrite',
   async (tx, { id, action, bucket, actor, created_at: nowMs }: NewRewrite): Promise<RewriteRow> => {
     await tx.lock('rewrites');
-    const [running] = await tx.rows<RewriteRow>(`select * from rewrites where state = 'running'`, []);
-    if (running !== undefined) {
+    const running = await runningRewrite(tx);
+    if (running !== null) {
       const message = `A pass (${running.action}) is under way; cancel it, or wait for its end.`;
       throw objectError('OperationAborted', { rewrite: running.id }, message);
     }

@@ -1,6 +1,6 @@
-import type { Tx } from '../../kernel/store/store.ts';
+import type { Reader, Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
-import type { CopyRow, DrainRow, ShortfallRow } from '../tables.ts';
+import type { CopyRow, ShortfallRow } from '../tables.ts';
 import { dispose, disposalOf } from './dispose.ts';
 import { noteIntegrity } from './note-integrity.ts';
 import { isAway } from './outages.ts';
@@ -13,14 +13,20 @@ export interface ClaimShortfalls {
   readonly leaseMs: number;
 }
 
+const due = `from shortfalls where due_at <= ? and claimed_until <= ? order by due_at, content_id, part limit ?`;
+
+/** Contents that want copies, whose turn it is and that nobody is at, in the order in which they are taken. */
+export function dueShortfalls(reader: Reader, nowMs: number, limit: number): Promise<ShortfallRow[]> {
+  return reader.rows<ShortfallRow>(`select * ${due}`, [nowMs, nowMs, limit]);
+}
+
 /** Takes contents that want copies for a while. */
 export const claimShortfalls = transaction(
   import.meta.url,
   'claimShortfalls',
   async (tx, { owner, limit, nowMs, leaseMs }: ClaimShortfalls): Promise<ShortfallRow[]> => {
-    const due = `select content_id, part from shortfalls where due_at <= ? and claimed_until <= ?
-      order by due_at, content_id, part limit ? ${tx.fragments.forUpdateSkipLocked}`;
-    const rows = await tx.rows<ShortfallRow>(due, [nowMs, nowMs, limit]);
+    const next = `select content_id, part ${due} ${tx.fragments.forUpdateSkipLocked}`;
+    const rows = await tx.rows<ShortfallRow>(next, [nowMs, nowMs, limit]);
     const claimed: ShortfallRow[] = [];
     for (const { content_id, part } of rows) {
       const statement =
@@ -119,53 +125,3 @@ export const dropCopy = transaction(
     return rows.length > 0;
   },
 );
-
-const draining = `select name from object_backends where state = 'draining' order by name`;
-const beginWalk = 'insert into backend_drains (backend, started_at) values (?, ?) on conflict (backend) do nothing';
-const page = `select content_id, part, storage_key from copies where backend = ? and storage_key > ?
-  order by storage_key limit ?`;
-const unqueued = `select * from (${page}) c where not exists (select 1 from shortfalls s where s.content_id = c.content_id
-  and s.part = c.part) order by storage_key limit ?`;
-const owe = `insert into shortfalls (content_id, part, bucket, due_at, attempts, claimed_until, created_at)
-  values (?, ?, '', ?, 0, 0, ?) on conflict (content_id, part) do nothing`;
-
-/** So many copies are passed over in one go, when all of them are queued already. */
-const copiesPerPage = 2_000;
-const pagesMax = 5;
-
-type Standing = Pick<CopyRow, 'content_id' | 'part' | 'storage_key'>;
-
-/**
- * Queues copies that stand on draining backends for being made elsewhere, some each time it is asked: going round, since
- * those that have nowhere to go stay where they are. Gives how many are new.
- */
-export const queueDraining = transaction(
-  import.meta.url,
-  'queueDraining',
-  async (tx, { limit, nowMs }: { readonly limit: number; readonly nowMs: number }): Promise<number> => {
-    let queued = 0;
-    for (const { name } of await tx.rows<{ name: string }>(draining, [])) {
-      if (queued < limit) queued += await queueFrom(tx, name, limit - queued, nowMs);
-    }
-    return queued;
-  },
-);
-
-async function queueFrom(tx: Tx, backend: string, limit: number, nowMs: number): Promise<number> {
-  await tx.run(beginWalk, [backend, nowMs]);
-  const [drain] = await tx.rows<DrainRow>('select * from backend_drains where backend = ?', [backend]);
-  let after = drain!.walked_to;
-  let found: Standing[] = [];
-  for (let pages = 0; pages < pagesMax && found.length === 0; pages++) {
-    found = await tx.rows<Standing>(unqueued, [backend, after, copiesPerPage, limit]);
-    const ending = [backend, after, copiesPerPage];
-    const passed = found.length === limit ? found : await tx.rows<Standing>(page, ending);
-    after = found.length === limit || passed.length === copiesPerPage ? passed.at(-1)!.storage_key : '';
-    if (after === '') break;
-  }
-  for (const { content_id: contentId, part } of found) await tx.run(owe, [contentId, part, nowMs, nowMs]);
-  if (after !== drain!.walked_to) {
-    await tx.run('update backend_drains set walked_to = ? where backend = ?', [after, backend]);
-  }
-  return found.length;
-}

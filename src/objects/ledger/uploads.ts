@@ -1,4 +1,4 @@
-import type { Tx } from '../../kernel/store/store.ts';
+import type { Reader, Tx } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { objectError } from '../errors.ts';
 import type { ContentPart, Upload } from '../object.ts';
@@ -128,8 +128,17 @@ export const abortUpload = transaction(
   },
 );
 
-const forget = `delete from uploads where upload_id in (select upload_id from uploads where finished_at is not null
-  and finished_at < ? order by finished_at limit ?)`;
+const remembered = `select upload_id from uploads where finished_at is not null and finished_at < ? order by finished_at limit ?`;
+const forget = `delete from uploads where upload_id in (${remembered})`;
+
+/** Ids of uploads that were completed before a time, the oldest first. */
+export async function forgettableUploads(
+  reader: Reader,
+  { finishedBeforeMs, limit }: { readonly finishedBeforeMs: number; readonly limit: number },
+): Promise<string[]> {
+  const rows = await reader.rows<Pick<UploadRow, 'upload_id'>>(remembered, [finishedBeforeMs, limit]);
+  return rows.map(({ upload_id: uploadId }) => uploadId);
+}
 
 /** Forgets uploads that were completed before a time. Their objects stay as they are. Gives how many. */
 export const forgetUploads = transaction(

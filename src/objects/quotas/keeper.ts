@@ -1,15 +1,16 @@
 import type { Clock } from '../../kernel/ids.ts';
-import type { Keeper } from '../../kernel/keepers/keeper.ts';
-import type { Store } from '../../kernel/store/store.ts';
+import type { Keeper, KeeperPlan } from '../../kernel/keepers/keeper.ts';
+import type { Reader, Store } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { monthOf } from '../backends/usage.ts';
+import { CostSheet } from '../keepers/cost-sheet.ts';
 import { booksCountedBefore, uncountedBooks } from './queries.ts';
 import type { QuotaBook } from './quota.ts';
 import { countBook, recountQuota } from './recount.ts';
 import { backendStandings, limitedStandings } from './standings.ts';
 import { forgetUsage } from './subject-usage.ts';
 import { sumsOf } from './sums.ts';
-import { changedWarnings, noteWarning } from './warnings.ts';
+import { type WarningItem, changedWarnings, noteWarning } from './warnings.ts';
 
 export const usageKeeperName = 'object-usage';
 
@@ -57,6 +58,7 @@ export function usageKeeper(store: Store, clock: Clock, periodMs: number): Keepe
       if (failures.length > 0) throw failures[0];
       return `${counted} books counted, ${mended} mended, ${warned} warnings`;
     },
+    plan: (signal) => plan(store, clock, signal),
   };
 }
 
@@ -96,24 +98,50 @@ async function verify({ store, clock, signal, failures }: Work): Promise<number>
 
 /** Gives whether books had to be mended. Those that are right are only read: their writers wait for nobody. */
 async function verifyBook(store: Store, clock: Clock, { subject, bookId }: QuotaBook): Promise<boolean> {
-  const sums = await store.read((reader) => sumsOf(reader, subject));
-  if (sums === null) return false;
-  const isRight = sums.usedBytes === sums.bytes && sums.usedObjects === sums.objects;
-  if (isRight) await store.write(markVerified, { subject, bookId, nowMs: clock.nowMs() });
-  else await store.write(recountQuota, { subject, bookId, isFinal: true, nowMs: clock.nowMs() });
-  return !isRight;
+  const isWrong = await store.read((reader) => isBookWrong(reader, subject));
+  if (isWrong === null) return false;
+  if (isWrong) await store.write(recountQuota, { subject, bookId, isFinal: true, nowMs: clock.nowMs() });
+  else await store.write(markVerified, { subject, bookId, nowMs: clock.nowMs() });
+  return isWrong;
+}
+
+/** Whether books say something else than the rows; `null` when there are none any more. */
+async function isBookWrong(reader: Reader, subject: string): Promise<boolean | null> {
+  const sums = await sumsOf(reader, subject);
+  return sums === null ? null : sums.usedBytes !== sums.bytes || sums.usedObjects !== sums.objects;
+}
+
+/** Shares of limits that are to be told of, or that are not large any more. */
+async function warningsAt(reader: Reader, nowMs: number): Promise<readonly WarningItem[]> {
+  const month = monthOf(nowMs);
+  const standings = [...(await backendStandings(reader, month)), ...(await limitedStandings(reader, month))];
+  return changedWarnings(reader, standings);
 }
 
 async function warn({ store, clock, signal }: Work): Promise<number> {
-  const month = monthOf(clock.nowMs());
-  const items = await store.read(async (reader) => {
-    const standings = [...(await backendStandings(reader, month)), ...(await limitedStandings(reader, month))];
-    return changedWarnings(reader, standings);
-  });
+  const items = await store.read((reader) => warningsAt(reader, clock.nowMs()));
   let warned = 0;
   for (const item of items) {
     if (signal.aborted) break;
     if (await store.write(noteWarning, { item, nowMs: clock.nowMs() })) warned++;
   }
   return warned;
+}
+
+/** Books that are counted or mended, and limits that are told of. No backend is called. */
+async function plan(store: Store, clock: Clock, signal: AbortSignal): Promise<KeeperPlan> {
+  const nowMs = clock.nowMs();
+  const sheet = new CostSheet();
+  for (const { subject } of await store.read((reader) => uncountedBooks(reader, countedMax))) {
+    sheet.step('count', subject, 0);
+  }
+  const due = await store.read((reader) => booksCountedBefore(reader, nowMs - verifyEveryMs, verifiedMax));
+  for (const { subject } of due) {
+    signal.throwIfAborted();
+    if (await store.read((reader) => isBookWrong(reader, subject))) sheet.step('mend', subject, 0);
+  }
+  for (const { subject, meter, share } of await store.read((reader) => warningsAt(reader, nowMs))) {
+    sheet.step('note', `${subject}: ${meter} at ${Math.floor(share * 100)} % of the limit`, 0);
+  }
+  return sheet.plan((count) => `${count} books and limits are to be seen to.`, true);
 }

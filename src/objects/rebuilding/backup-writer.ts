@@ -12,7 +12,15 @@ export interface BackupWriterOptions {
   readonly registry: ObjectBackendRegistry;
   readonly coding: BackupCoding;
   readonly clock: Clock;
+  /** What becomes of a blob; when it is absent, it is written to every backend that takes writes. */
+  deliver?(blob: EncodedBackup): Promise<void>;
   onError(error: unknown, about: string): void;
+}
+
+export interface EncodedBackup {
+  readonly storageKey: string;
+  readonly number: number;
+  readonly bytes: Buffer;
 }
 
 /** Writes lines to every backend, a blob at a time. */
@@ -48,11 +56,20 @@ export class BackupWriter {
   /** Writes what has come together. Throws `unavailable` when no backend took it. */
   async flush(isWhole: boolean): Promise<void> {
     this.#signal.throwIfAborted();
-    const { registry, coding, clock, onError } = this.#options;
+    const { coding, clock, deliver } = this.#options;
     const place = { generation: this.#generation, number: this.#next };
     const own = Buffer.from(this.#lines.join('\n'));
-    const blob = await encodeBackup(own, place, coding, clock.nowMs());
-    const key = backupKey(place.generation, place.number, isWhole);
+    const bytes = await encodeBackup(own, place, coding, clock.nowMs());
+    const storageKey = backupKey(place.generation, place.number, isWhole);
+    if (deliver === undefined) await this.#writeEverywhere(storageKey, bytes);
+    else await deliver({ storageKey, number: place.number, bytes });
+    this.#next++;
+    this.#lines = [];
+    this.#bytes = 0;
+  }
+
+  async #writeEverywhere(key: string, blob: Buffer): Promise<void> {
+    const { registry, onError } = this.#options;
     let taken = 0;
     let firstError: unknown = null;
     await Promise.all(
@@ -71,8 +88,5 @@ export class BackupWriter {
     );
     if (taken === 0)
       throw new HoldfastError('unavailable', 'No backend takes the backup of the ledger.', {}, firstError);
-    this.#next++;
-    this.#lines = [];
-    this.#bytes = 0;
   }
 }

@@ -12,6 +12,8 @@ export function rebuildKeeper(options: RebuildOptions, periodMs: number): Keeper
     name: rebuildKeeperName,
     summary: 'Rebuilds the ledger from the backends, when it was asked to.',
     periodMs,
+    whyNoPlan:
+      'A rebuild has a dry run of its own, "holdfast gateway rebuild --dry-run", which gathers as much as the rebuild does.',
     run: async (signal, progress) => {
       const run = await store.read(latestRebuild);
       if (run?.state !== 'running') return 'nothing was asked for';

@@ -2,16 +2,20 @@ import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.t
 import { chunksOf } from '../content/content.ts';
 import { backupLimits, listBackups } from './backup-place.ts';
 
-/**
- * Carries a backup to backends that do not have all of it: one that was away, or is new. Gives how many blobs it carried; what
- * fails is told and done another time.
- */
-export async function spreadBackup(
+/** A blob that a backend lacks, and one that has it. */
+export interface MissingBackup {
+  readonly storageKey: string;
+  readonly from: KnownBackend;
+  readonly to: KnownBackend;
+}
+
+/** What backends that take writes lack of a backup that others have: one that was away, or is new. Only lists. */
+export async function missingBackups(
   registry: ObjectBackendRegistry,
   generation: string,
   signal: AbortSignal,
   onError: (error: unknown, about: string) => void,
-): Promise<number> {
+): Promise<MissingBackup[]> {
   const standing = new Map<KnownBackend, Set<string>>();
   for (const known of registry.all) {
     if (known.state !== 'active') continue;
@@ -25,18 +29,31 @@ export async function spreadBackup(
       onError(error, `backups of the ledger were not looked for on the backend ${known.name}`);
     }
   }
-  const wanted = new Set([...standing.values()].flatMap((keys) => [...keys]));
+  const wanted = [...new Set([...standing.values()].flatMap((keys) => [...keys]))].sort();
+  return [...standing].flatMap(([to, keys]) =>
+    wanted
+      .filter((storageKey) => !keys.has(storageKey))
+      .map((storageKey) => ({ storageKey, to, from: [...standing].find(([, has]) => has.has(storageKey))![0] })),
+  );
+}
+
+/** Carries a backup to backends that do not have all of it. Gives how many blobs it carried; what fails is told and done another time. */
+export async function spreadBackup(
+  registry: ObjectBackendRegistry,
+  generation: string,
+  signal: AbortSignal,
+  onError: (error: unknown, about: string) => void,
+): Promise<number> {
+  const failing = new Set<KnownBackend>();
   let carried = 0;
-  for (const [to, keys] of standing) {
-    for (const key of [...wanted].filter((one) => !keys.has(one)).sort()) {
-      const from = [...standing].find(([, has]) => has.has(key))![0];
-      try {
-        await carry(from, to, key, signal);
-        carried++;
-      } catch (error) {
-        onError(error, `a backup of the ledger was not carried to the backend ${to.name}`);
-        break;
-      }
+  for (const { from, to, storageKey } of await missingBackups(registry, generation, signal, onError)) {
+    if (failing.has(to)) continue;
+    try {
+      await carry(from, to, storageKey, signal);
+      carried++;
+    } catch (error) {
+      onError(error, `a backup of the ledger was not carried to the backend ${to.name}`);
+      failing.add(to);
     }
   }
   return carried;

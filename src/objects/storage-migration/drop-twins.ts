@@ -1,6 +1,9 @@
+import type { Reader } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { dropCopy } from '../ledger/shortfalls.ts';
 import { wantedCopies } from '../ledger/wanted-copies.ts';
+import type { CopyRow } from '../tables.ts';
+import type { StorageMigration } from './storage-migration.ts';
 
 export interface DropTwins {
   /** Where copies are let go, and where their twins stand that stay. */
@@ -15,14 +18,26 @@ export interface DropTwins {
   readonly nowMs: number;
 }
 
-const page = `select c.content_id, c.part, c.storage_key from copies c where c.backend = ? and c.storage_key > ?
+const page = `select c.* from copies c where c.backend = ? and c.storage_key > ?
   and c.created_at >= ? and exists (select 1 from copies t where t.content_id = c.content_id and t.part = c.part
     and t.backend = ? and t.created_at >= ?) order by c.storage_key limit ?`;
 
-interface Row {
-  readonly content_id: string;
-  readonly part: number;
-  readonly storage_key: string;
+/** Where twins are let go: on the source when it is switched, on the target when it is cancelled. */
+export function twinPlaces(
+  migration: StorageMigration,
+): Pick<DropTwins, 'backend' | 'twin' | 'sinceMs' | 'twinSinceMs'> {
+  const { source, target, state, createdAtMs } = migration;
+  return state === 'cleaning'
+    ? { backend: source, twin: target, sinceMs: 0, twinSinceMs: createdAtMs }
+    : { backend: target, twin: source, sinceMs: createdAtMs, twinSinceMs: 0 };
+}
+
+/** Copies that have a twin, the next ones in order of their storage keys. */
+export function nextTwins(
+  reader: Pick<Reader, 'rows'>,
+  { backend, twin, sinceMs, twinSinceMs, after, limit }: Omit<DropTwins, 'nowMs'>,
+): Promise<CopyRow[]> {
+  return reader.rows<CopyRow>(page, [backend, after, sinceMs, twin, twinSinceMs, limit]);
 }
 
 /**
@@ -33,8 +48,8 @@ export const dropTwins = transaction(
   import.meta.url,
   'dropTwins',
   async (tx, wish: DropTwins): Promise<{ readonly next: string | null; readonly dropped: number }> => {
-    const { backend, twin, sinceMs, twinSinceMs, after, limit, nowMs } = wish;
-    const rows = await tx.rows<Row>(page, [backend, after, sinceMs, twin, twinSinceMs, limit]);
+    const { backend, limit, nowMs } = wish;
+    const rows = await nextTwins(tx, wish);
     let dropped = 0;
     for (const { content_id: contentId, part } of rows.toSorted((a, b) => (a.content_id < b.content_id ? -1 : 1))) {
       const remaining = (await wantedCopies(tx, contentId)) ?? 0;

@@ -5,8 +5,9 @@ import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import type { Leftovers } from '../writing/leftovers.ts';
 import { copyRound } from './copy-round.ts';
-import { dropTwins } from './drop-twins.ts';
+import { dropTwins, twinPlaces } from './drop-twins.ts';
 import { finishMigration, switchMigration } from './end.ts';
+import { planMigration } from './plan-migration.ts';
 import { countFailures, openMigration } from './queries.ts';
 import type { StorageMigration } from './storage-migration.ts';
 
@@ -40,6 +41,7 @@ export function storageMigrator(options: MigratorOptions, periodMs: number): Kee
       if (migration.state === 'copying') return copy(options, migration, signal, progress);
       return clean(options, migration, signal);
     },
+    plan: () => planMigration(options),
   };
 }
 
@@ -76,11 +78,8 @@ async function copy(
 /** Lets go of what has a twin that stays: on the source when it is switched, on the target when it is cancelled. */
 async function clean(options: MigratorOptions, migration: StorageMigration, signal: AbortSignal): Promise<string> {
   const { store, clock } = options;
-  const { id, source, target, state, createdAtMs } = migration;
-  const isSwitched = state === 'cleaning';
-  const places = isSwitched
-    ? { backend: source, twin: target, sinceMs: 0, twinSinceMs: createdAtMs }
-    : { backend: target, twin: source, sinceMs: createdAtMs, twinSinceMs: 0 };
+  const { id } = migration;
+  const places = twinPlaces(migration);
   let dropped = 0;
   for (let after: string | null = ''; after !== null && !signal.aborted;) {
     const page = { ...places, after, limit: dropsMax, nowMs: clock.nowMs() };
@@ -90,6 +89,5 @@ async function clean(options: MigratorOptions, migration: StorageMigration, sign
   }
   const isEnded =
     !signal.aborted && (await store.write(finishMigration, { id, actor: migratorName, nowMs: clock.nowMs() }));
-  const place = isSwitched ? source : target;
-  return `${dropped} copies let go on ${place}${isEnded ? '; the migration has ended' : ''}`;
+  return `${dropped} copies let go on ${places.backend}${isEnded ? '; the migration has ended' : ''}`;
 }

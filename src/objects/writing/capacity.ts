@@ -8,6 +8,8 @@ const pictureMs = 500;
 
 const used = 'select backend, sum(used_bytes) as used_bytes from backend_stripes group by backend';
 
+const nothing: ReadonlyMap<string, number> = new Map();
+
 /** Ranks backends for writes by what is known of them in this process. */
 export class CapacityView {
   readonly #store: Store;
@@ -20,8 +22,16 @@ export class CapacityView {
     this.#registry = registry;
   }
 
-  /** Names of backends that take writes now, best first, without those that hold a copy already. */
-  async rank(settings: BucketSettings, storedBytes: number, holders: readonly string[] = []): Promise<string[]> {
+  /**
+   * Names of backends that take writes now, best first, without those that hold a copy already; as if what is `planned`, in
+   * bytes by backend, stood there too.
+   */
+  async rank(
+    settings: BucketSettings,
+    storedBytes: number,
+    holders: readonly string[] = [],
+    planned: ReadonlyMap<string, number> = nothing,
+  ): Promise<string[]> {
     const active = this.#registry.all.filter(({ state }) => state === 'active');
     const holding = active.filter(({ name }) => holders.includes(name));
     const known = active.filter(
@@ -30,7 +40,7 @@ export class CapacityView {
     );
     if (settings.placement === 'spread' && known.length > 1) await this.#look();
     const candidates = known.map(({ name, position, labels, quotaBytes, backend }) => {
-      const usedBytes = this.#usedBytes.get(name) ?? 0;
+      const usedBytes = (this.#usedBytes.get(name) ?? 0) + (planned.get(name) ?? 0);
       const freeBytes = quotaBytes === null ? null : quotaBytes - usedBytes;
       const max = backend.capabilities.blobBytesMax;
       const room = { freeBytes, totalBytes: quotaBytes, usedBytes };

@@ -38,6 +38,7 @@ export function exportKeeper(options: ExportKeeperOptions): Keeper {
     name: exportKeeperName,
     summary: 'Makes exports again that their hosts have lost, and removes exports that belong to no attachment.',
     periodMs: options.periodMs,
+    whyNoPlan: 'It asks hosts by commands that are on record, so that looking would change something itself.',
     run: (signal) => keepExports(options, signal),
   };
 }

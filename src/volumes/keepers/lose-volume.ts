@@ -1,3 +1,4 @@
+import type { Reader } from '../../kernel/store/store.ts';
 import { transaction } from '../../kernel/store/transaction.ts';
 import { applyTransition } from '../transition.ts';
 import { volumeResource } from '../volume.ts';
@@ -23,6 +24,13 @@ export const reasons: Readonly<Record<Doubt, string>> = {
   attachment_differs: 'The backend says otherwise where this volume is attached.',
 };
 
+const atWork = `select id from operations where resource = ? and status in ('pending', 'executing') limit 1`;
+
+/** Whether an operation is at work on a volume, which then says itself what becomes of it. */
+export async function isAtWork(reader: Pick<Reader, 'rows'>, volumeId: string): Promise<boolean> {
+  return (await reader.rows(atWork, [volumeResource(volumeId)])).length > 0;
+}
+
 /** Writes what the reconciler found, unless an operation is at work on the volume. Gives whether anything changed. */
 export const loseVolume = transaction(
   import.meta.url,
@@ -34,11 +42,7 @@ export const loseVolume = transaction(
       [volumeId],
     );
     if (row?.version !== version) return false;
-    const atWork = await tx.rows(
-      `select id from operations where resource = ? and status in ('pending', 'executing') limit 1`,
-      [volumeResource(volumeId)],
-    );
-    if (atWork.length > 0) return false;
+    if (await isAtWork(tx, volumeId)) return false;
     const cause = { operationId: null, actor: 'keeper:volume-reconciler', nowMs };
     await applyTransition(tx, { volumeId, transition: 'lost', cause, reason: reasons[doubt], detail: { policy } });
     if (policy === 'delete') {

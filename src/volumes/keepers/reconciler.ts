@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Clock } from '../../kernel/ids.ts';
-import type { Keeper } from '../../kernel/keepers/keeper.ts';
+import { type Keeper, type KeeperPlan, planStepsMax } from '../../kernel/keepers/keeper.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { keepBackendData, seenData } from '../backend-data.ts';
 import { mapAtOnce } from '../../kernel/concurrency/at-once.ts';
@@ -12,7 +12,7 @@ import type { VolumeService } from '../service.ts';
 import type { VolumeTable } from '../tables.ts';
 import type { Volume } from '../volume.ts';
 import type { OnDifference } from '../difference.ts';
-import { type Doubt, loseVolume, reasons } from './lose-volume.ts';
+import { type Doubt, isAtWork, loseVolume, reasons } from './lose-volume.ts';
 
 const pageSize = 200;
 const pagesMax = 10_000;
@@ -38,6 +38,12 @@ interface Tally {
   readonly onDifference: OnDifference;
 }
 
+/** What a comparison is told of, volume by volume and image by image. */
+interface Findings {
+  volume(volume: Checked, facts: SurveyedImage | null, doubt: Doubt | null): Promise<void>;
+  unknownImage(backend: VolumeBackend, image: string, sizeBytes: bigint): Promise<void>;
+}
+
 /**
  * Compares volumes with their backends, at start and from then on: a volume without an image, a volume in a transitional
  * state without an operation that will carry it on, and an image without a volume. A backend that cannot be read says
@@ -49,6 +55,7 @@ export function volumeReconciler(options: ReconcilerOptions): Keeper {
     summary: 'Compares volumes with the images on their backends, by RECONCILE_DB_ONLY and RECONCILE_BACKEND_ONLY.',
     periodMs: options.periodMs,
     run: (signal) => reconcileVolumes(options, signal),
+    plan: (signal) => planVolumes(options, signal),
   };
 }
 
@@ -59,17 +66,50 @@ export async function reconcileVolumes(
   onDifference: OnDifference = () => {},
 ): Promise<string> {
   const tally: Tally = { checked: 0, lost: 0, stale: 0, imported: 0, onDifference };
+  const failures = await checkAll(options, signal, {
+    volume: (volume, facts, doubt) => settleVolume(options, volume, facts, doubt, tally),
+    unknownImage: (backend, image) => importImage(options, backend, image, tally),
+  });
+  if (failures.length > 0) throw new HoldfastError('unavailable', failures.join(' '));
+  const { checked, lost, stale, imported } = tally;
+  return `${checked} volumes compared, ${lost} without an image, ${stale} left behind, ${imported} imported`;
+}
+
+/** Compares everything, and gives why backends could not be read. */
+async function checkAll(options: ReconcilerOptions, signal: AbortSignal, findings: Findings): Promise<string[]> {
   const failures: string[] = [];
   for (const name of await backendsInUse(options)) {
     try {
-      await checkBackend(options, options.backends.get(name), signal, tally);
+      await checkBackend(options, options.backends.get(name), signal, findings);
     } catch (error) {
       failures.push(error instanceof Error ? error.message : String(error));
     }
   }
-  if (failures.length > 0) throw new HoldfastError('unavailable', failures.join(' '));
-  const { checked, lost, stale, imported } = tally;
-  return `${checked} volumes compared, ${lost} without an image, ${stale} left behind, ${imported} imported`;
+  return failures;
+}
+
+/** What a comparison would do. A name that is taken, or not allowed, keeps an image from being imported all the same. */
+async function planVolumes(options: ReconcilerOptions, signal: AbortSignal): Promise<KeeperPlan> {
+  const steps: KeeperPlan['steps'][number][] = [];
+  let count = 0;
+  let sizeBytes = 0;
+  const add = (action: string, subject: string, bytes: bigint) => {
+    count++;
+    sizeBytes += Number(bytes);
+    if (steps.length < planStepsMax) steps.push({ action, subject, sizeBytes: Number(bytes) });
+  };
+  const warnings = await checkAll(options, signal, {
+    volume: async ({ id, name, backend, sizeBytes: bytes }, _facts, doubt) => {
+      if (doubt === null || (doubt === 'absent' && options.dbOnly === 'ignore')) return;
+      if (await options.store.read((reader) => isAtWork(reader, id))) return;
+      const lost = options.dbOnly === 'delete' ? 'delete' : 'mark lost';
+      add(doubt === 'absent' ? lost : 'reconcile', `${name} (${id}) on ${backend}: ${reasons[doubt]}`, bytes);
+    },
+    unknownImage: async ({ name }, image, bytes) => add('import', `${image} on ${name}`, bytes),
+  });
+  const summary = `${count} volumes and images differ from what is on record.`;
+  const isExact = !signal.aborted && warnings.length === 0;
+  return { summary, steps, count, isExact, sizeBytes, costs: [], warnings };
 }
 
 async function backendsInUse({ store, backends }: ReconcilerOptions): Promise<string[]> {
@@ -83,7 +123,7 @@ async function checkBackend(
   options: ReconcilerOptions,
   backend: VolumeBackend,
   signal: AbortSignal,
-  tally: Tally,
+  findings: Findings,
 ): Promise<void> {
   const context = () => ({ signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]) });
   await backend.health(context().signal);
@@ -96,12 +136,12 @@ async function checkBackend(
     await mapAtOnce([...volumes.entries()], atOnce, async ([index, volume]) => {
       const found = looks[index]!;
       if ('error' in found) unread.push(`${volume.id}: ${found.error.message}`);
-      else await checkVolume(options, volume, found.facts, tally);
+      else await findings.volume(volume, found.facts, judge(volume, found.facts));
     });
     if (volumes.length < pageSize) break;
     afterId = volumes.at(-1)!.id;
   }
-  if (options.backendOnly === 'import') await importUnknown(options, backend, signal, tally);
+  if (options.backendOnly === 'import') await findUnknown(options, backend, signal, findings);
   if (unread.length > 0) throw unreadable(backend.name, unread);
 }
 
@@ -164,16 +204,16 @@ async function volumesOn(store: Store, backend: string, afterId: string): Promis
   return rows.map((row) => ({ ...toVolume(row), attachmentId: row.attachment_id }));
 }
 
-async function checkVolume(
+async function settleVolume(
   { store, clock, service, dbOnly }: ReconcilerOptions,
   volume: Checked,
   facts: SurveyedImage | null,
+  doubt: Doubt | null,
   tally: Tally,
 ): Promise<void> {
   tally.checked++;
   const { backend_data: data } = seenData(facts, clock.nowMs());
   if (data !== undefined) await store.write(keepBackendData, { volumeId: volume.id, version: volume.version, data });
-  const doubt = judge(volume, facts);
   if (doubt === null) return;
   const { id: volumeId } = volume;
   const tell = (action: string) =>
@@ -207,35 +247,43 @@ export function judge(volume: Checked, facts: SurveyedImage | null): Doubt | nul
   return (facts.attachment?.attachmentId ?? null) === known ? null : 'attachment_differs';
 }
 
-async function importUnknown(
-  options: ReconcilerOptions,
+/** Looks for images that no volume has. */
+async function findUnknown(
+  { store, timeoutMs }: ReconcilerOptions,
   backend: VolumeBackend,
   signal: AbortSignal,
-  tally: Tally,
+  findings: Findings,
 ): Promise<void> {
-  const { service, store, timeoutMs } = options;
   let after: string | undefined;
   for (let page = 0; page < pagesMax && !signal.aborted; page++) {
     const context = { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) };
     const images = await backend.list(context, { ...(after === undefined ? {} : { after }), limit: pageSize });
-    for (const { image } of images) {
+    for (const { image, sizeBytes } of images) {
       const known = await store.read((reader) =>
         reader.rows('select id from volumes where backend = ? and image = ? and purged_at is null', [
           backend.name,
           image,
         ]),
       );
-      if (known.length > 0) continue;
-      const wish = { actor: 'keeper:volume-reconciler', idempotency: null };
-      try {
-        await service.import(wish, { image, name: null, backend: backend.name, metadata: {} });
-        tally.imported++;
-      } catch (error) {
-        // A name that is taken or not allowed is for people to decide; the others go on.
-        if (!(error instanceof HoldfastError) || (error.kind !== 'conflict' && error.kind !== 'invalid')) throw error;
-      }
+      if (known.length === 0) await findings.unknownImage(backend, image, sizeBytes);
     }
     if (images.length < pageSize) return;
     after = images.at(-1)!.image;
+  }
+}
+
+async function importImage(
+  { service }: ReconcilerOptions,
+  backend: VolumeBackend,
+  image: string,
+  tally: Tally,
+): Promise<void> {
+  const wish = { actor: 'keeper:volume-reconciler', idempotency: null };
+  try {
+    await service.import(wish, { image, name: null, backend: backend.name, metadata: {} });
+    tally.imported++;
+  } catch (error) {
+    // A name that is taken or not allowed is for people to decide; the others go on.
+    if (!(error instanceof HoldfastError) || (error.kind !== 'conflict' && error.kind !== 'invalid')) throw error;
   }
 }

@@ -22,5 +22,17 @@ export function trashKeeper(store: Store, engine: Engine, clock: Clock): Keeper 
       }
       return `${expired.length} purges asked for`;
     },
+    plan: async () => {
+      const expired = await store.read((reader) => listExpired(reader, clock.nowMs(), batchSize));
+      const steps = expired.map(({ id, name, backend, sizeBytes: bytes }) => ({
+        action: 'purge',
+        subject: `${name} (${id}) on ${backend}`,
+        sizeBytes: Number(bytes),
+      }));
+      const sizeBytes = steps.reduce((sum, step) => sum + step.sizeBytes, 0);
+      const summary = `${steps.length} deleted volumes would be removed for good.`;
+      const isExact = steps.length < batchSize;
+      return { summary, steps, count: steps.length, isExact, sizeBytes, costs: [] };
+    },
   };
 }
