@@ -43,6 +43,8 @@ async function keepOn({ backend }: KnownBackend, keks: readonly WrappedKek[], si
     const wanted = placeOf(kek);
     if (!standing.has(wanted)) {
       const content = Buffer.from(JSON.stringify({ id: kek.id, root: kek.rootKeyId, wrapped: kek.wrapped }));
+      // An attempt that was cut off may have left a part of it.
+      await backend.delete(wanted, limits());
       await backend.put(wanted, content, { sizeBytes: content.length, signal: limits() });
       written++;
     }

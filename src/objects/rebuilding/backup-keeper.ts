@@ -4,8 +4,10 @@ import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { IdSource } from '../../kernel/ids.ts';
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
 import type { GapWatch, Store } from '../../kernel/store/store.ts';
+import { dropBackups, supersede } from './drop-backups.ts';
 import { spreadBackup } from './spread-backup.ts';
 import {
+  type BackupMemory,
   type BackupReach,
   backupKeeperName,
   foreignBackup,
@@ -13,7 +15,7 @@ import {
   saveBackupMemory,
 } from './foreign-backup.ts';
 import { lineOfBucket, linesOfAll, linesOfKey } from './backup-lines.ts';
-import { backupLimits, backupPrefix, listBackups } from './backup-place.ts';
+import { backupPrefix } from './backup-place.ts';
 import { BackupWriter, type BackupWriterOptions } from './backup-writer.ts';
 
 export interface BackupKeeperOptions extends BackupWriterOptions {
@@ -41,24 +43,29 @@ export function backupKeeper(options: BackupKeeperOptions): Keeper {
     summary: 'Keeps a backup of the ledger on every backend, from which it can be rebuilt.',
     periodMs,
     run: async (signal) => {
-      const { own, reached, isWriting } = await loadBackupMemory(store);
+      const memory = await loadBackupMemory(store);
+      const { own, reached, isWriting, owed } = memory;
       await requireOwn(options, signal);
       // After a process that ended while it wrote nobody knows what stands: all is told anew.
       if (reached !== null && !isWriting && !isWorn(reached, clock.nowMs())) {
-        await saveBackupMemory(store, { own, reached, isWriting: true });
+        await saveBackupMemory(store, { ...memory, isWriting: true });
         const { reached: now, lines } = await writeChanges(options, reached, signal);
-        await saveBackupMemory(store, { own, reached: now, isWriting: false });
+        await saveBackupMemory(store, { ...memory, reached: now });
         const carried = await spreadBackup(registry, now.generation, signal, onError);
+        if (owed.length > 0) await dropFormer(options, { ...memory, reached: now }, signal);
         return `${lines} lines of what changed, ${carried} blobs carried to backends that lacked them`;
       }
       const generation = newId('led');
+      const former = await supersede(registry, memory, signal, onError);
+      const begun = { own: [...own, generation], reached, isWriting: true, owed: former };
       // Remembered first: what a process leaves that dies here is ours all the same.
-      await saveBackupMemory(store, { own: [...own, generation], reached, isWriting: true });
+      await saveBackupMemory(store, begun);
       const whole = await writeWhole(options, generation, signal);
       // What changed while it was written is told before the backup before it goes.
       const { reached: now } = await writeChanges(options, whole, signal);
-      await saveBackupMemory(store, { own: [...own, generation], reached: now, isWriting: false });
-      await dropFormer(options, { former: own, generation }, signal);
+      const done = { ...begun, reached: now, isWriting: false };
+      await saveBackupMemory(store, done);
+      await dropFormer(options, done, signal);
       return `${whole.wholeLines} lines of all there is`;
     },
   };
@@ -142,25 +149,13 @@ async function writeChanges(
   return { reached: { ...from, next, eventId, changeLines }, lines: writer.count };
 }
 
-/** Removes the backups before this one, where this one stands. */
+/** Removes the backups before this one, where this one stands, and remembers where something is left. */
 async function dropFormer(
-  { registry, onError }: BackupKeeperOptions,
-  { former, generation }: { readonly former: readonly string[]; readonly generation: string },
+  { store, registry, onError }: BackupKeeperOptions,
+  memory: BackupMemory & { readonly reached: BackupReach },
   signal: AbortSignal,
 ): Promise<void> {
-  await Promise.all(
-    registry.all.map(async ({ name, backend }) => {
-      try {
-        const old: string[] = [];
-        let isStanding = false;
-        for await (const blob of listBackups(backend, signal)) {
-          if (blob.generation === generation) isStanding ||= blob.isWhole;
-          else if (former.includes(blob.generation)) old.push(blob.storageKey);
-        }
-        if (isStanding) for (const key of old) await backend.delete(key, backupLimits(signal));
-      } catch (error) {
-        onError(error, `former backups of the ledger were not removed from the backend ${name}`);
-      }
-    }),
-  );
+  const { own, reached, owed } = memory;
+  const left = await dropBackups(registry, { own, owed, generation: reached.generation }, signal, onError);
+  await saveBackupMemory(store, { ...memory, owed: left });
 }

@@ -13,6 +13,17 @@ export interface BackupMemory {
   readonly reached: BackupReach | null;
   /** Whether more may stand than is remembered, from a process that ended while it wrote. */
   readonly isWriting: boolean;
+  /** Backups that others took the place of, and that may have left something somewhere. */
+  readonly owed: readonly FormerBackup[];
+}
+
+/** A backup that is to be removed, with what attempts at it left. */
+export interface FormerBackup {
+  readonly generation: string;
+  /** No blob of a higher number was ever begun. */
+  readonly end: number;
+  /** Where it was not cleared away yet. */
+  readonly backends: readonly string[];
 }
 
 /** How far a backup is. */
@@ -34,12 +45,14 @@ const generationsKnown = 1_000;
 
 export async function loadBackupMemory(store: Store): Promise<BackupMemory> {
   const text = await new KeeperMark(store, backupKeeperName).load();
-  return text === null ? { own: [], reached: null, isWriting: false } : (JSON.parse(text) as BackupMemory);
+  const none: BackupMemory = { own: [], reached: null, isWriting: false, owed: [] };
+  return text === null ? none : { ...none, ...(JSON.parse(text) as Partial<BackupMemory>) };
 }
 
-export function saveBackupMemory(store: Store, { own, ...rest }: BackupMemory): Promise<void> {
+export function saveBackupMemory(store: Store, { own, owed, ...rest }: BackupMemory): Promise<void> {
   const mark = new KeeperMark(store, backupKeeperName);
-  return mark.save(JSON.stringify({ own: own.slice(-generationsKnown), ...rest }));
+  const bounded = { own: own.slice(-generationsKnown), owed: owed.slice(-generationsKnown) };
+  return mark.save(JSON.stringify({ ...bounded, ...rest }));
 }
 
 /**

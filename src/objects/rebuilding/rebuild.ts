@@ -106,5 +106,5 @@ async function takeOverBackups(store: Store, places: readonly KnownBackend[], si
   const own = new Set<string>();
   for (const { backend } of places)
     for await (const { generation } of listBackups(backend, signal)) own.add(generation);
-  await saveBackupMemory(store, { own: [...own], reached: null, isWriting: false });
+  await saveBackupMemory(store, { own: [...own], reached: null, isWriting: false, owed: [] });
 }
