@@ -17,6 +17,7 @@ import { noteCircuit } from './backends/management/note-circuit.ts';
 import { objectBackendKinds } from './backends/kinds.ts';
 import { BackendService } from './backends/management/service.ts';
 import { backendDetails, objectBackendRoutes } from './backends/routes.ts';
+import { measureBackends } from './backends/standing.ts';
 import { type ManagedRegistry, openObjectBackendRegistry } from './backends/store-registry.ts';
 import { UsageBook } from './backends/usage.ts';
 import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
@@ -72,6 +73,7 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const wrap = wrapBackend === undefined ? {} : { wrapBackend };
   const watch = { observe: metrics.onBackendCall, onCircuit: circuitNotes(options), onError: warn };
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, ...watch, ...wrap });
+  measureBackends(metrics, { store, registry, onError: warn });
   const keyring = await openKeyring(options, registry);
   const encryption = new ObjectEncryption(keyring);
   const storageClasses = parseStorageClasses(values.objectStorageClasses);
