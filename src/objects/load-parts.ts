@@ -1,6 +1,6 @@
 import type { Values } from '../kernel/config/settings.ts';
 import type { Metrics } from '../kernel/telemetry/metrics.ts';
-import { Admission } from './admission/admission.ts';
+import { Admission, type AdmissionOptions } from './admission/admission.ts';
 import { BackgroundGate } from './admission/background-gate.ts';
 import { ContentCache } from './reading/cache.ts';
 import { Hedging } from './reading/hedge.ts';
@@ -21,11 +21,15 @@ type LoadValues = Pick<
 >;
 
 /** Makes them as the settings say, and has them tell their figures. */
-export function createLoadParts(values: LoadValues, metrics: Metrics): LoadParts {
+export function createLoadParts(
+  values: LoadValues,
+  metrics: Metrics,
+  ratesOf: NonNullable<AdmissionOptions['ratesOf']>,
+): LoadParts {
   const clock = { nowMs: () => performance.now() };
   const { objectRequestsMax: requestsMax, objectRequestWaitMs: waitMs } = values;
   const { objectUserRate: userRate, objectBucketRate: bucketRate, objectCacheBytes: bytesMax } = values;
-  const admission = new Admission({ requestsMax, waitMs, userRate, bucketRate, clock });
+  const admission = new Admission({ requestsMax, waitMs, userRate, bucketRate, ratesOf, clock });
   const gate = new BackgroundGate({ clock, isQueueing: () => admission.waiting > 0 });
   const hedging = new Hedging((tookMs) => gate.foregroundTook(tookMs));
   const cache = bytesMax === 0 ? undefined : new ContentCache({ bytesMax });

@@ -41,6 +41,7 @@ import { createS3Server } from './s3/server.ts';
 import { migratorName } from './storage-migration/migrator.ts';
 import { storageMigrationRoutes } from './storage-migration/routes.ts';
 import { MigrationService } from './storage-migration/service.ts';
+import { bucketRatesOf } from './bucket.ts';
 import { createKeepers } from './create-keepers.ts';
 import type { ObjectPartsOptions } from './parts-options.ts';
 
@@ -78,13 +79,17 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const encryption = new ObjectEncryption(keyring);
   const storageClasses = parseStorageClasses(values.objectStorageClasses);
   await store.write(enterStorageClasses, { classes: storageClasses });
-  const load = createLoadParts(values, metrics);
+  const load = createLoadParts(values, metrics, async (name) => {
+    // A bucket that is not there has no rates; whoever asks for it is told so later.
+    const bucket = await gateway.buckets.get(name).catch(() => null);
+    return bucket && bucketRatesOf(bucket.settings);
+  });
   const { admission } = load;
-  const gateway = createGateway(options, registry, encryption, { ...load, storageClasses });
+  const gateway: RunningGateway = createGateway(options, registry, encryption, { ...load, storageClasses });
   const { writer } = gateway;
   // Before anybody is served, so that no limit is passed by who comes first.
   await gateway.quotas.refresh();
-  const traffic = new Traffic(clientUsage, gateway.quotas, clock);
+  const traffic = new Traffic(clientUsage, gateway.quotas, clock, (bucket, bytes) => admission.moved(bucket, bytes));
   const leftovers = setInterval(() => {
     writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
   }, leftoverPeriodMs).unref();

@@ -141,7 +141,11 @@ async function incomingOf(
     if (!reply.raw.writableFinished) control.abort(objectError('IncompleteBody', {}, 'The client is gone.'));
   });
   // Node answers `Expect: 100-continue` by itself on this port, after the headers and before any check.
-  const body = new BodyReader(request.raw, { timeoutMs: bodyTimeoutMs, onStart: () => {} });
+  const body = new BodyReader(request.raw, {
+    timeoutMs: bodyTimeoutMs,
+    onStart: () => {},
+    onBytes: (bytes) => traffic.moved(place, bytes),
+  });
   reply.raw.once('close', () => traffic.countBytes(place, body.receivedBytes, 0));
   return readIncoming({
     body,
@@ -165,7 +169,10 @@ async function read(
   const control = new AbortController();
   reply.raw.once('close', () => control.abort(objectError('IncompleteBody', {}, 'The client is gone.')));
   const { sendTimeoutMs } = defaultLimits;
-  const onSent = (bytes: number) => traffic.countBytes(place, 0, bytes);
+  const onSent = (bytes: number) => {
+    traffic.countBytes(place, 0, bytes);
+    traffic.moved(place, bytes);
+  };
   const outlet = { response: reply.raw, common: [], isHead, isLast: false, sendTimeoutMs, onSent };
   const conditions = parseConditions(header);
   const check = (version: ObjectVersion) => {

@@ -17,6 +17,8 @@ export function bucketView({ name, owner, settings, version, createdAtMs }: Buck
     object_lock: settings.isLockEnabled,
     encryption: encryptionView(settings.encryption ?? null),
     compression: settings.compression ?? 'none',
+    requests_per_second: settings.requestsPerSecond ?? null,
+    bytes_per_second: settings.bytesPerSecond ?? null,
     version,
     created_at: new Date(createdAtMs).toISOString(),
   };
@@ -73,6 +75,8 @@ export function settingsFrom(wish: {
   readonly versioning?: string | undefined;
   readonly encryption?: EncryptionBody | undefined;
   readonly compression?: string | undefined;
+  readonly requests_per_second?: number | null | undefined;
+  readonly bytes_per_second?: number | null | undefined;
 }): Partial<BucketSettings> {
   const {
     copies,
@@ -82,9 +86,12 @@ export function settingsFrom(wish: {
     failure_domain: failureDomain,
     versioning,
     compression,
+    requests_per_second: requestsPerSecond,
+    bytes_per_second: bytesPerSecond,
   } = wish;
   const encryption = wish.encryption === undefined ? undefined : encryptionFrom(wish.encryption);
-  const given = { copies, durability, placement, requiredLabels, failureDomain, versioning, compression, encryption };
+  const placed = { copies, durability, placement, requiredLabels, failureDomain };
+  const given = { ...placed, versioning, compression, encryption, requestsPerSecond, bytesPerSecond };
   return Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),
   ) as Partial<BucketSettings>;
