@@ -78,6 +78,7 @@ export const objectSchema = Type.Object({
   etag: Type.String(),
   content_type: Type.String(),
   metadata: Type.Record(Type.String(), Type.String()),
+  storage_class: Type.String({ description: 'STANDARD, or one that the operator has named.' }),
   modified_at: timeSchema,
 });
 
@@ -166,7 +167,7 @@ export const objectContract = {
     method: 'PUT',
     path: objectPath,
     summary:
-      'Writes an object; `Content-Type`, `X-Meta-…` and `X-Tags` headers are kept, `If-Match` and `If-None-Match` decided atomically',
+      'Writes an object; `Content-Type`, `X-Meta-…`, `X-Tags` and `X-Storage-Class` headers are kept, `If-Match` and `If-None-Match` decided atomically',
     params: objectParams,
     query: Type.Object({}, closed),
     status: 201,

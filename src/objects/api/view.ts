@@ -2,6 +2,7 @@ import type { Bucket, BucketEncryption, BucketSettings } from '../bucket.ts';
 import type { CheckReport } from '../checking/report.ts';
 import { objectError } from '../errors.ts';
 import type { ObjectVersion } from '../object.ts';
+import { standardClass } from '../storage-class.ts';
 
 /** Values of the domain as the API shows them. */
 export function bucketView({ name, owner, settings, version, createdAtMs }: Bucket) {
@@ -48,6 +49,7 @@ export function objectView(version: ObjectVersion) {
     etag: version.etag,
     content_type: version.attributes.contentType,
     metadata: version.attributes.metadata,
+    storage_class: version.storageClass ?? standardClass,
     modified_at: new Date(version.modifiedAtMs).toISOString(),
   };
 }
