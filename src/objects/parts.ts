@@ -41,7 +41,6 @@ import { createS3Server } from './s3/server.ts';
 import { migratorName } from './storage-migration/migrator.ts';
 import { storageMigrationRoutes } from './storage-migration/routes.ts';
 import { MigrationService } from './storage-migration/service.ts';
-import { bucketRatesOf } from './bucket.ts';
 import { createKeepers } from './create-keepers.ts';
 import type { ObjectPartsOptions } from './parts-options.ts';
 
@@ -79,11 +78,7 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const encryption = new ObjectEncryption(keyring);
   const storageClasses = parseStorageClasses(values.objectStorageClasses);
   await store.write(enterStorageClasses, { classes: storageClasses });
-  const load = createLoadParts(values, metrics, async (name) => {
-    // A bucket that is not there has no rates; whoever asks for it is told so later.
-    const bucket = await gateway.buckets.get(name).catch(() => null);
-    return bucket && bucketRatesOf(bucket.settings);
-  });
+  const load = createLoadParts(values, metrics, (bucket) => gateway.buckets.get(bucket));
   const { admission } = load;
   const gateway: RunningGateway = createGateway(options, registry, encryption, { ...load, storageClasses });
   const { writer } = gateway;
@@ -99,12 +94,10 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const s3Url = (host: string) => `http://${host.replace(/:\d+$/, '')}:${s3Port}`;
   const presign = createPresigner({ store, access, service, clock, region: values.s3Region, s3Url });
   const backendService = new BackendService({ store, sealer, kinds, registry, usage, clock, ...wrap });
-  const { healthTimeoutMs } = values;
   const wake = () => options.wake(migratorName);
   const migration = new MigrationService({ store, registry, backends: backendService, clock, newId, wake });
   const quotas = new QuotaService({ store, clock, newId, wake: () => options.wake(usageKeeperName) });
-  const details = { store, sealer, registry, usage, healthTimeoutMs };
-  const shown = backendDetails(details);
+  const shown = backendDetails({ store, sealer, registry, usage, healthTimeoutMs: values.healthTimeoutMs });
   return {
     keepers: createKeepers(options, backgroundRegistry(registry, load.gate), gateway, { keyring, encryption }).map(
       (keeper) => forecasting(keeper, store, clock),
