@@ -4,8 +4,9 @@ import type { PutOptions } from '../../src/objects/backends/backend.ts';
 import { MemoryObjectBackend } from '../../src/objects/backends/memory/memory.ts';
 import type { Content } from '../../src/objects/content/content.ts';
 import { backupPrefix } from '../../src/objects/rebuilding/backup-place.ts';
-import { loadBackupMemory } from '../../src/objects/rebuilding/foreign-backup.ts';
+import { loadBackupMemory, saveBackupMemory } from '../../src/objects/rebuilding/foreign-backup.ts';
 import { onEveryStore } from '../support/stores.ts';
+import { until } from '../support/wait.ts';
 import { put } from './acts.ts';
 import { openLab } from './lab.ts';
 
@@ -92,6 +93,41 @@ onEveryStore('what is left of a backup that was cut off', (engine) => {
     assert.deepEqual([...away.generations], [...backends[0].generations]);
     assert.equal(away.generations.size, 1);
     assert.deepEqual((await loadBackupMemory(lab.store)).owed, []);
+    await lab.close();
+  });
+
+  test('is known even when a process that slept wakes up in the middle of its own backup', async () => {
+    const { lab, backends, backup } = await open();
+    await backup();
+    const other = await lab.another();
+    await put(lab, 'b', 'k', 'one');
+    const { promise: awake, resolve: wake } = Promise.withResolvers<void>();
+    const realPut = backends[0].put.bind(backends[0]);
+    let hasSlept = false;
+    backends[0].put = async (...args) => {
+      if (!hasSlept) {
+        hasSlept = true;
+        await awake;
+      }
+      return realPut(...args);
+    };
+    const sleeping = backup();
+    await until('one process writes', () => hasSlept);
+    // It takes what is begun and not ended for left behind, and tells all anew.
+    assert.match(await other.keepers().backup.run(signal), /all there is/);
+    const known = await loadBackupMemory(lab.store);
+    wake();
+    await assert.rejects(sleeping, { kind: 'conflict' });
+    assert.deepEqual(await loadBackupMemory(lab.store), known);
+    await assert.rejects(saveBackupMemory(lab.store, { ...known, revision: 1 }), { kind: 'conflict' });
+    assert.deepEqual(await saveBackupMemory(lab.store, { ...known, revision: known.revision - 1 }), known, 'again');
+    // What it wrote late stands in a backup that is not the latest, and is no other ledger's.
+    await put(lab, 'b', 'k', 'two');
+    await backup();
+    lab.clock.advance(8 * 86_400_000);
+    await backup();
+    for (const { generations } of backends) assert.equal(generations.size, 1);
+    await other.close();
     await lab.close();
   });
 

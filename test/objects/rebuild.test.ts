@@ -316,10 +316,10 @@ onEveryStore('a ledger that was lost', (engine) => {
     await put(lab, 'plain', 'later', 'later');
     await lab.keepers().backup.run(signal);
     const later = await loadBackupMemory(lab.store);
-    await saveBackupMemory(lab.store, memory);
+    const { revision } = await saveBackupMemory(lab.store, { ...memory, revision: later.revision });
     await assert.rejects(async () => lab.keepers().backup.run(signal), { kind: 'conflict' });
     // It is no other state that a process leaves which ends between writing and remembering.
-    await saveBackupMemory(lab.store, { ...memory, isWriting: true });
+    await saveBackupMemory(lab.store, { ...memory, isWriting: true, revision });
     assert.match(await lab.keepers().backup.run(signal), /all there is/);
     assert.notEqual((await loadBackupMemory(lab.store)).reached?.generation, later.reached?.generation);
     await lab.close();

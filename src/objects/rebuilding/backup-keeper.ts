@@ -48,24 +48,23 @@ export function backupKeeper(options: BackupKeeperOptions): Keeper {
       await requireOwn(options, signal);
       // After a process that ended while it wrote nobody knows what stands: all is told anew.
       if (reached !== null && !isWriting && !isWorn(reached, clock.nowMs())) {
-        await saveBackupMemory(store, { ...memory, isWriting: true });
+        const begun = await saveBackupMemory(store, { ...memory, isWriting: true });
         const { reached: now, lines } = await writeChanges(options, reached, signal);
-        await saveBackupMemory(store, { ...memory, reached: now });
+        const done = await saveBackupMemory(store, { ...begun, reached: now, isWriting: false });
         const carried = await spreadBackup(registry, now.generation, signal, onError);
-        if (owed.length > 0) await dropFormer(options, { ...memory, reached: now }, signal);
+        if (owed.length > 0) await dropFormer(options, { ...done, reached: now }, signal);
         return `${lines} lines of what changed, ${carried} blobs carried to backends that lacked them`;
       }
       const generation = newId('led');
       const former = await supersede(registry, memory, signal, onError);
-      const begun = { own: [...own, generation], reached, isWriting: true, owed: former };
       // Remembered first: what a process leaves that dies here is ours all the same.
-      await saveBackupMemory(store, begun);
+      const begin = { ...memory, own: [...own, generation], isWriting: true, owed: former };
+      const begun = await saveBackupMemory(store, begin);
       const whole = await writeWhole(options, generation, signal);
       // What changed while it was written is told before the backup before it goes.
       const { reached: now } = await writeChanges(options, whole, signal);
-      const done = { ...begun, reached: now, isWriting: false };
-      await saveBackupMemory(store, done);
-      await dropFormer(options, done, signal);
+      const done = await saveBackupMemory(store, { ...begun, reached: now, isWriting: false });
+      await dropFormer(options, { ...done, reached: now }, signal);
       return `${whole.wholeLines} lines of all there is`;
     },
   };

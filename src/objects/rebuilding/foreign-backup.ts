@@ -1,5 +1,7 @@
+import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { KeeperMark } from '../../kernel/keepers/mark.ts';
 import type { Store } from '../../kernel/store/store.ts';
+import { transaction } from '../../kernel/store/transaction.ts';
 import type { ObjectBackend } from '../backends/backend.ts';
 import { listBackups } from './backup-place.ts';
 
@@ -15,6 +17,8 @@ export interface BackupMemory {
   readonly isWriting: boolean;
   /** Backups that others took the place of, and that may have left something somewhere. */
   readonly owed: readonly FormerBackup[];
+  /** How often it was saved. */
+  readonly revision: number;
 }
 
 /** A backup that is to be removed, with what attempts at it left. */
@@ -44,16 +48,43 @@ export interface BackupReach {
 const generationsKnown = 1_000;
 
 export async function loadBackupMemory(store: Store): Promise<BackupMemory> {
-  const text = await new KeeperMark(store, backupKeeperName).load();
-  const none: BackupMemory = { own: [], reached: null, isWriting: false, owed: [] };
-  return text === null ? none : { ...none, ...(JSON.parse(text) as Partial<BackupMemory>) };
+  return memoryOf(await new KeeperMark(store, backupKeeperName).load());
 }
 
-export function saveBackupMemory(store: Store, { own, owed, ...rest }: BackupMemory): Promise<void> {
-  const mark = new KeeperMark(store, backupKeeperName);
-  const bounded = { own: own.slice(-generationsKnown), owed: owed.slice(-generationsKnown) };
-  return mark.save(JSON.stringify({ ...bounded, ...rest }));
+function memoryOf(mark: string | null): BackupMemory {
+  const none: BackupMemory = { own: [], reached: null, isWriting: false, owed: [], revision: 0 };
+  return mark === null ? none : { ...none, ...(JSON.parse(mark) as Partial<BackupMemory>) };
 }
+
+/**
+ * Saves what was made of what was loaded, and gives it as it stands. Throws `conflict` when somebody else has saved since: a
+ * process that slept through its turn must not have the one after it forget what it wrote.
+ */
+export function saveBackupMemory(store: Store, memory: BackupMemory): Promise<BackupMemory> {
+  return store.write(saveMemory, memory);
+}
+
+export const saveMemory = transaction(
+  import.meta.url,
+  'saveMemory',
+  async (tx, { own, owed, revision, ...rest }: BackupMemory): Promise<BackupMemory> => {
+    const bounded = { own: own.slice(-generationsKnown), owed: owed.slice(-generationsKnown) };
+    const saved = { ...bounded, ...rest, revision: revision + 1 };
+    const text = JSON.stringify(saved);
+    await tx.run('insert into keepers (name, until, runs) values (?, 0, 0) on conflict (name) do nothing', [
+      backupKeeperName,
+    ]);
+    const statement = `select mark from keepers where name = ? ${tx.fragments.forUpdate}`;
+    const [row] = await tx.rows<{ mark: string | null }>(statement, [backupKeeperName]);
+    const standing = memoryOf(row?.mark ?? null);
+    // Else it is this one, whose answer was lost.
+    if (standing.revision !== revision && row?.mark !== text) {
+      throw new HoldfastError('conflict', 'Another process backs up the ledger, too; this one leaves it to that one.');
+    }
+    await tx.run('update keepers set mark = ? where name = ?', [text, backupKeeperName]);
+    return saved;
+  },
+);
 
 /**
  * The backup of another ledger on a backend, `null` when there is none; that of a later state of this one, which was put back

@@ -10,7 +10,7 @@ import type { Keyring } from '../encryption/keyring.ts';
 import { listBackups } from './backup-place.ts';
 import { enterBuckets } from './enter-buckets.ts';
 import { enterKey } from './enter-key.ts';
-import { saveBackupMemory } from './foreign-backup.ts';
+import { loadBackupMemory, saveBackupMemory } from './foreign-backup.ts';
 import { settleLeftovers } from './leftovers.ts';
 import { type RebuildReport, newReport, tell } from './report.ts';
 import { clearStage, stagedKeys } from './stage.ts';
@@ -106,5 +106,6 @@ async function takeOverBackups(store: Store, places: readonly KnownBackend[], si
   const own = new Set<string>();
   for (const { backend } of places)
     for await (const { generation } of listBackups(backend, signal)) own.add(generation);
-  await saveBackupMemory(store, { own: [...own], reached: null, isWriting: false, owed: [] });
+  const { revision } = await loadBackupMemory(store);
+  await saveBackupMemory(store, { own: [...own], reached: null, isWriting: false, owed: [], revision });
 }
