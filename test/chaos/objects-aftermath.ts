@@ -46,7 +46,8 @@ async function backUp(client: Client): Promise<void> {
   await client.call(contract.runKeeper, { params: { name } });
   // The one that may be under way began too early.
   const wanted = before.runs + (before.running ? 2 : 1);
-  const isDone = ({ runs, running }: Awaited<ReturnType<typeof look>>) => runs > wanted || (runs === wanted && !running);
+  const isDone = ({ runs, running }: Awaited<ReturnType<typeof look>>) =>
+    runs > wanted || (runs === wanted && !running);
   await until('the ledger is backed up', async () => isDone(await look()), settleMs);
   assert.equal((await look()).last_error, null);
 }
