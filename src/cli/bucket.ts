@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { ApiError } from '../client.ts';
+import { formatSize, parseSize } from '../kernel/config/size.ts';
 import { HoldfastError } from '../kernel/errors/errors.ts';
 import type { BodyOf, ReplyOf } from '../kernel/http/contract.ts';
 import { bucketContract as contract } from '../objects/api/contract.ts';
@@ -26,6 +27,8 @@ interface WishFlags {
   readonly failureDomain?: string;
   readonly encryption?: string;
   readonly compression?: ChangeBody['compression'];
+  readonly requestRate?: string;
+  readonly byteRate?: string;
 }
 
 const copiesMax = 16;
@@ -101,7 +104,13 @@ function registerReading(bucket: Command): void {
 function registerChange(bucket: Command): void {
   wishes(bucket.command('change <name>').description('change what a bucket demands; existing objects follow in time'))
     .addOption(new Option('--versioning <state>', 'of what is written from now on').choices(['enabled', 'suspended']))
-    .addHelpText('after', examples('bucket change safe --copies 3 --durability quorum'))
+    .addHelpText(
+      'after',
+      examples(
+        'bucket change safe --copies 3 --durability quorum',
+        'bucket change safe --request-rate 100 --byte-rate 20MiB',
+      ),
+    )
     .action(async (name: string, flags: WishFlags & { versioning?: ChangeBody['versioning'] }, command: Command) => {
       const { client, output, isJson } = connect(command.optsWithGlobals());
       const { versioning } = flags;
@@ -147,11 +156,14 @@ function wishes(command: Command): Command {
     .option('--require-label <key=value>', `a label that its backends must have; several times, or "${none}"`, several)
     .option('--failure-domain <label>', `a label whose values no two copies should share, or "${none}"`)
     .option('--encryption <way>', `AES256, aws:kms, aws:kms=<id of a root key>, or "${none}"`)
-    .addOption(new Option('--compression <way>', 'how objects that shrink are compressed').choices([...compressions]));
+    .addOption(new Option('--compression <way>', 'how objects that shrink are compressed').choices([...compressions]))
+    .option('--request-rate <n>', `requests a second that each gateway lets pass, or "${none}"`)
+    .option('--byte-rate <size>', `bytes a second, both ways, such as 10MiB, or "${none}"`);
 }
 
 function wishOf(flags: WishFlags): ChangeBody {
-  const { copies, durability, placement, requireLabel, failureDomain, encryption, compression } = flags;
+  const { copies, durability, placement, requireLabel, failureDomain, encryption, compression, requestRate, byteRate } =
+    flags;
   const labels = requireLabel?.join() === none ? {} : pairs('--require-label', requireLabel);
   return {
     ...(copies === undefined ? {} : { copies }),
@@ -161,7 +173,24 @@ function wishOf(flags: WishFlags): ChangeBody {
     ...(failureDomain === undefined ? {} : { failure_domain: failureDomain === none ? null : failureDomain }),
     ...(encryption === undefined ? {} : { encryption: encryptionOf(encryption) }),
     ...(compression === undefined ? {} : { compression }),
+    ...(requestRate === undefined ? {} : { requests_per_second: rateOf('--request-rate', requestRate, Number) }),
+    ...(byteRate === undefined ? {} : { bytes_per_second: rateOf('--byte-rate', byteRate, sizeOf) }),
   };
+}
+
+function rateOf(flag: string, text: string, parse: (text: string) => number): number | null {
+  if (text === none) return null;
+  const rate = parse(text);
+  if (Number.isSafeInteger(rate) && rate > 0) return rate;
+  throw new HoldfastError('invalid', `${flag} is a whole number above 0, or ${none}.`, { field: flag });
+}
+
+function sizeOf(text: string): number {
+  try {
+    return Number(parseSize(text));
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function encryptionOf(text: string): NonNullable<ChangeBody['encryption']> | null {
@@ -190,7 +219,15 @@ function demands(bucket: BucketReply): string {
     ...(object_lock ? ['object lock'] : []),
     ...(bucket.encryption === null ? [] : [`encryption ${encryptionText(bucket)}`]),
     ...(bucket.compression === 'none' ? [] : [`compression ${bucket.compression}`]),
+    ...rates(bucket).map(([name, value]) => `${name} ${value}`),
   ].join(', ');
+}
+
+function rates({ requests_per_second: requests, bytes_per_second: bytes }: BucketReply): [string, string][] {
+  return [
+    ...(requests === null ? [] : [['request rate', `${requests}/s`] as [string, string]]),
+    ...(bytes === null ? [] : [['byte rate', `${formatSize(BigInt(bytes))}/s`] as [string, string]]),
+  ];
 }
 
 function labelsOf({ required_labels: labels }: BucketReply): string {
@@ -212,6 +249,7 @@ function factLines(one: BucketReply): string[] {
     ['object lock', one.object_lock ? 'on' : null],
     ['encryption', encryptionText(one)],
     ['compression', one.compression === 'none' ? null : one.compression],
+    ...rates(one),
     ['version', String(one.version)],
     ['created', one.created_at],
   ];

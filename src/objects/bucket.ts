@@ -73,6 +73,10 @@ export interface BucketSettings {
   readonly encryption?: BucketEncryption | null;
   /** Whether objects are compressed, where they shrink. */
   readonly compression?: Compression;
+  /** What each gateway lets pass in a second for this bucket; absent or `null`: what it lets pass for any. */
+  readonly requestsPerSecond?: number | null;
+  /** Bytes of bodies, both ways; absent or `null`: without a limit. */
+  readonly bytesPerSecond?: number | null;
 }
 
 export interface Bucket {
@@ -98,4 +102,9 @@ export const defaultBucketSettings: BucketSettings = {
 export function copiesBeforeAck(settings: Pick<BucketSettings, 'copies' | 'durability'>): number {
   if (settings.durability === 'one') return 1;
   return settings.durability === 'all' ? settings.copies : Math.floor(settings.copies / 2) + 1;
+}
+
+/** The rates that a bucket has of its own; `null` where it has none. */
+export function bucketRatesOf({ requestsPerSecond = null, bytesPerSecond = null }: BucketSettings) {
+  return requestsPerSecond === null && bytesPerSecond === null ? null : { requestsPerSecond, bytesPerSecond };
 }

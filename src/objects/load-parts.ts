@@ -2,6 +2,7 @@ import type { Values } from '../kernel/config/settings.ts';
 import type { Metrics } from '../kernel/telemetry/metrics.ts';
 import { Admission } from './admission/admission.ts';
 import { BackgroundGate } from './admission/background-gate.ts';
+import { type Bucket, bucketRatesOf } from './bucket.ts';
 import { ContentCache } from './reading/cache.ts';
 import { Hedging } from './reading/hedge.ts';
 
@@ -21,11 +22,20 @@ type LoadValues = Pick<
 >;
 
 /** Makes them as the settings say, and has them tell their figures. */
-export function createLoadParts(values: LoadValues, metrics: Metrics): LoadParts {
+export function createLoadParts(
+  values: LoadValues,
+  metrics: Metrics,
+  bucketOf: (name: string) => Promise<Bucket>,
+): LoadParts {
   const clock = { nowMs: () => performance.now() };
   const { objectRequestsMax: requestsMax, objectRequestWaitMs: waitMs } = values;
   const { objectUserRate: userRate, objectBucketRate: bucketRate, objectCacheBytes: bytesMax } = values;
-  const admission = new Admission({ requestsMax, waitMs, userRate, bucketRate, clock });
+  // A bucket that is not there has no rates; whoever asks for it is told so later.
+  const ratesOf = async (name: string) => {
+    const bucket = await bucketOf(name).catch(() => null);
+    return bucket && bucketRatesOf(bucket.settings);
+  };
+  const admission = new Admission({ requestsMax, waitMs, userRate, bucketRate, ratesOf, clock });
   const gate = new BackgroundGate({ clock, isQueueing: () => admission.waiting > 0 });
   const hedging = new Hedging((tookMs) => gate.foregroundTook(tookMs));
   const cache = bytesMax === 0 ? undefined : new ContentCache({ bytesMax });

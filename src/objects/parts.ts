@@ -17,6 +17,7 @@ import { noteCircuit } from './backends/management/note-circuit.ts';
 import { objectBackendKinds } from './backends/kinds.ts';
 import { BackendService } from './backends/management/service.ts';
 import { backendDetails, objectBackendRoutes } from './backends/routes.ts';
+import { measureBackends } from './backends/standing.ts';
 import { type ManagedRegistry, openObjectBackendRegistry } from './backends/store-registry.ts';
 import { UsageBook } from './backends/usage.ts';
 import { type RunningGateway, createObjectGateway } from './create-gateway.ts';
@@ -72,17 +73,18 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const wrap = wrapBackend === undefined ? {} : { wrapBackend };
   const watch = { observe: metrics.onBackendCall, onCircuit: circuitNotes(options), onError: warn };
   const registry = await openObjectBackendRegistry({ store, sealer, kinds, usage, ...watch, ...wrap });
+  measureBackends(metrics, { store, registry, onError: warn });
   const keyring = await openKeyring(options, registry);
   const encryption = new ObjectEncryption(keyring);
   const storageClasses = parseStorageClasses(values.objectStorageClasses);
   await store.write(enterStorageClasses, { classes: storageClasses });
-  const load = createLoadParts(values, metrics);
+  const load = createLoadParts(values, metrics, (bucket) => gateway.buckets.get(bucket));
   const { admission } = load;
-  const gateway = createGateway(options, registry, encryption, { ...load, storageClasses });
+  const gateway: RunningGateway = createGateway(options, registry, encryption, { ...load, storageClasses });
   const { writer } = gateway;
   // Before anybody is served, so that no limit is passed by who comes first.
   await gateway.quotas.refresh();
-  const traffic = new Traffic(clientUsage, gateway.quotas, clock);
+  const traffic = new Traffic(clientUsage, gateway.quotas, clock, (bucket, bytes) => admission.moved(bucket, bytes));
   const leftovers = setInterval(() => {
     writer.leftovers.giveUp().catch((error: unknown) => warn(error, 'left-over writes were not given up'));
   }, leftoverPeriodMs).unref();
@@ -92,12 +94,10 @@ export async function createObjectParts(options: ObjectPartsOptions): Promise<Ob
   const s3Url = (host: string) => `http://${host.replace(/:\d+$/, '')}:${s3Port}`;
   const presign = createPresigner({ store, access, service, clock, region: values.s3Region, s3Url });
   const backendService = new BackendService({ store, sealer, kinds, registry, usage, clock, ...wrap });
-  const { healthTimeoutMs } = values;
   const wake = () => options.wake(migratorName);
   const migration = new MigrationService({ store, registry, backends: backendService, clock, newId, wake });
   const quotas = new QuotaService({ store, clock, newId, wake: () => options.wake(usageKeeperName) });
-  const details = { store, sealer, registry, usage, healthTimeoutMs };
-  const shown = backendDetails(details);
+  const shown = backendDetails({ store, sealer, registry, usage, healthTimeoutMs: values.healthTimeoutMs });
   return {
     keepers: createKeepers(options, backgroundRegistry(registry, load.gate), gateway, { keyring, encryption }).map(
       (keeper) => forecasting(keeper, store, clock),

@@ -126,4 +126,75 @@ describe('buckets on their way in and out', () => {
     await cli.fails(2, /a directory, or a place by --kind/, 'bucket', 'export', 'there');
     await cli.fails(2, /There is no kind "ftp"/, 'bucket', 'import', 'here', '--kind', 'ftp');
   });
+
+  /** What stands in a bucket, as readers are told. */
+  const all = async (bucket: string) => {
+    const listed = JSON.parse(await cli.ok('object', 'list', bucket, '--recursive', '--json')) as {
+      items: readonly { key: string }[];
+    };
+    return Object.fromEntries(
+      await Promise.all(listed.items.map(async ({ key }) => [key, await get(bucket, key)] as const)),
+    );
+  };
+  /** Of what stands, that which a directory keeps. */
+  const kept = (bucket: Awaited<ReturnType<typeof all>>) => Object.entries(bucket).map(([key, { md5 }]) => [key, md5]);
+
+  it('goes out and comes back the same, by way of another bucket', async () => {
+    for (const bucket of ['way', 'back']) await cli.ok('bucket', 'create', bucket);
+    await transfer('bucket', 'export', 'there', ...place, '--set', 'bucket=way');
+    const count = keys.length + 1;
+    assert.equal((await transfer('bucket', 'import', 'back', ...place, '--set', 'bucket=way')).objects, count);
+    const there = await all('there');
+    assert.equal(Object.keys(there).length, count);
+    assert.deepEqual(await all('back'), there);
+  });
+
+  it('goes out to a directory and comes back with its keys and bytes, whatever the keys are', async () => {
+    await cli.ok('bucket', 'create', 'odd');
+    const plain = { 'a/b': 'b', 'a/c d.css': 'c', 'a.txt': 'text', 'folder/': '', 'ä/%2F': 'percent', none: '' };
+    const odd = { a: 'a', 'a/': '', 'a//b': 'two slashes', '/etc': 'first slash', 'z/': 'not empty' };
+    for (const [key, body] of Object.entries(plain)) await put('odd', key, body);
+    for (const [index, from] of [[], ['--kind', 'filesystem']].entries()) {
+      const target = join(directory.path, `way-${index}`);
+      const way = from.length === 0 ? [target] : [...from, '--set', `path=${target}`];
+      const back = `back-${index}`;
+      await cli.ok('bucket', 'create', back);
+      assert.equal((await transfer('bucket', 'export', 'odd', ...way)).objects, 6);
+      assert.equal(await readFile(join(target, 'a/b'), 'utf8'), 'b');
+      assert.equal((await transfer('bucket', 'import', back, ...way)).objects, 6);
+      assert.deepEqual(kept(await all(back)), kept(await all('odd')));
+      assert.equal((await get(back, 'a/c d.css'))['content-type' as never], 'text/css; charset=utf-8');
+      assert.equal((await transfer('bucket', 'import', back, ...way)).objects, 0);
+      await writeFile(join(target, 'a/b'), 'B');
+      const differing = await transfer('bucket', 'import', back, ...way);
+      assert.deepEqual([differing.objects, differing.skips.map(({ name }) => name)], [0, ['a/b']]);
+      assert.equal((await transfer('bucket', 'import', back, ...way, '--overwrite')).objects, 1);
+    }
+
+    for (const [key, body] of Object.entries(odd)) await put('odd', key, body);
+    const target = join(directory.path, 'way-encoded');
+    const refused = await cli.run(['bucket', 'export', 'odd', target, '--json']);
+    const { failures } = JSON.parse(refused.stdout.toString()) as Summary;
+    assert.deepEqual(
+      failures.map(({ name }) => name).toSorted(),
+      ['/etc', 'a/b', 'a/c d.css', 'a//b', 'a/', 'z/'].toSorted(),
+    );
+    const encoded = join(directory.path, 'way-encoded-names');
+    const count = Object.keys({ ...plain, ...odd }).length;
+    assert.equal((await transfer('bucket', 'export', 'odd', encoded, '--encode-names')).objects, count);
+    await cli.ok('bucket', 'create', 'back-encoded');
+    assert.equal((await transfer('bucket', 'import', 'back-encoded', encoded, '--decode-names')).objects, count);
+    assert.deepEqual(kept(await all('back-encoded')), kept(await all('odd')));
+  });
+
+  it('is taken from a directory only that is there and named once', async () => {
+    const gone = join(directory.path, 'gone');
+    await cli.fails(2, /cannot be read: no such file/, 'bucket', 'import', 'here', gone);
+    const set = ['--set', `path=${gone}`];
+    await cli.fails(2, /cannot be read: no such file/, 'bucket', 'import', 'here', '--kind', 'filesystem', ...set);
+    await cli.fails(2, /a directory, or a place by --kind/, 'bucket', 'import', 'here');
+    await cli.fails(2, /a directory, or a place by --kind/, 'bucket', 'import', 'here', gone, '--kind', 'filesystem');
+    const dav = ['--kind', 'webdav', '--set', 'url=http://127.0.0.1:1/', '--decode-names'];
+    await cli.fails(2, /--decode-names is for a directory/, 'bucket', 'import', 'here', ...dav);
+  });
 });

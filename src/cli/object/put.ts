@@ -21,6 +21,7 @@ interface PutFlags {
   readonly recursive?: boolean;
   readonly contentType?: string;
   readonly meta?: readonly string[];
+  readonly storageClass?: string;
   readonly ifNoneMatch?: boolean;
   readonly size?: string;
   readonly parallel: number;
@@ -33,6 +34,7 @@ export function registerPut(object: Command): void {
     .option('-r, --recursive', 'all files below a directory')
     .option('--content-type <type>', 'instead of the one that the name tells')
     .option('--meta <key=value>', 'metadata; may be given several times', several)
+    .option('--storage-class <name>', 'where it stands, by the classes that the server has')
     .option('--if-none-match', 'only what is not there yet')
     .option('--size <size>', 'how long the input (-) is, exactly')
     .addHelpText(
@@ -40,6 +42,7 @@ export function registerPut(object: Command): void {
       examples(
         'object put backup.tar safe/2026/',
         'object put photos safe/photos --recursive --parallel 16',
+        'object put old.tar safe/2020/ --storage-class COLD',
         'object put - safe/notes.txt --size 5 < notes.txt',
         'object put -- -odd-name safe/odd',
       ),
@@ -127,7 +130,7 @@ async function putTree(
   tally.report(output, isJson, 'written');
 }
 
-function wishOf({ meta, ifNoneMatch, contentType }: PutFlags): Wish {
+function wishOf({ meta, ifNoneMatch, contentType, storageClass }: PutFlags): Wish {
   const metadata = pairs('--meta', meta) ?? {};
   for (const [name, value] of Object.entries(metadata)) {
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
@@ -136,7 +139,9 @@ function wishOf({ meta, ifNoneMatch, contentType }: PutFlags): Wish {
     refuseControls('--meta', value);
   }
   refuseControls('--content-type', contentType ?? '');
-  return { metadata, isNew: ifNoneMatch === true };
+  refuseControls('--storage-class', storageClass ?? '');
+  const headers: Record<string, string> = storageClass === undefined ? {} : { 'x-storage-class': storageClass };
+  return { metadata, headers, isNew: ifNoneMatch === true };
 }
 
 /** Line breaks and their like would end a header. */

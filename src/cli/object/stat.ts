@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Command } from 'commander';
 import { type ByteClient, Refused } from '../../client-bytes.ts';
 import { formatSize } from '../../kernel/config/size.ts';
+import { standardClass } from '../../objects/storage-class.ts';
 import { examples } from '../examples.ts';
 import { json } from '../output.ts';
 import { type ObjectAddress, objectPath, parseObjectAddress, printable } from './address.ts';
@@ -50,6 +51,7 @@ function factsOf({ bucket, key }: ObjectAddress, headers: IncomingHttpHeaders) {
     etag: (headers.etag ?? '').replaceAll('"', ''),
     content_type: decoded(headers['content-type'] ?? ''),
     metadata: Object.fromEntries(metadata),
+    storage_class: String(headers['x-storage-class'] ?? standardClass),
     modified_at: Number.isNaN(modifiedAt.getTime()) ? null : modifiedAt.toISOString(),
   };
 }
@@ -63,6 +65,7 @@ function linesOf({ bucket, key, size_bytes, metadata, ...facts }: Facts): string
     ['etag', facts.etag],
     ['version', facts.version_id === 'null' ? null : facts.version_id],
     ['modified', facts.modified_at],
+    ['class', facts.storage_class === standardClass ? null : facts.storage_class],
     ...Object.entries(metadata).map(([name, value]): [string, string] => [`meta ${name}`, value]),
   ];
   return rows.flatMap(([name, value]) => (value === null ? [] : [`${name.padEnd(12)}${printable(value)}`]));

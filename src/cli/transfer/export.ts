@@ -18,7 +18,7 @@ import { TargetDirectory } from '../object/target-directory.ts';
 import { TargetNames } from '../object/target-names.ts';
 import { examples } from '../examples.ts';
 import { type Listed, type Pair, paired } from './merge.ts';
-import { type PlaceFlags, placeOf, withPlace } from './options.ts';
+import { type PlaceFlags, placeOf, plainDirectoryOf, withPlace } from './options.ts';
 import { type Facts, type Place, carriedHeaders } from './place.ts';
 import { verified } from './verified.ts';
 
@@ -28,8 +28,10 @@ interface ExportFlags extends PlaceFlags {
 }
 
 const help = `
-Objects stand there under their plain keys, readable without this program. A bucket of S3 gets types, metadata and tags too.
-What is there already, as long and with the same MD5 where that is known, is passed over: a run that was interrupted goes on
+In a directory and in a bucket of S3 objects stand under their plain keys, readable without this program; on WebDAV and rclone
+under names that any server takes, encoded from the keys. S3 gets types, metadata and tags too. A directory holds bytes and names
+alone: the rest of an object is not kept there, nor is an empty object "a/" beside a "a/b" without --encode-names. "bucket import"
+takes all of it back, with --decode-names after --encode-names. What is there already, as long and with the same MD5 where that is known, is passed over: a run that was interrupted goes on
 when it is started again.`;
 
 /** `holdfast bucket export` */
@@ -53,8 +55,8 @@ export function registerExport(bucket: Command): void {
             field: 'directory',
           });
         }
-        if (directory !== undefined)
-          return exportTo(session, address, await intoDirectory(session, address, directory, flags), flags);
+        const path = directory ?? (await plainDirectoryOf(flags));
+        if (path !== null) return exportTo(session, address, await intoDirectory(session, address, path, flags), flags);
         const place = await placeOf(flags.kind!, flags);
         try {
           await exportTo(session, address, intoPlace(session, address, place), flags);
@@ -117,7 +119,7 @@ function intoPlace(session: ObjectSession, address: ObjectAddress, place: Place)
     items: paired(wantedBelow(session, address), place.list(signal)),
     keyOf: ({ wanted }) => wanted.key,
     work: async ({ wanted, standing }, onBytes) => {
-      if (standing?.sizeBytes === wanted.sizeBytes && (await isSame(place, wanted, signal))) return 'present';
+      if (standing?.sizeBytes === wanted.sizeBytes && (await isSame(place, wanted, standing, signal))) return 'present';
       return retried(signal, async () => {
         const path = objectPath({ bucket: address.bucket, key: prefix + wanted.key });
         const response = await bytes.send({ method: 'GET', path, signal });
@@ -140,9 +142,9 @@ function intoPlace(session: ObjectSession, address: ObjectAddress, place: Place)
   };
 }
 
-async function isSame(place: Place, { key, etag }: Wanted, signal: AbortSignal): Promise<boolean> {
+async function isSame(place: Place, { etag }: Wanted, standing: Listed, signal: AbortSignal): Promise<boolean> {
   if (!isPlainMd5(etag)) return true;
-  const facts = await place.facts(key, signal);
+  const facts = await place.facts(standing, signal);
   return facts !== null && (facts.md5 === null || facts.md5 === etag);
 }
 
@@ -169,20 +171,21 @@ async function intoDirectory(
   address: ObjectAddress,
   path: string,
   { encodeNames }: ExportFlags,
-): Promise<Export<{ wanted: Wanted; name: string | Error }>> {
+): Promise<Export<Named>> {
   const directory = await TargetDirectory.open(path);
-  const names = new TargetNames(encodeNames === true);
+  const isEncoding = encodeNames === true;
+  const names = new TargetNames(isEncoding);
   const { bytes, signal } = session;
   const prefix = prefixBelow(address.key);
   async function* named() {
-    for await (const wanted of wantedBelow(session, address)) yield { wanted, name: nameOf(names, wanted.key) };
+    for await (const wanted of wantedBelow(session, address)) yield nameOf(names, wanted, isEncoding);
   }
   return {
     items: named(),
     keyOf: ({ wanted }) => wanted.key,
-    work: async ({ wanted, name }, onBytes) => {
+    work: async ({ wanted, name, isDirectory }, onBytes) => {
       if (name instanceof Error) throw name;
-      if (wanted.sizeBytes === 0 && wanted.key.endsWith('/')) {
+      if (isDirectory) {
         await directory.directory(name);
         return 0;
       }
@@ -195,12 +198,22 @@ async function intoDirectory(
   };
 }
 
-/** Names are given in the order of the listing. */
-function nameOf(names: TargetNames, key: string): string | Error {
+/** Where an object goes below the directory, or why it cannot. */
+interface Named {
+  readonly wanted: Wanted;
+  readonly name: string | Error;
+  /** Whether it stands for a directory, as programs write them: empty, its key ending with a slash. */
+  readonly isDirectory: boolean;
+}
+
+/** Names are given in the order of the listing. Encoded ones give every key back, so that all objects are files then. */
+function nameOf(names: TargetNames, wanted: Wanted, isEncoding: boolean): Named {
+  const { key, sizeBytes } = wanted;
+  const isDirectory = sizeBytes === 0 && (key === '' || (key.endsWith('/') && !isEncoding));
   try {
-    return key.endsWith('/') ? names.directory(key) : names.next(key);
+    return { wanted, name: isDirectory ? names.directory(key) : names.next(key), isDirectory };
   } catch (error) {
-    return error as Error;
+    return { wanted, name: error as Error, isDirectory };
   }
 }
 

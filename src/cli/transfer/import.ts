@@ -12,39 +12,42 @@ import { type ObjectSession, runObjectCommand, withParallel } from '../object/ru
 import { Tally } from '../object/tally.ts';
 import { examples } from '../examples.ts';
 import { type Listed, type Pair, paired } from './merge.ts';
-import { type PlaceFlags, placeOf, withPlace } from './options.ts';
-import type { Facts, Place } from './place.ts';
+import { directoryPlace } from './directory-place.ts';
+import { type PlaceFlags, placeOf, plainDirectoryOf, withPlace } from './options.ts';
+import type { Facts, Place, Told } from './place.ts';
 import { verified } from './verified.ts';
 
 interface ImportFlags extends PlaceFlags {
+  readonly decodeNames?: true;
   readonly overwrite?: true;
   readonly parallel: number;
 }
 
 const help = `
-Keys stay as they are; types, metadata and tags come along where the source tells them. What is here already, as long and with
-the same MD5 where that is known, is passed over: a run that was interrupted goes on when it is started again.`;
+Takes back what "bucket export" wrote. Keys stay as they are: of a directory, the paths of its files, and of an empty directory
+below it a key that ends with a slash. Types, metadata and tags come along from S3 only; files get a type by their names. WebDAV
+and rclone are read as an export or a backend has written them, a directory of other files there is mounted and given as one.
+What is here already, as long and with the same MD5 where that is known, is passed over: a run that was interrupted goes on when
+it is started again.`;
 
 /** `holdfast bucket import` */
 export function registerImport(bucket: Command): void {
-  withParallel(withPlace(bucket.command('import <target>')))
-    .description('take over all objects of a bucket elsewhere into <bucket>[/prefix]')
+  withParallel(withPlace(bucket.command('import <target> [directory]')))
+    .description('take over all objects of a directory, or of a bucket elsewhere, into <bucket>[/prefix]')
+    .option('--decode-names', 'the directory was written with --encode-names')
     .option('--overwrite', 'replace objects that are here with another content')
     .addHelpText('after', help)
     .addHelpText(
       'after',
       examples(
+        'bucket import photos /mnt/disk/photos',
         'bucket import photos --kind s3 --set endpoint=https://s3.example --set bucket=old --secret access_key_id --secret secret_access_key',
-        'bucket import photos/2020 --kind webdav --set url=https://dav.example/photos --secret password',
       ),
     )
-    .action((target: string, flags: ImportFlags, shell: Command) =>
+    .action((target: string, directory: string | undefined, flags: ImportFlags, shell: Command) =>
       runObjectCommand(shell, async (session) => {
         const address = parseAddress(target);
-        if (flags.kind === undefined) {
-          throw new HoldfastError('invalid', 'Say where from: --kind, and its settings.', { field: '--kind' });
-        }
-        const place = await placeOf(flags.kind, flags);
+        const place = await sourceOf(directory, flags);
         try {
           await session.client.call(bucketContract.getBucket, { params: { bucket: address.bucket } });
           await importAll(session, place, address, flags);
@@ -53,6 +56,18 @@ export function registerImport(bucket: Command): void {
         }
       }),
     );
+}
+
+async function sourceOf(directory: string | undefined, flags: ImportFlags): Promise<Place> {
+  if ((directory === undefined) === (flags.kind === undefined)) {
+    const message = 'Say where from: a directory, or a place by --kind.';
+    throw new HoldfastError('invalid', message, { field: 'directory' });
+  }
+  const isDecoding = flags.decodeNames === true;
+  const path = directory ?? (await plainDirectoryOf(flags));
+  if (path !== null) return directoryPlace({ path, isDecoding });
+  if (isDecoding) throw new HoldfastError('invalid', '--decode-names is for a directory.', { field: '--decode-names' });
+  return placeOf(flags.kind!, flags);
 }
 
 interface Standing extends Listed {
@@ -74,7 +89,7 @@ async function importAll(
     if (decided === 'differs')
       return tally.skip(wanted.key, 'it is here with another content (--overwrite replaces it)');
     const carried = await retried(signal, async () => {
-      const opened = await place.open(wanted.key, signal);
+      const opened = await place.open(wanted, signal);
       if (opened === null) return null;
       const { facts } = opened;
       const address = { bucket, key: prefix + wanted.key };
@@ -92,7 +107,9 @@ async function importAll(
   };
   {
     using progress = showProgress(output, isJson, (ended) => measure(place, ended));
-    const pairs = paired(place.list(signal), standingBelow(objectsBelow(bytes, bucket, key, signal), prefix));
+    const told: Told = (name, kind, reason) =>
+      kind === 'skipped' ? tally.skip(name, reason) : tally.fail(name, new Error(reason));
+    const pairs = paired(place.list(signal, told), standingBelow(objectsBelow(bytes, bucket, key, signal), prefix));
     await forEachParallel(pairs, flags.parallel, async (pair) => {
       signal.throwIfAborted();
       await importOne(pair, (moved) => progress.add(moved)).catch((error: unknown) =>
@@ -117,7 +134,7 @@ async function decide(
   const other = isOverwriting ? 'carry' : 'differs';
   if (standing.sizeBytes !== wanted.sizeBytes) return other;
   if (!isPlainMd5(standing.etag)) return 'present';
-  const facts = await place.facts(wanted.key, signal);
+  const facts = await place.facts(wanted, signal);
   return facts?.md5 === null || facts?.md5 === standing.etag ? 'present' : other;
 }
 

@@ -30,11 +30,11 @@ function plainPlace(backend: ObjectBackend): Place {
   });
   return {
     list: (signal) => listBackend(backend, signal),
-    facts: async (key, signal) => {
+    facts: async ({ key }, signal) => {
       const found = await backend.head(key, limited(signal));
       return found && factsOf(key, found.sizeBytes);
     },
-    open: async (key, signal) => {
+    open: async ({ key }, signal) => {
       const blob = await backend.get(key, null, signal);
       return blob && { facts: factsOf(key, blob.sizeBytes), content: blob.content, cancel: () => blob.cancel() };
     },

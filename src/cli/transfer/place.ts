@@ -21,13 +21,16 @@ export interface OpenedObject {
   cancel(): void;
 }
 
-/** A place elsewhere whose objects stand under their plain keys. */
+/** Is told of what stands in a place and is no object, or cannot be read as one. */
+export type Told = (name: string, kind: 'skipped' | 'failed', reason: string) => void;
+
+/** A place elsewhere that holds objects by their keys. */
 export interface Place {
   /** All objects in byte order of their keys. */
-  list(signal: AbortSignal): AsyncGenerator<Listed>;
-  /** `null` when it is gone. */
-  facts(key: string, signal: AbortSignal): Promise<Facts | null>;
-  open(key: string, signal: AbortSignal): Promise<OpenedObject | null>;
+  list(signal: AbortSignal, told?: Told): AsyncGenerator<Listed>;
+  /** Of an object of the listing; `null` when it is gone. */
+  facts(listed: Listed, signal: AbortSignal): Promise<Facts | null>;
+  open(listed: Listed, signal: AbortSignal): Promise<OpenedObject | null>;
   /** Writes an object whole, with as much of its facts as the place can hold. */
   put(key: string, content: Content, facts: Facts, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;

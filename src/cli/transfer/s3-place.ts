@@ -27,12 +27,12 @@ export function s3Place(settings: BackendSettings, backend: ObjectBackend): Plac
   };
   return {
     list: (signal) => listBackend(backend, signal),
-    facts: (key, signal) =>
+    facts: ({ key }, signal) =>
       unlessAbsent(client, signal, async () => {
         const reply = await client.done({ method: 'HEAD', key: stored(key), signal }, [200]);
         return factsOf(key, reply, reply.contentLength ?? 0, signal);
       }),
-    open: (key, signal) =>
+    open: ({ key }, signal) =>
       unlessAbsent(client, signal, async () => {
         const reply = await client.call({ method: 'GET', key: stored(key), signal }, [200]);
         try {

@@ -253,9 +253,16 @@ function headerOf(request: FastifyRequest, name: string): string | undefined {
 
 function send(reply: FastifyReply, error: unknown): FastifyReply {
   const { status, body } = renderError(error);
-  if (status === 429 || status === 503) void reply.header('retry-after', '1');
+  if (status === 429 || status === 503) void reply.header('retry-after', retryAfterOf(error) ?? '1');
   if (status === 401) void reply.header('www-authenticate', 'Bearer');
   return reply.code(status).type('application/json').send(JSON.stringify(body));
+}
+
+/** When to come again, where whoever refused knows it, in seconds. */
+function retryAfterOf(error: unknown): string | null {
+  const headers = error instanceof HoldfastError ? error.details['reply_headers'] : null;
+  const value = (headers as Readonly<Record<string, unknown>> | null | undefined)?.['retry-after'];
+  return typeof value === 'string' ? value : null;
 }
 
 /** Fastify's own refusals (too large, wrong media type, broken request) as errors of the caller. */

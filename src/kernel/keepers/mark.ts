@@ -10,20 +10,6 @@ export const saveMark = transaction(
   },
 );
 
-/** Sets a mark that is still what it was; `false` when somebody else has set it. */
-export const swapMark = transaction(
-  import.meta.url,
-  'swapMark',
-  async (
-    tx,
-    { name, from, to }: { readonly name: string; readonly from: string | null; readonly to: string },
-  ): Promise<boolean> => {
-    await tx.run('insert into keepers (name, until, runs) values (?, 0, 0) on conflict (name) do nothing', [name]);
-    const statement = `update keepers set mark = ? where name = ? and coalesce(mark, '') = ?`;
-    return (await tx.run(statement, [to, name, from ?? ''])) === 1;
-  },
-);
-
 /** Where a keeper that goes round through everything goes on, whichever replica runs it next; `null`: from the beginning. */
 export class KeeperMark {
   readonly #store: Store;
@@ -42,10 +28,5 @@ export class KeeperMark {
 
   save(mark: string | null): Promise<void> {
     return this.#store.write(saveMark, { name: this.#name, mark });
-  }
-
-  /** Saves a mark where the one that was loaded still stands; `false` where it does not: another run has begun since. */
-  swap(from: string | null, to: string): Promise<boolean> {
-    return this.#store.write(swapMark, { name: this.#name, from, to });
   }
 }

@@ -32,6 +32,19 @@ describe('metrics', () => {
     assert.match(text, /^holdfast_process_cpu_seconds_total \d/m);
   });
 
+  test('ask gauges with labels at each scrape, and forget what is not told any more', async () => {
+    const metrics = createMetrics();
+    let names = ['a', 'b'];
+    metrics.gauges('things', ['name'], 'Things.', async () => names.map((name) => ({ labels: { name }, value: 1 })));
+    metrics.gauges('unknown', [], 'What nobody knows.', () => []);
+    assert.match(await metrics.text(), /^holdfast_things\{name="a"\} 1\nholdfast_things\{name="b"\} 1$/m);
+    names = ['b'];
+    const text = await metrics.text();
+    assert.doesNotMatch(text, /name="a"/);
+    assert.match(text, /^holdfast_things\{name="b"\} 1$/m);
+    assert.match(text, /^holdfast_unknown nan$/im);
+  });
+
   test('ask a gauge at each scrape', async () => {
     const metrics = createMetrics();
     let held = 1;

@@ -2,6 +2,14 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 
 const latencyBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+/** One value of a metric that has several, told apart by labels. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+type ReadSamples = () => readonly Sample[] | Promise<readonly Sample[]>;
+
 /** What the server counts, in the words of the domain; Prometheus reads it as text. */
 export interface Metrics {
   onRequest(operation: string, status: number, seconds: number): void;
@@ -17,6 +25,8 @@ export interface Metrics {
   ): Promise<{ readonly count: number; readonly seconds: number }>;
   /** `read` is asked at each scrape. */
   gauge(name: string, help: string, read: () => number): void;
+  /** As a gauge with labels: what is not told at a scrape is not there. What it throws fails the scrape. */
+  gauges(name: string, labelNames: readonly string[], help: string, read: ReadSamples): void;
   /** As a gauge, for what only grows. */
   counter(name: string, help: string, read: () => number): void;
   /** The exposition format (https://prometheus.io/docs/instrumenting/exposition_formats/). */
@@ -75,6 +85,7 @@ export function createMetrics(): Metrics {
     },
     setStreams: (count) => streams.set(count),
     gauge: (name, help, read) => registry.registerMetric(askedGauge(name, help, read)),
+    gauges: (name, labels, help, read) => registry.registerMetric(askedGauges(name, labels, help, read)),
     counter: (name, help, read) => registry.registerMetric(askedCounter(name, help, read)),
     responseTimes: (isCounted) => totalsOf(requestSeconds, isCounted),
     text: () => registry.metrics(),
@@ -91,6 +102,23 @@ function askedGauge(name: string, help: string, read: () => number): Gauge {
       this.set(read());
     },
   });
+}
+
+function askedGauges(name: string, labelNames: readonly string[], help: string, read: ReadSamples): Gauge {
+  const gauge: Gauge = new Gauge({
+    name: `holdfast_${name}`,
+    help,
+    labelNames: [...labelNames],
+    registers: [],
+    async collect() {
+      const samples = await read();
+      gauge.reset();
+      // Without labels there is always one value.
+      if (labelNames.length === 0) gauge.set(Number.NaN);
+      for (const { labels, value } of samples) gauge.set(labels, value);
+    },
+  });
+  return gauge;
 }
 
 function askedCounter(name: string, help: string, read: () => number): Counter {

@@ -68,4 +68,36 @@ describe('a rate limit', () => {
       [true, true, false, false, false, false, true],
     );
   });
+
+  test('of its own for a name holds for that name, and when it changes', () => {
+    const limiter = new RateLimiter(1);
+    const passed = (perSecond: number, nowMs: number) => {
+      let count = 0;
+      while (limiter.hasToken('own', nowMs, perSecond)) {
+        limiter.take('own', nowMs, perSecond);
+        count++;
+      }
+      return count;
+    };
+    assert.equal(passed(10, 0), 10);
+    assert.equal(limiter.waitMs('own', 0, 10), 100);
+    assert.equal(passed(10, 99), 0);
+    assert.equal(passed(10, 100), 1);
+    assert.equal(passed(3, 5_000), 3);
+    assert.equal(passed(5, 5_400), 2);
+    assert.deepEqual([pass(limiter, 5_400), pass(limiter, 5_400)], [true, false], 'others have the rate of all');
+  });
+
+  test('holds up what follows by what was taken beyond it, within a bound', () => {
+    const limiter = new RateLimiter();
+    const rate = 1_000;
+    limiter.take('bytes', 0, rate, 1_500);
+    assert.equal(limiter.hasToken('bytes', 0, rate), false);
+    assert.equal(limiter.waitMs('bytes', 0, rate), 501);
+    assert.equal(limiter.hasToken('bytes', 500, rate), false);
+    assert.equal(limiter.hasToken('bytes', 501, rate), true);
+    limiter.take('bytes', 501, rate, 10 ** 12);
+    assert.equal(limiter.waitMs('bytes', 501, rate), 3_600_001);
+    assert.equal(limiter.hasToken('bytes', 501 + 3_600_001, rate), true);
+  });
 });

@@ -36,6 +36,20 @@ const bucketWishes = {
   compression: Type.Optional(
     Type.Enum([...compressions], { description: 'Whether objects that shrink are compressed.' }),
   ),
+  requests_per_second: Type.Optional(
+    nullable(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        description: 'What each gateway lets pass for this bucket; the rest is told to slow down.',
+      }),
+    ),
+  ),
+  bytes_per_second: Type.Optional(
+    nullable(
+      Type.Integer({ minimum: 1, maximum: 100_000_000_000, description: 'The same of bytes of bodies, both ways.' }),
+    ),
+  ),
 };
 
 export const bucketSchema = Type.Object({
@@ -50,6 +64,8 @@ export const bucketSchema = Type.Object({
   object_lock: Type.Boolean(),
   encryption: nullable(Type.Object({ algorithm: Type.Enum(['AES256', 'aws:kms']), key_id: nullable(Type.String()) })),
   compression: Type.Enum([...compressions]),
+  requests_per_second: nullable(Type.Integer()),
+  bytes_per_second: nullable(Type.Integer()),
   version: Type.Integer(),
   created_at: timeSchema,
 });
@@ -62,6 +78,7 @@ export const objectSchema = Type.Object({
   etag: Type.String(),
   content_type: Type.String(),
   metadata: Type.Record(Type.String(), Type.String()),
+  storage_class: Type.String({ description: 'STANDARD, or one that the operator has named.' }),
   modified_at: timeSchema,
 });
 
@@ -150,7 +167,7 @@ export const objectContract = {
     method: 'PUT',
     path: objectPath,
     summary:
-      'Writes an object; `Content-Type`, `X-Meta-…` and `X-Tags` headers are kept, `If-Match` and `If-None-Match` decided atomically',
+      'Writes an object; `Content-Type`, `X-Meta-…`, `X-Tags` and `X-Storage-Class` headers are kept, `If-Match` and `If-None-Match` decided atomically',
     params: objectParams,
     query: Type.Object({}, closed),
     status: 201,

@@ -16,6 +16,7 @@ import { addAttributeHeaders, parseAttributes } from '../s3/metadata.ts';
 import { formatContentRange, isRangeCurrent, parseRange, resolveRange } from '../s3/range.ts';
 import { parseTagHeader } from '../s3/tags.ts';
 import { sendReply } from '../s3/send.ts';
+import { standardClass } from '../storage-class.ts';
 import { keyOf } from './address.ts';
 import { objectContract } from './contract.ts';
 import { decodePosition, encodePosition } from './position.ts';
@@ -24,6 +25,8 @@ import { objectView } from './view.ts';
 const metadataPrefix = 'x-meta-';
 /** Tags as a URL-encoded query, both ways. */
 const tagsHeader = 'x-tags';
+/** As in S3, where it is left out for `STANDARD`. */
+const classHeader = 'x-storage-class';
 const defaultLimit = 100;
 const defaultExpirySeconds = 3_600;
 
@@ -58,6 +61,9 @@ export function objectRoutes({ buckets, objects }: ObjectGateway, presign: Presi
     route(objectContract.putObject, async ({ params, raw, reply, caller }) => {
       const metered = await admit(params.bucket, 'write', Number(raw.headers['content-length'] ?? 0));
       const { settings } = await buckets.get(params.bucket);
+      const storageClass = headerReader(raw)(classHeader) || undefined;
+      // Before the body is read.
+      objects.checkStorageClass(storageClass);
       const incoming = await incomingOf(raw, reply, metered);
       const version = await objects.put({
         ...incoming,
@@ -65,6 +71,7 @@ export function objectRoutes({ buckets, objects }: ObjectGateway, presign: Presi
         key: keyOf(raw),
         attributes: parseAttributes(headerReader(raw), (prefix) => headersFrom(raw, prefix), metadataPrefix),
         tags: parseTagHeader(headerReader(raw)(tagsHeader)),
+        storageClass,
         // No header of this face asks for a lock, but what the bucket gives to every version holds here too.
         lock: lockFor(() => undefined, settings, Date.now()),
         conditions: parseConditions(headerReader(raw)),
@@ -141,7 +148,11 @@ async function incomingOf(
     if (!reply.raw.writableFinished) control.abort(objectError('IncompleteBody', {}, 'The client is gone.'));
   });
   // Node answers `Expect: 100-continue` by itself on this port, after the headers and before any check.
-  const body = new BodyReader(request.raw, { timeoutMs: bodyTimeoutMs, onStart: () => {} });
+  const body = new BodyReader(request.raw, {
+    timeoutMs: bodyTimeoutMs,
+    onStart: () => {},
+    onBytes: (bytes) => traffic.moved(place, bytes),
+  });
   reply.raw.once('close', () => traffic.countBytes(place, body.receivedBytes, 0));
   return readIncoming({
     body,
@@ -165,7 +176,10 @@ async function read(
   const control = new AbortController();
   reply.raw.once('close', () => control.abort(objectError('IncompleteBody', {}, 'The client is gone.')));
   const { sendTimeoutMs } = defaultLimits;
-  const onSent = (bytes: number) => traffic.countBytes(place, 0, bytes);
+  const onSent = (bytes: number) => {
+    traffic.countBytes(place, 0, bytes);
+    traffic.moved(place, bytes);
+  };
   const outlet = { response: reply.raw, common: [], isHead, isLast: false, sendTimeoutMs, onSent };
   const conditions = parseConditions(header);
   const check = (version: ObjectVersion) => {
@@ -217,6 +231,8 @@ function headersOf(version: ObjectVersion, range: ByteRange | null, isStale = fa
   // The store could not be asked whether there is something newer.
   if (isStale) headers['x-holdfast-stale'] = 'true';
   if (Object.keys(version.tags).length > 0) headers[tagsHeader] = new URLSearchParams(version.tags).toString();
+  const { storageClass = standardClass } = version;
+  if (storageClass !== standardClass) headers[classHeader] = storageClass;
   addAttributeHeaders(version.attributes, headers, metadataPrefix);
   return headers;
 }

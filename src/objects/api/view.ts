@@ -2,6 +2,7 @@ import type { Bucket, BucketEncryption, BucketSettings } from '../bucket.ts';
 import type { CheckReport } from '../checking/report.ts';
 import { objectError } from '../errors.ts';
 import type { ObjectVersion } from '../object.ts';
+import { standardClass } from '../storage-class.ts';
 
 /** Values of the domain as the API shows them. */
 export function bucketView({ name, owner, settings, version, createdAtMs }: Bucket) {
@@ -17,6 +18,8 @@ export function bucketView({ name, owner, settings, version, createdAtMs }: Buck
     object_lock: settings.isLockEnabled,
     encryption: encryptionView(settings.encryption ?? null),
     compression: settings.compression ?? 'none',
+    requests_per_second: settings.requestsPerSecond ?? null,
+    bytes_per_second: settings.bytesPerSecond ?? null,
     version,
     created_at: new Date(createdAtMs).toISOString(),
   };
@@ -46,6 +49,7 @@ export function objectView(version: ObjectVersion) {
     etag: version.etag,
     content_type: version.attributes.contentType,
     metadata: version.attributes.metadata,
+    storage_class: version.storageClass ?? standardClass,
     modified_at: new Date(version.modifiedAtMs).toISOString(),
   };
 }
@@ -73,6 +77,8 @@ export function settingsFrom(wish: {
   readonly versioning?: string | undefined;
   readonly encryption?: EncryptionBody | undefined;
   readonly compression?: string | undefined;
+  readonly requests_per_second?: number | null | undefined;
+  readonly bytes_per_second?: number | null | undefined;
 }): Partial<BucketSettings> {
   const {
     copies,
@@ -82,9 +88,12 @@ export function settingsFrom(wish: {
     failure_domain: failureDomain,
     versioning,
     compression,
+    requests_per_second: requestsPerSecond,
+    bytes_per_second: bytesPerSecond,
   } = wish;
   const encryption = wish.encryption === undefined ? undefined : encryptionFrom(wish.encryption);
-  const given = { copies, durability, placement, requiredLabels, failureDomain, versioning, compression, encryption };
+  const placed = { copies, durability, placement, requiredLabels, failureDomain };
+  const given = { ...placed, versioning, compression, encryption, requestsPerSecond, bytesPerSecond };
   return Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),
   ) as Partial<BucketSettings>;

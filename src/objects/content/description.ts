@@ -3,6 +3,7 @@ import { crc32 as crc32Of } from 'node:zlib';
 import type { NewDataKey, WrappedKek } from '../encryption/data-key.ts';
 import { deriveKey } from '../encryption/wrap.ts';
 import type { AppliedEncryption, ObjectAttributes, ObjectLock, Tags } from '../object.ts';
+import { standardClass } from '../storage-class.ts';
 import { type FormDraft, type StoredForm, formFromJson, formToJson } from './form.ts';
 
 /**
@@ -31,21 +32,25 @@ export interface DescribedVersion {
   readonly owner: string;
   readonly tags?: Tags;
   readonly lock?: ObjectLock;
+  /** Absent for the class of what nobody asked another one for. */
+  readonly storageClass?: string;
 }
 
-/** A version as its description tells it: nothing for tags and locks that there are not. */
+/** A version as its description tells it: nothing for tags, locks and classes that there are not. */
 export function describedVersion(version: {
   readonly id?: string;
   readonly owner: string;
   readonly tags: Tags;
   readonly lock: ObjectLock | null;
+  readonly storageClass?: string | undefined;
 }): DescribedVersion {
-  const { id, owner, tags, lock } = version;
+  const { id, owner, tags, lock, storageClass = standardClass } = version;
   return {
     ...(id === undefined ? {} : { id }),
     owner,
     ...(Object.keys(tags).length === 0 ? {} : { tags }),
     ...(lock === null ? {} : { lock }),
+    ...(storageClass === standardClass ? {} : { storageClass }),
   };
 }
 

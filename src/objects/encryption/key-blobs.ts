@@ -66,6 +66,8 @@ async function keepOn(known: KnownBackend, keks: readonly WrappedKek[], signal: 
   let written = 0;
   for (const { key, content, former } of await keyBlobChanges(known, keks, signal)) {
     if (content !== null) {
+      // An attempt that was cut off may have left a part of it.
+      await backend.delete(key, limits());
       await backend.put(key, content, { sizeBytes: content.length, signal: limits() });
       written++;
     }

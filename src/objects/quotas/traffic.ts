@@ -29,9 +29,16 @@ export class Traffic {
   readonly #usage: UsageBook;
   readonly #picture: QuotaPicture;
   readonly #clock: Clock;
+  readonly #onMoved: (bucket: string, bytes: number) => void;
 
-  /** `usage` is that of subjects, started; who opened it closes it. */
-  constructor(usage: UsageBook, picture: QuotaPicture, clock: Clock) {
+  /** `usage` is that of subjects, started; who opened it closes it. `onMoved` hears of bytes of buckets as they move. */
+  constructor(
+    usage: UsageBook,
+    picture: QuotaPicture,
+    clock: Clock,
+    onMoved: (bucket: string, bytes: number) => void = () => {},
+  ) {
+    this.#onMoved = onMoved;
     this.#usage = usage;
     this.#picture = picture;
     this.#clock = clock;
@@ -59,6 +66,11 @@ export class Traffic {
   /** Counts the bytes of a request that was admitted: of its body as it came, and of its answer's. */
   countBytes(place: TrafficPlace, ingressBytes: number, egressBytes: number): void {
     if (ingressBytes > 0 || egressBytes > 0) this.#count(place, { requests: 0, ingressBytes, egressBytes });
+  }
+
+  /** Tells of bytes of a request that was admitted while they move, either way, for those who hold it to a rate. */
+  moved({ bucket }: TrafficPlace, bytes: number): void {
+    if (bucket !== null) this.#onMoved(bucket, bytes);
   }
 
   #count(place: TrafficPlace, delta: UsageDelta): void {

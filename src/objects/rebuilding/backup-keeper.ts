@@ -1,7 +1,12 @@
 import type { Keeper } from '../../kernel/keepers/keeper.ts';
-import { formerBackups } from './former-backups.ts';
-import { backupKeeperName, changeBackupMemory, loadBackupMemory } from './foreign-backup.ts';
-import { backupLimits } from './backup-place.ts';
+import { dropBackups, supersede } from './drop-backups.ts';
+import {
+  type BackupMemory,
+  type BackupReach,
+  backupKeeperName,
+  loadBackupMemory,
+  saveBackupMemory,
+} from './foreign-backup.ts';
 import { planBackup } from './plan-backup.ts';
 import { spreadBackup } from './spread-backup.ts';
 import { type BackupKeeperOptions, canGoOn, requireOwn, writeChanges, writeWhole } from './write-backup.ts';
@@ -17,44 +22,39 @@ export function backupKeeper(options: BackupKeeperOptions): Keeper {
     summary: 'Keeps a backup of the ledger on every backend, from which it can be rebuilt.',
     periodMs,
     run: async (signal) => {
-      const before = await loadBackupMemory(store);
-      const { own, reached } = before;
+      const memory = await loadBackupMemory(store);
       await requireOwn(options, signal);
-      if (canGoOn(before, clock.nowMs())) {
-        const writing = await changeBackupMemory(store, before, { ...before, isWriting: true });
-        const { reached: now, lines } = await writeChanges(options, before.reached, signal);
-        await changeBackupMemory(store, writing, { own, reached: now, isWriting: false });
-        const carried = await spreadBackup(registry, now.generation, signal, onError);
+      if (canGoOn(memory, clock.nowMs())) {
+        const begun = await saveBackupMemory(store, { ...memory, isWriting: true });
+        const { reached, lines } = await writeChanges(options, memory.reached, signal);
+        const done = await saveBackupMemory(store, { ...begun, reached, isWriting: false });
+        const carried = await spreadBackup(registry, reached.generation, signal, onError);
+        if (done.owed.length > 0) await dropFormer(options, { ...done, reached }, signal);
         return `${lines} lines of what changed, ${carried} blobs carried to backends that lacked them`;
       }
       const generation = newId('led');
+      const owed = await supersede(registry, memory, signal, onError);
       // Remembered first: what a process leaves that dies here is ours all the same.
-      const writing = await changeBackupMemory(store, before, { own: [...own, generation], reached, isWriting: true });
+      const own = [...memory.own, generation];
+      const begun = await saveBackupMemory(store, { ...memory, own, isWriting: true, owed });
       const whole = await writeWhole(options, generation, signal);
       // What changed while it was written is told before the backup before it goes.
-      const { reached: now } = await writeChanges(options, whole, signal);
-      await changeBackupMemory(store, writing, { ...writing, reached: now, isWriting: false });
-      await dropFormer(options, { former: own, generation }, signal);
+      const { reached } = await writeChanges(options, whole, signal);
+      const done = await saveBackupMemory(store, { ...begun, reached, isWriting: false });
+      await dropFormer(options, { ...done, reached }, signal);
       return `${whole.wholeLines} lines of all there is`;
     },
     plan: (signal) => planBackup(options, signal),
   };
 }
 
-/** Removes the backups before this one, where this one stands. */
+/** Removes the backups before this one, where this one stands, and remembers where something is left. */
 async function dropFormer(
-  { registry, onError }: BackupKeeperOptions,
-  { former, generation }: { readonly former: readonly string[]; readonly generation: string },
+  { store, registry, onError }: BackupKeeperOptions,
+  memory: BackupMemory & { readonly reached: BackupReach },
   signal: AbortSignal,
 ): Promise<void> {
-  await Promise.all(
-    registry.all.map(async ({ name, backend }) => {
-      try {
-        const { old, isStanding } = await formerBackups(backend, { former, generation }, signal);
-        if (isStanding) for (const key of old) await backend.delete(key, backupLimits(signal));
-      } catch (error) {
-        onError(error, `former backups of the ledger were not removed from the backend ${name}`);
-      }
-    }),
-  );
+  const { own, reached, owed } = memory;
+  const left = await dropBackups(registry, { own, owed, generation: reached.generation }, signal, onError);
+  await saveBackupMemory(store, { ...memory, owed: left });
 }

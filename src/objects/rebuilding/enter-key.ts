@@ -109,7 +109,7 @@ function uploadsOf(parts: readonly DescribedContent[], owner: string): UploadRow
       attributes: JSON.stringify(attributes),
       tags: tagsColumn(version?.tags ?? {}),
       lock_state: lockColumn(version?.lock ?? null),
-      storage_class: standardClass,
+      storage_class: version?.storageClass ?? standardClass,
       checksum: null,
       result: null,
       created_at: createdAtMs,

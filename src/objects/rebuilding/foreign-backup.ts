@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { KeeperMark } from '../../kernel/keepers/mark.ts';
 import type { Store } from '../../kernel/store/store.ts';
+import { transaction } from '../../kernel/store/transaction.ts';
 import type { ObjectBackend } from '../backends/backend.ts';
 import { listBackups } from './backup-place.ts';
 
@@ -14,6 +15,19 @@ export interface BackupMemory {
   readonly reached: BackupReach | null;
   /** Whether more may stand than is remembered, from a process that ended while it wrote. */
   readonly isWriting: boolean;
+  /** Backups that others took the place of, and that may have left something somewhere. */
+  readonly owed: readonly FormerBackup[];
+  /** How often it was saved. */
+  readonly revision: number;
+}
+
+/** A backup that is to be removed, with what attempts at it left. */
+export interface FormerBackup {
+  readonly generation: string;
+  /** No blob of a higher number was ever begun. */
+  readonly end: number;
+  /** Where it was not cleared away yet. */
+  readonly backends: readonly string[];
 }
 
 /** How far a backup is. */
@@ -33,27 +47,44 @@ export interface BackupReach {
 /** Of former generations, which are removed as soon as each backend can be reached. */
 const generationsKnown = 1_000;
 
-const nothing: BackupMemory = { own: [], reached: null, isWriting: false };
-
 export async function loadBackupMemory(store: Store): Promise<BackupMemory> {
-  const text = await new KeeperMark(store, backupKeeperName).load();
-  return text === null ? nothing : (JSON.parse(text) as BackupMemory);
+  return memoryOf(await new KeeperMark(store, backupKeeperName).load());
+}
+
+function memoryOf(mark: string | null): BackupMemory {
+  const none: BackupMemory = { own: [], reached: null, isWriting: false, owed: [], revision: 0 };
+  return mark === null ? none : { ...none, ...(JSON.parse(mark) as Partial<BackupMemory>) };
 }
 
 /**
- * Remembers what comes after `before`, which was loaded or changed to. Gives what is remembered. Throws `conflict` when
- * somebody else has changed it since: of two that write one backup at once, one would leave out what the other has told.
+ * Saves what was made of what was loaded, and gives it as it stands. Throws `conflict` when somebody else has saved since: a
+ * process that slept through its turn must not have the one after it forget what it wrote.
  */
-export async function changeBackupMemory(
-  store: Store,
-  before: BackupMemory,
-  { own, reached, isWriting }: BackupMemory,
-): Promise<BackupMemory> {
-  const after = { own: own.slice(-generationsKnown), reached, isWriting };
-  const from = before === nothing ? null : JSON.stringify(before);
-  if (await new KeeperMark(store, backupKeeperName).swap(from, JSON.stringify(after))) return after;
-  throw new HoldfastError('conflict', 'Another process has begun to back the ledger up; this one leaves it to that.');
+export function saveBackupMemory(store: Store, memory: BackupMemory): Promise<BackupMemory> {
+  return store.write(saveMemory, memory);
 }
+
+export const saveMemory = transaction(
+  import.meta.url,
+  'saveMemory',
+  async (tx, { own, owed, revision, ...rest }: BackupMemory): Promise<BackupMemory> => {
+    const bounded = { own: own.slice(-generationsKnown), owed: owed.slice(-generationsKnown) };
+    const saved = { ...bounded, ...rest, revision: revision + 1 };
+    const text = JSON.stringify(saved);
+    await tx.run('insert into keepers (name, until, runs) values (?, 0, 0) on conflict (name) do nothing', [
+      backupKeeperName,
+    ]);
+    const statement = `select mark from keepers where name = ? ${tx.fragments.forUpdate}`;
+    const [row] = await tx.rows<{ mark: string | null }>(statement, [backupKeeperName]);
+    const standing = memoryOf(row?.mark ?? null);
+    // Else it is this one, whose answer was lost.
+    if (standing.revision !== revision && row?.mark !== text) {
+      throw new HoldfastError('conflict', 'Another process backs up the ledger, too; this one leaves it to that one.');
+    }
+    await tx.run('update keepers set mark = ? where name = ?', [text, backupKeeperName]);
+    return saved;
+  },
+);
 
 /**
  * The backup of another ledger on a backend, `null` when there is none; that of a later state of this one, which was put back

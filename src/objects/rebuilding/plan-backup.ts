@@ -64,9 +64,9 @@ async function addFormer(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    for (const key of (await formerBackups(backend, { former: own, generation: null }, signal)).old) {
+    for (const { storageKey } of (await formerBackups(backend, { former: own, generation: null }, signal)).old) {
       sheet.add(name, { requests: 1 });
-      sheet.step('delete', `${key} on ${name}`, 0);
+      sheet.step('delete', `${storageKey} on ${name}`, 0);
     }
   } catch (error) {
     signal.throwIfAborted();

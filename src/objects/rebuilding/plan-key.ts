@@ -102,6 +102,6 @@ function rowOf(content: DescribedContent, owner: string): ObjectRow {
     owner: version?.owner ?? owner,
     modified_at: createdAtMs,
     noncurrent_at: null,
-    storage_class: standardClass,
+    storage_class: version?.storageClass ?? standardClass,
   };
 }

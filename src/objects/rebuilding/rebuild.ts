@@ -10,7 +10,7 @@ import type { Keyring } from '../encryption/keyring.ts';
 import { listBackups } from './backup-place.ts';
 import { enterBuckets } from './enter-buckets.ts';
 import { enterKey } from './enter-key.ts';
-import { changeBackupMemory, loadBackupMemory } from './foreign-backup.ts';
+import { loadBackupMemory, saveBackupMemory } from './foreign-backup.ts';
 import { settleLeftovers } from './leftovers.ts';
 import { type RebuildReport, newReport, tell } from './report.ts';
 import { clearStage, stagedKeys } from './stage.ts';
@@ -107,5 +107,5 @@ async function takeOverBackups(store: Store, places: readonly KnownBackend[], si
   const own = new Set(before.own);
   for (const { backend } of places)
     for await (const { generation } of listBackups(backend, signal)) own.add(generation);
-  await changeBackupMemory(store, before, { own: [...own], reached: null, isWriting: false });
+  await saveBackupMemory(store, { ...before, own: [...own], reached: null, isWriting: false });
 }

@@ -22,6 +22,8 @@ export interface RestoreKey {
   readonly nowMs: number;
 }
 
+/** A class that this server does not have is nobody's: what takes its place is the second parameter. */
+const knownClass = `coalesce((select name from storage_classes where name = ?), ?)`;
 const insertBucket = `insert into buckets (name, owner, settings, version, created_at) values (?, ?, ?, ?, ?)
   on conflict (name) do nothing`;
 
@@ -87,7 +89,7 @@ async function insertVersion(tx: Tx, row: ObjectRow): Promise<void> {
   await tx.run(
     `insert into objects (bucket, object_key, version_id, seq, is_latest, is_marker, content_id, size_bytes, etag, attributes,
        tags, lock_state, owner, modified_at, noncurrent_at, storage_class)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce((select name from storage_classes where name = ?), ?))`,
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${knownClass})`,
     [
       row.bucket,
       row.object_key,
@@ -104,7 +106,6 @@ async function insertVersion(tx: Tx, row: ObjectRow): Promise<void> {
       row.owner,
       row.modified_at,
       row.noncurrent_at,
-      // A class that this server does not have is nobody's.
       row.storage_class ?? standardClass,
       standardClass,
     ],
@@ -113,9 +114,20 @@ async function insertVersion(tx: Tx, row: ObjectRow): Promise<void> {
 
 async function insertUpload(tx: Tx, row: UploadRow): Promise<void> {
   await tx.run(
-    `insert into uploads (upload_id, bucket, object_key, owner, state, attributes, tags, lock_state, checksum, created_at)
-       values (?, ?, ?, ?, 'open', ?, ?, ?, null, ?) on conflict (upload_id) do nothing`,
-    [row.upload_id, row.bucket, row.object_key, row.owner, row.attributes, row.tags, row.lock_state, row.created_at],
+    `insert into uploads (upload_id, bucket, object_key, owner, state, attributes, tags, lock_state, checksum, created_at,
+       storage_class) values (?, ?, ?, ?, 'open', ?, ?, ?, null, ?, ${knownClass}) on conflict (upload_id) do nothing`,
+    [
+      row.upload_id,
+      row.bucket,
+      row.object_key,
+      row.owner,
+      row.attributes,
+      row.tags,
+      row.lock_state,
+      row.created_at,
+      row.storage_class,
+      standardClass,
+    ],
   );
 }
 

@@ -11,6 +11,8 @@ export interface BodyReaderOptions {
   readonly timeoutMs: number;
   /** Runs once, before the first byte is read: tells a client that waits (`Expect: 100-continue`) to go on. */
   readonly onStart: () => void;
+  /** Hears of bytes as they come. */
+  readonly onBytes?: (bytes: number) => void;
 }
 
 /**
@@ -136,6 +138,7 @@ export class BodyReader {
 
   #take(chunk: Buffer): void {
     this.#receivedBytes += chunk.length;
+    this.#options.onBytes?.(chunk.length);
     this.#bytesSinceTimer += chunk.length;
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;

@@ -27,6 +27,8 @@ export class Exchange implements Outlet {
   /** Whose traffic it is; `null` until it is admitted. */
   place: TrafficPlace | null = null;
   sentBytes = 0;
+  /** Hears of bytes of the bodies as they move, once somebody is to be told. */
+  onMoved: ((bytes: number) => void) | null = null;
   readonly #isExpecting: boolean;
   readonly #limits: Limits;
   #abort: AbortController | null = null;
@@ -54,6 +56,7 @@ export class Exchange implements Outlet {
       onStart: () => {
         if (this.#isExpecting && !response.headersSent) response.writeContinue();
       },
+      onBytes: (bytes) => this.onMoved?.(bytes),
     });
     response.on('error', () => response.destroy());
   }
@@ -67,6 +70,7 @@ export class Exchange implements Outlet {
 
   onSent(bytes: number): void {
     this.sentBytes += bytes;
+    this.onMoved?.(bytes);
   }
 
   /** Ends what still works for this request, such as a content that was opened and will not be read. */

@@ -169,6 +169,7 @@ function admitTraffic({ traffic }: Face, exchange: Exchange, user: User | null):
   const place = { bucket: bucket?.name ?? null, userId: user?.id ?? null };
   traffic.admit(place, use, body.contentLength ?? 0);
   exchange.place = place;
+  exchange.onMoved = (bytes) => traffic.moved(place, bytes);
 }
 
 /** A refusal carries the headers for browsers as well, else a page could not see it. */

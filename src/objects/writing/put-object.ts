@@ -52,7 +52,7 @@ export async function putObject(options: PutObjectOptions, request: PutRequest):
   const place = { bucket, key, contentId, part: 1, sizeBytes };
   const newVersionId = newId('v');
   const id = settings.versioning === 'enabled' ? newVersionId : 'null';
-  const told = { version: describedVersion({ id, owner: actor, tags, lock }), ...encrypted };
+  const told = { version: describedVersion({ id, owner: actor, tags, lock, storageClass }), ...encrypted };
   const description = { ...place, attributes: given, createdAtMs: clock.nowMs(), ...told };
   return writer.write(
     request,
