@@ -94,14 +94,13 @@ async function during(
   seconds: number,
 ): Promise<Latency & { readonly seconds: number }> {
   const params = { name };
-  const { runs } = await keeperOf(ours, name);
   await ours.client.call(contract.resumeKeeper, { params });
   await until(`${name} runs`, async () => (await keeperOf(ours, name)).running);
   const beganAt = performance.now();
   const ended = new AbortController();
   const ending = (async () => {
     const untilAt = beganAt + seconds * 1_000;
-    while (performance.now() < untilAt && (await keeperOf(ours, name)).runs === runs) await delay(200);
+    while (performance.now() < untilAt && (await keeperOf(ours, name)).running) await delay(200);
     ended.abort();
   })();
   const latency = await load(front, ended.signal);
