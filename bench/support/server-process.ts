@@ -32,6 +32,10 @@ export async function startProcess(
     env: { ...process.env, HOLDFAST_S3_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  // A bench that fails leaves nothing behind.
+  const onExit = () => child.kill('SIGKILL');
+  process.once('exit', onExit);
+  child.once('exit', () => process.off('exit', onExit));
   const url = await firstUrl(child);
   const readyMs = performance.now() - beganAt;
   const end = async (signal: NodeJS.Signals) => {

@@ -32,6 +32,8 @@ export interface GatewayOptions {
   readonly retryWaitMs: number;
   readonly hedging?: Hedging | undefined;
   readonly cache?: ContentCache | undefined;
+  /** Hears how long small writes took. */
+  readonly onWrote?: (tookMs: number) => void;
   /** Told of a copy that is not what the ledger says; it is replaced from a good one. */
   onBadCopy(copy: Copy, reason: string): void;
   onError(error: unknown, about: string): void;
@@ -48,10 +50,10 @@ export interface RunningGateway extends ObjectGateway {
 /** Puts the gateway together. */
 export function createObjectGateway(options: GatewayOptions): RunningGateway {
   const { store, registry, encryption, newId, clock, owner, stallMs, retryWaitMs } = options;
-  const { onBadCopy, onError, hedging, cache, storageClasses = [] } = options;
+  const { onBadCopy, onError, onWrote, hedging, cache, storageClasses = [] } = options;
   const outage = new Outage();
   const buckets = createBuckets(store, clock, outage, encryption);
-  const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onError });
+  const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onWrote, onError });
   const locator = new Locator(store, outage);
   const badCopies = new BadCopies({ store, registry, clock, retryWaitMs, onError });
   const noteBadCopy = (copy: Copy, reason: string) => {

@@ -74,11 +74,11 @@ describe('the gate of keepers', () => {
     assert.equal(rig.gate.limit, 256);
   });
 
-  test('narrows while the first bytes take twice as long as when next to nothing is done, and only then', async () => {
+  test('narrows while the first bytes take half as long again as when next to nothing is done, and only then', async () => {
     const rig = new Rig();
     for (let time = 0; time < 50; time++) rig.gate.foregroundTook(10);
     await rig.ask(32);
-    for (let time = 0; time < 50; time++) rig.gate.foregroundTook(18);
+    for (let time = 0; time < 50; time++) rig.gate.foregroundTook(16);
     await rig.steps(1);
     assert.ok(rig.gate.limit > 32);
     for (let time = 0; time < 50; time++) rig.gate.foregroundTook(30);
@@ -87,6 +87,20 @@ describe('the gate of keepers', () => {
     rig.advance(5_000);
     await rig.steps(40);
     assert.equal(rig.gate.limit, 256, 'what nobody waits for any more holds nobody up');
+  });
+
+  test('narrows while small writes take longer than usual, however quick reads are, and stays so', async () => {
+    const rig = new Rig();
+    for (let time = 0; time < 50; time++) rig.gate.foregroundTook(10, 'write');
+    await rig.ask(8);
+    for (let step = 0; step < 40; step++) {
+      for (let time = 0; time < 5; time++) {
+        rig.gate.foregroundTook(20, 'write');
+        rig.gate.foregroundTook(1, 'read');
+      }
+      await rig.steps(1);
+    }
+    assert.equal(rig.gate.limit, 1, 'what the last one makes slow is not the usual at once');
   });
 
   test('is left by who gives up, and holds nothing back for ever', async (t) => {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../kernel/ids.ts';
 import type { Release } from './fair-queue.ts';
+import { type ServedKind, ServedTimes } from './served-times.ts';
 
 export interface BackgroundGateOptions {
   /** Monotonic. */
@@ -12,13 +13,6 @@ const limitMax = 256;
 /** How often the limit changes at most. */
 const stepMs = 200;
 const growth = 1.25;
-/** Slower than this many times what is usual is slow. */
-const slowFactor = 2;
-const slackMs = 2;
-const recentShare = 0.2;
-const usualShare = 0.02;
-/** What nobody measured for so long tells nothing any more. */
-const recentMs = 2_000;
 /**
  * Nothing is held back for longer, which leaves calls most of their deadline; and work that waits for what it holds itself
  * would wait for ever.
@@ -36,9 +30,7 @@ export class BackgroundGate {
   #limit = limitMax;
   #active = 0;
   #steppedAtMs = Number.NEGATIVE_INFINITY;
-  #recentMs = 0;
-  #recentAtMs = Number.NEGATIVE_INFINITY;
-  #usualMs: number | null = null;
+  readonly #times = { read: new ServedTimes(), write: new ServedTimes() };
 
   constructor(options: BackgroundGateOptions) {
     this.#options = options;
@@ -52,14 +44,9 @@ export class BackgroundGate {
     return this.#limit;
   }
 
-  /** Hears how long a client's read waited for its first bytes. Usual is what it takes while next to nothing is done here. */
-  foregroundTook(tookMs: number): void {
-    const nowMs = this.#options.clock.nowMs();
-    const isFirst = nowMs - this.#recentAtMs > recentMs;
-    this.#recentMs = isFirst ? tookMs : this.#recentMs + (tookMs - this.#recentMs) * recentShare;
-    this.#recentAtMs = nowMs;
-    if (this.#active > 1) return;
-    this.#usualMs = this.#usualMs === null ? tookMs : this.#usualMs + (tookMs - this.#usualMs) * usualShare;
+  /** Hears how long a client's read waited for its first bytes, or a write of a small body for the disks. */
+  foregroundTook(tookMs: number, kind: ServedKind = 'read'): void {
+    this.#times[kind].add(tookMs, this.#options.clock.nowMs(), this.#active);
   }
 
   /** Waits until there is room, for a bounded time; what it gives is to be called at the end. Throws the signal's reason. */
@@ -121,7 +108,6 @@ export class BackgroundGate {
   }
 
   #isSlow(nowMs: number): boolean {
-    if (this.#usualMs === null || nowMs - this.#recentAtMs > recentMs) return false;
-    return this.#recentMs > this.#usualMs * slowFactor + slackMs;
+    return this.#times.read.isSlow(nowMs) || this.#times.write.isSlow(nowMs);
   }
 }
