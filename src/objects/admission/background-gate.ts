@@ -13,6 +13,9 @@ const limitMax = 256;
 /** How often the limit changes at most. */
 const stepMs = 200;
 const growth = 1.25;
+/** While clients are served it begins with so much, and grows by one after so long. */
+const besideClients = 2;
+const growMs = 1_000;
 /**
  * Nothing is held back for longer, which leaves calls most of their deadline; and work that waits for what it holds itself
  * would wait for ever.
@@ -20,9 +23,9 @@ const growth = 1.25;
 const holdMsMax = 10_000;
 
 /**
- * Bounds how much keepers do at once, all together: as much as they like while clients are served as usual, half as much with
- * each look while clients queue or wait for their bytes twice as long, and never less than one, so that what clients leave
- * behind is always being put in order.
+ * Bounds how much keepers do at once, all together: as much as they like while there are no clients, little at first and
+ * slowly more beside clients that are served as usual, half as much with each look while clients queue or wait half as long
+ * again for reads or small writes, and never less than one, so that what clients leave behind is always being put in order.
  */
 export class BackgroundGate {
   readonly #options: BackgroundGateOptions;
@@ -30,6 +33,7 @@ export class BackgroundGate {
   #limit = limitMax;
   #active = 0;
   #steppedAtMs = Number.NEGATIVE_INFINITY;
+  #grownAtMs = Number.NEGATIVE_INFINITY;
   readonly #times = { read: new ServedTimes(), write: new ServedTimes() };
 
   constructor(options: BackgroundGateOptions) {
@@ -51,10 +55,23 @@ export class BackgroundGate {
 
   /** Waits until there is room, for a bounded time; what it gives is to be called at the end. Throws the signal's reason. */
   async enter(signal: AbortSignal): Promise<Release> {
+    if (this.#active === 0 && this.#isHeard(this.#options.clock.nowMs())) {
+      this.#limit = Math.min(this.#limit, besideClients);
+    }
     this.#step();
     this.#serve();
     if (this.#active < this.#limit) this.#active += 1;
     else await this.#wait(signal);
+    return this.#release();
+  }
+
+  /** Counts as one that has entered, without waiting: for what somebody waits for who holds a place. */
+  join(): Release {
+    this.#active += 1;
+    return this.#release();
+  }
+
+  #release(): Release {
     let isReleased = false;
     return () => {
       if (isReleased) return;
@@ -102,9 +119,16 @@ export class BackgroundGate {
     this.#steppedAtMs = nowMs;
     if (this.#options.isQueueing() || this.#isSlow(nowMs)) {
       this.#limit = Math.max(1, Math.floor(Math.min(this.#limit, Math.max(1, this.#active)) / 2));
-    } else {
+    } else if (!this.#isHeard(nowMs)) {
       this.#limit = Math.min(limitMax, Math.ceil(this.#limit * growth));
+    } else if (nowMs - this.#grownAtMs >= growMs) {
+      this.#limit = Math.min(limitMax, this.#limit + 1);
+      this.#grownAtMs = nowMs;
     }
+  }
+
+  #isHeard(nowMs: number): boolean {
+    return this.#times.read.isHeard(nowMs) || this.#times.write.isHeard(nowMs);
   }
 
   #isSlow(nowMs: number): boolean {

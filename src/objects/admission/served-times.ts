@@ -28,8 +28,12 @@ export class ServedTimes {
     this.#usualMs = this.#usualMs === null ? tookMs : this.#usualMs + (tookMs - this.#usualMs) * share;
   }
 
+  isHeard(nowMs: number): boolean {
+    return nowMs - this.#recentAtMs <= recentMs;
+  }
+
   isSlow(nowMs: number): boolean {
-    if (this.#usualMs === null || nowMs - this.#recentAtMs > recentMs) return false;
+    if (this.#usualMs === null || !this.isHeard(nowMs)) return false;
     return this.#recentMs > this.#usualMs * slowFactor + slackMs;
   }
 }

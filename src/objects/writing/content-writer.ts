@@ -23,8 +23,6 @@ export interface ContentWriterOptions {
   owner(): string;
   /** How long a slow backend holds up a write that others have taken. */
   readonly stallMs: number;
-  /** Hears how long a content in one buffer took, from the claim to the commit. */
-  onWrote?: ((tookMs: number) => void) | undefined;
   onError(error: unknown, about: string): void;
 }
 
@@ -108,7 +106,6 @@ export class ContentWriter {
     const bytes = { writeId, storageKey, storedBytes };
     const needed = copiesBeforeAck(settings);
     this.#underWay.add(writeId);
-    const beganAtMs = performance.now();
     try {
       const backends = await this.#claim(bytes, target, needed, avoid);
       const delivery = deliver({ ...given, ...bytes, description, encoding, needed, ...this.#ways(backends) });
@@ -127,7 +124,6 @@ export class ContentWriter {
         commit({ write, written, digests: outcome, copiesWanted: settings.copies }),
       );
       this.#join(delivery, write, bytes, { written, copiesWanted: settings.copies });
-      if (given.whole !== null) this.#options.onWrote?.(performance.now() - beganAtMs);
       return { isDone: true, value };
     } finally {
       this.#underWay.delete(writeId);
