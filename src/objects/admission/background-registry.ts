@@ -64,6 +64,7 @@ function gatedCalls(real: () => ObjectBackend, gate: BackgroundGate): ObjectBack
       return real().put(key, content, options).finally(release);
     },
     get: async (key, range, signal) => {
+      await gate.rest(signal);
       const release = await gate.enter(signal);
       try {
         const blob = await real().get(key, range, signal);
