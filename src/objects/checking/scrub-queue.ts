@@ -45,23 +45,25 @@ export async function coverageSince(store: Store, sinceMs: number, signal: Abort
   const sum = { copies: 0, verified: 0, damaged: 0 };
   let after = '';
   do {
-    const { end, row } = await store.read(async (reader) => {
-      const [last] = await reader.rows<{ content_id: string }>(ending, [after, countedPerRead]);
-      const end = last?.content_id ?? '';
-      const bounds = end === '' ? [after] : [after, end];
-      const [row] = await reader.rows<Record<keyof Coverage, number | string | null>>(counts(end), [
-        sinceMs,
-        ...bounds,
-      ]);
-      return { end, row: row! };
-    });
-    sum.copies += Number(row.copies);
-    sum.verified += Number(row.verified ?? 0);
-    sum.damaged += Number(row.damaged ?? 0);
-    after = end;
+    const from = after;
+    const page = await store.read((reader) => countFrom(reader, from, sinceMs));
+    sum.copies += page.copies;
+    sum.verified += page.verified;
+    sum.damaged += page.damaged;
+    after = page.end;
     await others();
   } while (after !== '' && !signal.aborted);
   return sum;
+}
+
+/** One page; `end` is where the next one begins, empty after the last. */
+async function countFrom(reader: Reader, after: string, sinceMs: number): Promise<Coverage & { readonly end: string }> {
+  const [last] = await reader.rows<{ content_id: string }>(ending, [after, countedPerRead]);
+  const end = last?.content_id ?? '';
+  const values = [sinceMs, after, ...(end === '' ? [] : [end])];
+  const [row] = await reader.rows<Record<keyof Coverage, number | string | null>>(counts(end), values);
+  const { copies, verified, damaged } = row!;
+  return { copies: Number(copies), verified: Number(verified ?? 0), damaged: Number(damaged ?? 0), end };
 }
 
 const waiting = `select count(*) as n, sum(stored_bytes) as bytes from copies where backend = ?
