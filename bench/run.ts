@@ -6,6 +6,8 @@ import { benchListing } from './listing.ts';
 import { benchObjectCost } from './objects/cost.ts';
 import { benchObjectEncryption } from './objects/encryption.ts';
 import { benchObjectGrowth } from './objects/growth.ts';
+import { benchObjectKeepersIdle } from './objects/keepers-idle.ts';
+import { benchObjectKeepers } from './objects/keepers.ts';
 import { benchObjectListing } from './objects/listing.ts';
 import { benchObjectMemory } from './objects/memory.ts';
 import { benchObjectMigration } from './objects/migration.ts';
@@ -32,6 +34,8 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'object-listing': benchObjectListing,
   'object-migration': benchObjectMigration,
   'object-trouble': benchObjectTrouble,
+  'object-keepers': benchObjectKeepers,
+  'object-keepers-idle': benchObjectKeepersIdle,
   exports: benchExports,
   devices: benchDevices,
   ceph: benchCeph,

@@ -10,6 +10,9 @@ import { fileURLToPath } from 'node:url';
 const directory = dirname(dirname(fileURLToPath(import.meta.url)));
 
 if (Number(process.versions.node.split('.')[0]) >= 24) {
+  // Before the first use of the thread pool. Its four threads would all wait for the disk's flushes when keepers write, and
+  // reads that need a few microseconds of one would wait behind them.
+  process.env.UV_THREADPOOL_SIZE ??= '16';
   // In this very process: signals, streams and the exit code are then nobody's work.
   // Before the first TypeScript is read: kept code needs neither compiling nor the type stripper, which is large.
   const { enableCompileCache } = await import('node:module');

@@ -1,8 +1,8 @@
-import { request } from 'node:http';
 import { temporaryDirectory } from '../../test/support/temp.ts';
 import { row } from '../support/report.ts';
 import { startOurs } from './our-server.ts';
-import { type S3Target, send, signed } from './targets.ts';
+import { send } from './targets.ts';
+import { upload } from './upload.ts';
 
 const uploads = 100;
 const sizesMiB = [4, 16, 64];
@@ -28,29 +28,6 @@ export async function benchObjectMemory(): Promise<void> {
 
 function toMiB(bytes: number): string {
   return (bytes / mebibyte).toFixed(0);
-}
-
-function upload(target: S3Target, key: string, sizeMiB: number): Promise<void> {
-  const { path, headers } = signed(target, 'PUT', key);
-  const chunk = Buffer.alloc(mebibyte, 'x');
-  return new Promise((resolve, reject) => {
-    const sending = request(target.url + path, {
-      method: 'PUT',
-      headers: { ...headers, 'content-length': sizeMiB * mebibyte },
-    });
-    sending.on('response', (response) => {
-      response.resume();
-      if (response.statusCode === 200) response.on('end', () => resolve());
-      else reject(new Error(`${key}: ${response.statusCode}`));
-    });
-    sending.on('error', reject);
-    void (async () => {
-      for (let sent = 0; sent < sizeMiB; sent++) {
-        if (!sending.write(chunk)) await new Promise<void>((resume) => sending.once('drain', () => resume()));
-      }
-      sending.end();
-    })();
-  });
 }
 
 if (import.meta.main) await benchObjectMemory();

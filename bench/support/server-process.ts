@@ -10,6 +10,8 @@ export interface ServerProcess {
   memory(): Promise<number>;
   /** Processor time used so far, in milliseconds. */
   cpuMs(): Promise<number>;
+  /** How many bytes it has read so far, from files and elsewhere. */
+  readBytes(): Promise<number>;
   stop(): Promise<void>;
   kill(): Promise<void>;
 }
@@ -30,6 +32,10 @@ export async function startProcess(
     env: { ...process.env, HOLDFAST_S3_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  // A bench that fails leaves nothing behind.
+  const onExit = () => child.kill('SIGKILL');
+  process.once('exit', onExit);
+  child.once('exit', () => process.off('exit', onExit));
   const url = await firstUrl(child);
   const readyMs = performance.now() - beganAt;
   const end = async (signal: NodeJS.Signals) => {
@@ -49,6 +55,7 @@ export async function startProcess(
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       return ((Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond) * 1000;
     },
+    readBytes: async () => Number(/rchar: (\d+)/.exec(await readFile(`/proc/${child.pid}/io`, 'utf8'))?.[1]),
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };

@@ -32,6 +32,8 @@ export interface GatewayOptions {
   readonly retryWaitMs: number;
   readonly hedging?: Hedging | undefined;
   readonly cache?: ContentCache | undefined;
+  /** Hears how long clients' small writes took. */
+  readonly onWrote?: (tookMs: number) => void;
   /** Told of a copy that is not what the ledger says; it is replaced from a good one. */
   onBadCopy(copy: Copy, reason: string): void;
   onError(error: unknown, about: string): void;
@@ -48,7 +50,7 @@ export interface RunningGateway extends ObjectGateway {
 /** Puts the gateway together. */
 export function createObjectGateway(options: GatewayOptions): RunningGateway {
   const { store, registry, encryption, newId, clock, owner, stallMs, retryWaitMs } = options;
-  const { onBadCopy, onError, hedging, cache, storageClasses = [] } = options;
+  const { onBadCopy, onError, onWrote, hedging, cache, storageClasses = [] } = options;
   const outage = new Outage();
   const buckets = createBuckets(store, clock, outage, encryption);
   const writer = new ContentWriter({ store, registry, newId, clock, owner, stallMs, onError });
@@ -61,6 +63,6 @@ export function createObjectGateway(options: GatewayOptions): RunningGateway {
   const quotas = new QuotaPicture(store);
   const shared = { store, registry, buckets, writer, encryption, storageClasses };
   const reading = { hedging, cache, onBadCopy: noteBadCopy };
-  const parts = { ...shared, ...reading, locator, quotas, newId, clock };
+  const parts = { ...shared, ...reading, onWrote, locator, quotas, newId, clock };
   return { buckets, objects: createObjects(parts), uploads: createUploads(parts), writer, locator, badCopies, quotas };
 }

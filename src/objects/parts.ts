@@ -182,7 +182,7 @@ function createGateway(
   options: ObjectPartsOptions,
   registry: ManagedRegistry,
   encryption: ObjectEncryption,
-  { hedging, cache, storageClasses }: LoadParts & { readonly storageClasses: readonly StorageClass[] },
+  { gate, hedging, cache, storageClasses }: LoadParts & { readonly storageClasses: readonly StorageClass[] },
 ): RunningGateway {
   const { store, clock, newId, log, owner } = options;
   return createObjectGateway({
@@ -197,6 +197,7 @@ function createGateway(
     retryWaitMs: options.values.objectRetryWaitMs,
     hedging,
     cache,
+    onWrote: (tookMs) => gate.foregroundTook(tookMs, 'write'),
     onBadCopy: (copy, reason) => log.warn({ copy, reason }, 'a copy is not what was written'),
     onError: (error, about) => log.warn({ err: error }, about),
   });

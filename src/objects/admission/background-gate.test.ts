@@ -55,7 +55,7 @@ class Rig {
 }
 
 describe('the gate of keepers', () => {
-  test('is open while clients are served as usual', async () => {
+  test('is open while there are no clients', async () => {
     const rig = new Rig();
     await rig.ask(200);
     assert.equal(rig.working.length, 200);
@@ -74,19 +74,51 @@ describe('the gate of keepers', () => {
     assert.equal(rig.gate.limit, 256);
   });
 
-  test('narrows while the first bytes take twice as long as when next to nothing is done, and only then', async () => {
+  test('begins with little beside clients, and grows slowly while they are served as usual', async () => {
     const rig = new Rig();
-    for (let time = 0; time < 50; time++) rig.gate.foregroundTook(10);
+    const serve = (tookMs: number) => {
+      for (let time = 0; time < 5; time++) rig.gate.foregroundTook(tookMs);
+    };
+    serve(10);
     await rig.ask(32);
-    for (let time = 0; time < 50; time++) rig.gate.foregroundTook(18);
-    await rig.steps(1);
-    assert.ok(rig.gate.limit > 32);
-    for (let time = 0; time < 50; time++) rig.gate.foregroundTook(30);
-    await rig.steps(1);
-    assert.ok(rig.gate.limit <= 16, `${rig.gate.limit}`);
+    assert.ok(rig.working.length <= 3, `${rig.working.length}`);
+    for (let step = 0; step < 50; step++) {
+      serve(16);
+      await rig.steps(1);
+    }
+    assert.ok(rig.gate.limit >= 10 && rig.gate.limit <= 13, `${rig.gate.limit}`);
+    serve(40);
+    await rig.steps(3);
+    assert.ok(rig.gate.limit <= 3, `${rig.gate.limit}`);
     rig.advance(5_000);
     await rig.steps(40);
     assert.equal(rig.gate.limit, 256, 'what nobody waits for any more holds nobody up');
+  });
+
+  test('stays narrow while small writes take longer than usual, however quick reads are', async () => {
+    const rig = new Rig();
+    for (let time = 0; time < 50; time++) rig.gate.foregroundTook(10, 'write');
+    await rig.ask(8);
+    for (let step = 0; step < 40; step++) {
+      for (let time = 0; time < 5; time++) {
+        rig.gate.foregroundTook(20, 'write');
+        rig.gate.foregroundTook(1, 'read');
+      }
+      await rig.steps(1);
+    }
+    assert.equal(rig.gate.limit, 1, 'what the last one makes slow is not the usual at once');
+    assert.equal(rig.gate.restMs, 500, 'one after another is still too much');
+    const control = new AbortController();
+    const resting = rig.gate.rest(control.signal);
+    control.abort(new Error('the keeper rests'));
+    await assert.rejects(resting, /the keeper rests/);
+    for (let time = 0; time < 50; time++) rig.gate.foregroundTook(10, 'write');
+    for (let step = 0; step < 40; step++) {
+      rig.gate.foregroundTook(10, 'write');
+      await rig.steps(1);
+    }
+    assert.equal(rig.gate.restMs, 0);
+    await rig.gate.rest(signal);
   });
 
   test('is left by who gives up, and holds nothing back for ever', async (t) => {
@@ -176,7 +208,9 @@ describe('backends as keepers see them', () => {
     await one!.backend.put('from', bytes, { sizeBytes: bytes.length, signal });
     const blob = (await one!.backend.get('from', null, signal))!;
     assert.deepEqual([rig.gate.limit, rig.gate.active], [1, 1]);
-    await one!.backend.put('to', blob.content, { sizeBytes: bytes.length, signal });
+    const putting = one!.backend.put('to', blob.content, { sizeBytes: bytes.length, signal });
+    assert.equal(rig.gate.active, 2, 'who wants to read next waits for the write as well');
+    await putting;
     assert.equal(rig.gate.active, 0);
   });
 });

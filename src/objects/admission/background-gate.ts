@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../kernel/ids.ts';
 import type { Release } from './fair-queue.ts';
+import { type ServedKind, ServedTimes } from './served-times.ts';
 
 export interface BackgroundGateOptions {
   /** Monotonic. */
@@ -12,13 +14,12 @@ const limitMax = 256;
 /** How often the limit changes at most. */
 const stepMs = 200;
 const growth = 1.25;
-/** Slower than this many times what is usual is slow. */
-const slowFactor = 2;
-const slackMs = 2;
-const recentShare = 0.2;
-const usualShare = 0.02;
-/** What nobody measured for so long tells nothing any more. */
-const recentMs = 2_000;
+/** While clients are served it begins with so much, and grows by one after so long. */
+const besideClients = 2;
+const growMs = 1_000;
+/** Where one at a time is too much there are rests, which double with each look. */
+const restMsMin = 20;
+const restMsMax = 500;
 /**
  * Nothing is held back for longer, which leaves calls most of their deadline; and work that waits for what it holds itself
  * would wait for ever.
@@ -26,9 +27,10 @@ const recentMs = 2_000;
 const holdMsMax = 10_000;
 
 /**
- * Bounds how much keepers do at once, all together: as much as they like while clients are served as usual, half as much with
- * each look while clients queue or wait for their bytes twice as long, and never less than one, so that what clients leave
- * behind is always being put in order.
+ * Bounds how much keepers do at once, all together: as much as they like while there are no clients, little at first and
+ * slowly more beside clients that are served as usual, half as much with each look while clients queue or wait half as long
+ * again for reads or small writes, and in the end one at a time with rests: never nothing, so that what clients leave behind
+ * is always being put in order.
  */
 export class BackgroundGate {
   readonly #options: BackgroundGateOptions;
@@ -36,9 +38,10 @@ export class BackgroundGate {
   #limit = limitMax;
   #active = 0;
   #steppedAtMs = Number.NEGATIVE_INFINITY;
-  #recentMs = 0;
-  #recentAtMs = Number.NEGATIVE_INFINITY;
-  #usualMs: number | null = null;
+  #grownAtMs = Number.NEGATIVE_INFINITY;
+  #restMs = 0;
+  #restedUntilMs = Number.NEGATIVE_INFINITY;
+  readonly #times = { read: new ServedTimes(), write: new ServedTimes() };
 
   constructor(options: BackgroundGateOptions) {
     this.#options = options;
@@ -52,22 +55,45 @@ export class BackgroundGate {
     return this.#limit;
   }
 
-  /** Hears how long a client's read waited for its first bytes. Usual is what it takes while next to nothing is done here. */
-  foregroundTook(tookMs: number): void {
+  /** How long lies between two beginnings now, at least, in ms. */
+  get restMs(): number {
+    return this.#restMs;
+  }
+
+  /** Hears how long a client's read waited for its first bytes, or a write of a small body for the disks. */
+  foregroundTook(tookMs: number, kind: ServedKind = 'read'): void {
+    this.#times[kind].add(tookMs, this.#options.clock.nowMs(), this.#active);
+  }
+
+  /** Waits for the turn of one more to begin, for a bounded time. Throws the signal's reason. */
+  async rest(signal: AbortSignal): Promise<void> {
+    this.#step();
+    if (this.#restMs === 0) return;
     const nowMs = this.#options.clock.nowMs();
-    const isFirst = nowMs - this.#recentAtMs > recentMs;
-    this.#recentMs = isFirst ? tookMs : this.#recentMs + (tookMs - this.#recentMs) * recentShare;
-    this.#recentAtMs = nowMs;
-    if (this.#active > 1) return;
-    this.#usualMs = this.#usualMs === null ? tookMs : this.#usualMs + (tookMs - this.#usualMs) * usualShare;
+    this.#restedUntilMs = Math.max(this.#restedUntilMs, nowMs) + this.#restMs;
+    const waitMs = Math.min(holdMsMax, this.#restedUntilMs - nowMs);
+    await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 
   /** Waits until there is room, for a bounded time; what it gives is to be called at the end. Throws the signal's reason. */
   async enter(signal: AbortSignal): Promise<Release> {
+    if (this.#active === 0 && this.#isHeard(this.#options.clock.nowMs())) {
+      this.#limit = Math.min(this.#limit, besideClients);
+    }
     this.#step();
     this.#serve();
     if (this.#active < this.#limit) this.#active += 1;
     else await this.#wait(signal);
+    return this.#release();
+  }
+
+  /** Counts as one that has entered, without waiting: for what somebody waits for who holds a place. */
+  join(): Release {
+    this.#active += 1;
+    return this.#release();
+  }
+
+  #release(): Release {
     let isReleased = false;
     return () => {
       if (isReleased) return;
@@ -114,14 +140,23 @@ export class BackgroundGate {
     if (nowMs - this.#steppedAtMs < stepMs) return;
     this.#steppedAtMs = nowMs;
     if (this.#options.isQueueing() || this.#isSlow(nowMs)) {
+      if (this.#limit === 1) this.#restMs = Math.min(restMsMax, Math.max(restMsMin, this.#restMs * 2));
       this.#limit = Math.max(1, Math.floor(Math.min(this.#limit, Math.max(1, this.#active)) / 2));
-    } else {
+    } else if (!this.#isHeard(nowMs)) {
+      this.#restMs = 0;
       this.#limit = Math.min(limitMax, Math.ceil(this.#limit * growth));
+    } else if (nowMs - this.#grownAtMs >= growMs) {
+      if (this.#restMs > 0) this.#restMs = this.#restMs > restMsMin ? this.#restMs / 2 : 0;
+      else this.#limit = Math.min(limitMax, this.#limit + 1);
+      this.#grownAtMs = nowMs;
     }
   }
 
+  #isHeard(nowMs: number): boolean {
+    return this.#times.read.isHeard(nowMs) || this.#times.write.isHeard(nowMs);
+  }
+
   #isSlow(nowMs: number): boolean {
-    if (this.#usualMs === null || nowMs - this.#recentAtMs > recentMs) return false;
-    return this.#recentMs > this.#usualMs * slowFactor + slackMs;
+    return this.#times.read.isSlow(nowMs) || this.#times.write.isSlow(nowMs);
   }
 }

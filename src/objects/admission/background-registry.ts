@@ -11,7 +11,8 @@ interface RegistryOf<K extends KnownBackend> extends ObjectBackendRegistry {
 
 /**
  * The registry as keepers see it: their calls of backends go through the gate. A read holds its place until its bytes have
- * been read. A put has none of its own, since what keepers write is what they read at the same time.
+ * been read. A put takes one more without waiting for it, since what keepers write is what they read at the same time; who wants
+ * to read next waits for it.
  */
 export function backgroundRegistry<K extends KnownBackend>(
   registry: RegistryOf<K>,
@@ -58,8 +59,12 @@ function gatedCalls(real: () => ObjectBackend, gate: BackgroundGate): ObjectBack
       return real().capabilities;
     },
     health: (signal) => real().health(signal),
-    put: (key, content, options) => real().put(key, content, options),
+    put: async (key, content, options) => {
+      const release = gate.join();
+      return real().put(key, content, options).finally(release);
+    },
     get: async (key, range, signal) => {
+      await gate.rest(signal);
       const release = await gate.enter(signal);
       try {
         const blob = await real().get(key, range, signal);

@@ -1,4 +1,5 @@
-import type { Reader } from '../../kernel/store/store.ts';
+import { setImmediate as others } from 'node:timers/promises';
+import type { Reader, Store } from '../../kernel/store/store.ts';
 import type { CopyRow } from '../tables.ts';
 
 /** Where a page of copies begins: by when they were last read, or made. */
@@ -31,13 +32,38 @@ export interface Coverage {
   readonly damaged: number;
 }
 
-const counts = `select count(*) as copies, sum(case when verified_at >= ? and damaged_at is null then 1 else 0 end) as verified,
-  sum(case when damaged_at is null then 0 else 1 end) as damaged from copies`;
+/** So many copies are counted in one read, which holds up others of an embedded store for a few milliseconds. */
+const countedPerRead = 5_000;
+const ending = `select content_id from copies where content_id > ? order by content_id, part, backend limit 1 offset ?`;
+const counts = (end: string) => `select count(*) as copies,
+  sum(case when verified_at >= ? and damaged_at is null then 1 else 0 end) as verified,
+  sum(case when damaged_at is null then 0 else 1 end) as damaged
+  from copies where content_id > ?${end === '' ? '' : ' and content_id <= ?'}`;
 
-/** Counts all copies, so it is not asked often. */
-export async function coverageSince(reader: Reader, sinceMs: number): Promise<Coverage> {
-  const [row] = await reader.rows<Record<'copies' | 'verified' | 'damaged', number | string | null>>(counts, [sinceMs]);
-  return { copies: Number(row!.copies), verified: Number(row!.verified ?? 0), damaged: Number(row!.damaged ?? 0) };
+/** Counts all copies, one page after another, so it is not asked often. Stops with the signal, and gives what it has by then. */
+export async function coverageSince(store: Store, sinceMs: number, signal: AbortSignal): Promise<Coverage> {
+  const sum = { copies: 0, verified: 0, damaged: 0 };
+  let after = '';
+  do {
+    const from = after;
+    const page = await store.read((reader) => countFrom(reader, from, sinceMs));
+    sum.copies += page.copies;
+    sum.verified += page.verified;
+    sum.damaged += page.damaged;
+    after = page.end;
+    await others();
+  } while (after !== '' && !signal.aborted);
+  return sum;
+}
+
+/** One page; `end` is where the next one begins, empty after the last. */
+async function countFrom(reader: Reader, after: string, sinceMs: number): Promise<Coverage & { readonly end: string }> {
+  const [last] = await reader.rows<{ content_id: string }>(ending, [after, countedPerRead]);
+  const end = last?.content_id ?? '';
+  const values = [sinceMs, after, ...(end === '' ? [] : [end])];
+  const [row] = await reader.rows<Record<keyof Coverage, number | string | null>>(counts(end), values);
+  const { copies, verified, damaged } = row!;
+  return { copies: Number(copies), verified: Number(verified ?? 0), damaged: Number(damaged ?? 0), end };
 }
 
 const waiting = `select count(*) as n, sum(stored_bytes) as bytes from copies where backend = ?

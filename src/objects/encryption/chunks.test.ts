@@ -140,6 +140,8 @@ describe('a content encrypted in chunks', () => {
       collect(sealChunks(cut(randomBytes(chunkBytes), []), layoutOf(2 * chunkBytes))),
       /1 of 2 chunks/,
     );
+    const longer = cut(randomBytes(2 * chunkBytes + 1), []);
+    await assert.rejects(collect(sealChunks(longer, layoutOf(2 * chunkBytes))), /longer than was announced/);
     await assert.rejects(
       collect(openChunks(breaking(), layoutOf(2 * chunkBytes), whole(layoutOf(2 * chunkBytes)), bad)),
       /the connection is gone|was changed/,

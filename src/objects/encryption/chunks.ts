@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { type CipherGCM, type KeyObject, createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto';
 import type { ByteRange } from '../content/content.ts';
 import { regroup } from '../content/regroup.ts';
 
@@ -54,6 +54,8 @@ export function chunksFor(layout: Pick<ChunkLayout, 'sizeBytes' | 'chunkBytes'>,
 /** Encrypts and decrypts the chunks of one sequence. */
 export class ChunkCipher {
   readonly #layout: ChunkLayout;
+  /** Not as bytes, of which each use would make such an object: that costs as much as encrypting a chunk. */
+  readonly #key: KeyObject;
   readonly #lastChunk: number;
   readonly #about: Buffer;
   readonly #numbersAt: number;
@@ -61,6 +63,7 @@ export class ChunkCipher {
 
   constructor(layout: ChunkLayout) {
     this.#layout = layout;
+    this.#key = createSecretKey(layout.key);
     this.#lastChunk = chunkCount(layout) - 1;
     const { contentId, part, chunkBytes, sizeBytes } = layout;
     const head = Buffer.from(`holdfast chunks 1\n${contentId}\n${part}\n${chunkBytes}\n${sizeBytes}\n`);
@@ -69,21 +72,20 @@ export class ChunkCipher {
     this.#numbersAt = head.length;
   }
 
-  seal(index: number, plain: Buffer): readonly [Buffer, Buffer] {
+  /** Begins to encrypt a chunk, whose plain bytes may come in any pieces. Its tag stands behind it. */
+  sealing(index: number): CipherGCM {
     this.#prepare(index);
-    const cipher = createCipheriv('aes-256-gcm', this.#layout.key, this.#nonce);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, this.#nonce);
     cipher.setAAD(this.#about);
-    const sealed = cipher.update(plain);
-    cipher.final();
-    return [sealed, cipher.getAuthTag()];
+    return cipher;
   }
 
   /** The plain bytes of a chunk with its tag; `null` when it is not what was written there. */
   open(index: number, sealed: Buffer): Buffer | null {
     const length = sealed.length - tagBytes;
-    if (length !== this.#plainBytes(index)) return null;
+    if (length !== this.plainBytes(index)) return null;
     this.#prepare(index);
-    const decipher = createDecipheriv('aes-256-gcm', this.#layout.key, this.#nonce, { authTagLength: tagBytes });
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#nonce, { authTagLength: tagBytes });
     decipher.setAAD(this.#about);
     decipher.setAuthTag(sealed.subarray(length));
     const plain = decipher.update(sealed.subarray(0, length));
@@ -95,7 +97,8 @@ export class ChunkCipher {
     return plain;
   }
 
-  #plainBytes(index: number): number {
+  /** How many plain bytes a chunk has. */
+  plainBytes(index: number): number {
     const { chunkBytes, sizeBytes } = this.#layout;
     return index === this.#lastChunk ? sizeBytes - index * chunkBytes : chunkBytes;
   }
@@ -114,26 +117,42 @@ export function sealBuffer(plain: Buffer, layout: ChunkLayout): Buffer {
   const pieces: Buffer[] = [];
   const count = chunkCount(layout);
   for (let index = 0; index < count; index++) {
-    pieces.push(...cipher.seal(index, plain.subarray(index * layout.chunkBytes, (index + 1) * layout.chunkBytes)));
+    const sealing = cipher.sealing(index);
+    pieces.push(sealing.update(plain.subarray(index * layout.chunkBytes, (index + 1) * layout.chunkBytes)));
+    sealing.final();
+    pieces.push(sealing.getAuthTag());
   }
   return Buffer.concat(pieces);
 }
 
 /**
- * Encrypts chunks as they pass. What the source throws is thrown: only a source that came to its whole length gets the last
- * chunk, so that one that ended early has no end here either.
+ * Encrypts chunks as they pass, piece by piece as these come: putting them together costs as much as encrypting them. What
+ * the source throws is thrown: only a source that came to its whole length gets the last chunk's tag, so that one that ended
+ * early has no end here either.
  */
 export async function* sealChunks(source: AsyncIterable<Buffer>, layout: ChunkLayout): AsyncGenerator<Buffer> {
   const cipher = new ChunkCipher(layout);
   const count = chunkCount(layout);
   let index = 0;
-  for await (const plain of regroup(source, layout.chunkBytes, layout.sizeBytes)) {
-    // Not put together: copying a chunk costs as much as encrypting it.
-    const [sealed, tag] = cipher.seal(index++, plain);
-    if (sealed.length > 0) yield sealed;
-    yield tag;
+  let sealing = cipher.sealing(0);
+  let missing = cipher.plainBytes(0);
+  for await (const plain of source) {
+    for (let rest = plain; rest.length > 0;) {
+      if (missing === 0) throw new Error('a content to encrypt is longer than was announced');
+      const piece = rest.length <= missing ? rest : rest.subarray(0, missing);
+      rest = rest.subarray(piece.length);
+      missing -= piece.length;
+      yield sealing.update(piece);
+      if (missing > 0 || index === count - 1) continue;
+      sealing.final();
+      yield sealing.getAuthTag();
+      sealing = cipher.sealing(++index);
+      missing = cipher.plainBytes(index);
+    }
   }
-  if (index !== count) throw new Error(`a content to encrypt ended after ${index} of ${count} chunks`);
+  if (missing > 0) throw new Error(`a content to encrypt ended after ${index} of ${count} chunks`);
+  sealing.final();
+  yield sealing.getAuthTag();
 }
 
 /** Decrypts chunks from number `first` on. `bad` makes the error for a chunk that is not what was written. */

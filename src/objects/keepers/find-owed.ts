@@ -9,12 +9,12 @@ import { toBucket } from '../rows.ts';
 import type { BucketRow } from '../tables.ts';
 
 /** So many copies are looked at in one read, which holds up others of an embedded store for a few milliseconds. */
-const copiesPerPage = 2_000;
+const copiesPerPage = 500;
 /** In one go, so that it costs the same however many there are; more only while something is found. */
-const pagesPerGo = 5;
-const pagesMax = 500;
+const pagesPerGo = 20;
+const pagesMax = 2_000;
 /** So many are noted in one transaction. */
-const notesMax = 500;
+const notesMax = 100;
 /** How long after a round the next one begins when no bucket was changed: only a crash leaves anything to be found. */
 const restMs = 6 * 3_600_000;
 

@@ -7,7 +7,8 @@ import { type StorageClass, settingsIn, standardClass } from '../storage-class.t
 import type { BucketRow, CopyRow } from '../tables.ts';
 import type { Copy } from '../object.ts';
 
-const copiesPerPage = 2_000;
+/** So many are looked at in one read, which holds up others of an embedded store for a few milliseconds. */
+const copiesPerPage = 500;
 
 const ending = `select content_id from copies where content_id > ? order by content_id, part, backend limit 1 offset ?`;
 const between = (end: string) => `content_id > ?${end === '' ? '' : ' and content_id <= ?'}`;

@@ -220,12 +220,4 @@ describe('the plan of the rebalancer', () => {
     const target = place('m2', { allowance: { requests: null, ingressBytes: 25, egressBytes: null } });
     assert.equal(round({ places: [place('m1', full), target], parts }, 0.1).moves.length, 2);
   });
-
-  it('finds it not worth looking when nothing can be out of place', () => {
-    const even = [place('m1', { usedBytes: 500 }), place('m2', { usedBytes: 450 })];
-    assert.equal(planner(even).isWorthLooking([wishes]), false);
-    assert.equal(planner([place('m1', { usedBytes: 800 }), place('m2')]).isWorthLooking([wishes]), true);
-    assert.equal(planner(even).isWorthLooking([{ ...wishes, failureDomain: 'zone' }]), true);
-    assert.equal(planner([place('m1'), place('m2')]).isWorthLooking([{ ...wishes, placement: 'pack' }]), false);
-  });
 });

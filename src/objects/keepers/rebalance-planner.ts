@@ -1,6 +1,7 @@
 import { type BackendBytes, filledShare } from '../backends/filling.ts';
 import type { BucketSettings } from '../bucket.ts';
 import { type PlacementCandidate, domainOf, fitsLabels, rankBackends } from '../placement.ts';
+import { hasPackRoom } from './rebalance-need.ts';
 
 /** What is left of this month's limits; `null` without one. */
 export interface Allowance {
@@ -67,22 +68,6 @@ export class RebalancePlanner {
     this.#places = new Map(places.map((place) => [place.name, { ...place, allowance: { ...place.allowance } }]));
   }
 
-  /** Whether any part at all can be in the wrong place, so that looking at them is worth it. */
-  isWorthLooking(wishes: readonly PlacedPart['wishes'][]): boolean {
-    const open = [...this.#places.values()].filter(({ isOpen }) => isOpen);
-    if (open.length < 2) return false;
-    const shares = open.map(filledShare);
-    const isUneven = Math.max(...shares) - Math.min(...shares) > this.#rules.threshold;
-    const byPosition = open.toSorted((a, b) => a.position - b.position);
-    const isPackable = byPosition.some((one, at) => this.#hasPackRoom(one, 0) && holdsLater(byPosition, at));
-    return wishes.some(
-      ({ placement, requiredLabels, failureDomain }) =>
-        failureDomain !== null ||
-        Object.keys(requiredLabels).length > 0 ||
-        (placement === 'spread' ? isUneven : isPackable),
-    );
-  }
-
   /** The moves that a part needs, one for each copy at most. The picture changes as if they were made. */
   place(part: PlacedPart): Move[] {
     const moves: Move[] = [];
@@ -136,7 +121,10 @@ export class RebalancePlanner {
     const possible = free.filter((target) => {
       const sharedThen = sharers(target, siblings, wishes.failureDomain);
       if (reason === 'domain' ? sharedThen >= shared : sharedThen > shared) return false;
-      if (reason === 'pack' && !(target.position < source.position && this.#hasPackRoom(target, storedBytes)))
+      if (
+        reason === 'pack' &&
+        !(target.position < source.position && hasPackRoom(target, storedBytes, this.#rules.threshold))
+      )
         return false;
       return (isBetter === null || isBetter(target)) && this.#isAllowed(part, source, target);
     });
@@ -158,11 +146,6 @@ export class RebalancePlanner {
     return (target) =>
       filledShare(source) - filledShare(target) > this.#rules.threshold + epsilon &&
       filledShare(without(target, -storedBytes)) <= common + epsilon;
-  }
-
-  /** Packing leaves as much free as the threshold says, or new objects would have to go elsewhere at once. */
-  #hasPackRoom({ totalBytes, usedBytes }: RebalancePlace, storedBytes: number): boolean {
-    return totalBytes === null || usedBytes + storedBytes <= totalBytes * (1 - this.#rules.threshold);
   }
 
   #isAllowed({ sizeBytes, storedBytes }: PlacedPart, source: RebalancePlace, target: RebalancePlace): boolean {
@@ -226,10 +209,6 @@ function without(place: RebalancePlace, storedBytes: number): RebalancePlace {
 
 function sharers(place: RebalancePlace, others: readonly RebalancePlace[], label: string | null): number {
   return label === null ? 0 : others.filter((one) => domainOf(one, label) === domainOf(place, label)).length;
-}
-
-function holdsLater(byPosition: readonly RebalancePlace[], at: number): boolean {
-  return byPosition.slice(at + 1).some(({ usedBytes }) => usedBytes > 0);
 }
 
 function isWithin(usage: Usage, allowance: Allowance): boolean {

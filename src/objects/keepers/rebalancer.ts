@@ -5,14 +5,16 @@ import { dropSurplus, noteSurpluses } from '../ledger/surpluses.ts';
 import { inParallel } from './batches.ts';
 import { CostSheet } from './cost-sheet.ts';
 import { type StandingPart, allSettings, readDemands, readParts } from './rebalance-parts.ts';
+import { isWorthLooking } from './rebalance-need.ts';
 import { readPlaces } from './rebalance-places.ts';
 import { type Move, RebalancePlanner } from './rebalance-planner.ts';
 import { type ReplicateOptions, replicate } from './replicate.ts';
 import { storedCopies } from './stored-copies.ts';
 
 const name = 'object-rebalancer';
-/** So many pages of parts are looked at in one run, or for one plan. */
-const pagesMax = 2_000;
+/** So many pages of parts are looked at in one run, or for one plan, and so many one after another in vain. */
+const pagesMax = 8_000;
+const idlePagesMax = 200;
 
 export interface RebalancerOptions extends ReplicateOptions {
   /** Backends whose filling differs by no more than this, from 0 to 1, are left as they are. */
@@ -65,17 +67,22 @@ export function rebalancerKeeper(options: RebalancerOptions, periodMs: number): 
   };
 }
 
-/** A planner on the picture of now, and the pages of all parts from a mark on, with what it wants of each. */
+/**
+ * A planner on the picture of now, and the pages of all parts from a mark on, with what it wants of each. There are none when
+ * the books say that nothing can be out of place, and not many in which all is where it should be: the next run goes on.
+ */
 async function planning(options: RebalancerOptions, after: string | null) {
   const { store, registry, threshold, isReadBack } = options;
   const demands = await store.read(readDemands);
   const kindOf = (backend: string) => registry.get(backend)?.kind ?? '';
   const rules = { threshold, isReadBack: (backend: string) => isReadBack(kindOf(backend)) };
-  const planner = new RebalancePlanner(await readPlaces(options), rules);
-  const isNeeded = planner.isWorthLooking(allSettings(demands));
+  const places = await readPlaces(options);
+  const planner = new RebalancePlanner(places, rules);
+  const isNeeded = isWorthLooking(places, allSettings(demands), threshold);
   async function* pages(signal: AbortSignal): AsyncGenerator<PlannedPage> {
     let from = after ?? '';
-    for (let page = 0; page < pagesMax && isNeeded && !signal.aborted; page++) {
+    let idlePages = 0;
+    for (let page = 0; page < pagesMax && idlePages < idlePagesMax && isNeeded && !signal.aborted; page++) {
       const { parts, end } = await store.read((reader) => readParts(reader, from, demands));
       const planned = parts.flatMap((part) => {
         const [{ contentId, part: number, sizeBytes, storedBytes }] = part.copies as [(typeof part.copies)[0]];
@@ -84,6 +91,7 @@ async function planning(options: RebalancerOptions, after: string | null) {
         const moves = planner.place(placed);
         return moves.length === 0 ? [] : [{ part, moves }];
       });
+      idlePages = planned.length === 0 ? idlePages + 1 : 0;
       yield { planned, looked: parts.length, end };
       if (end === '') return;
       from = end;

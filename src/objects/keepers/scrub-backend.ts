@@ -2,7 +2,7 @@ import type { KnownBackend } from '../backends/registry.ts';
 import { checkCopy } from '../checking/check-copy.ts';
 import { type ScrubPosition, copiesToScrub, scrubPositionOf } from '../checking/scrub-queue.ts';
 import { settleBadCopy } from '../checking/settle-bad-copy.ts';
-import { noteLook } from '../ledger/note-look.ts';
+import { looksMax, noteGoodLooks, noteLook } from '../ledger/note-look.ts';
 import { toCopy } from '../rows.ts';
 import type { CopyRow } from '../tables.ts';
 import type { Budget } from './budget.ts';
@@ -35,7 +35,6 @@ export interface BackendScrub {
   readonly deferred: string | null;
 }
 
-const pageSize = 100;
 /** So many copies in a row that cannot be read are no trouble of theirs: the backend is left for this run. */
 const unreadableInRowMax = 10;
 const lookTimeoutMs = 60_000;
@@ -49,27 +48,35 @@ export async function scrubBackend(
   tally: ScrubTally,
   { signal, onLook }: { readonly signal: AbortSignal; readonly onLook: () => void },
 ): Promise<BackendScrub> {
-  const { store } = options;
+  const { store, clock } = options;
   let after = from;
   let unreadableInRow = 0;
+  const isOver = () => signal.aborted || performance.now() > endAtMs;
   for (;;) {
-    const page = { after, limit: pageSize };
+    const page = { after, limit: looksMax };
     const due = { backend: known.name, beforeMs: dueBeforeMs };
     const rows = await store.read((reader) => copiesToScrub(reader, due, page));
+    const good: string[] = [];
+    let deferred: string | null = null;
     for (const row of rows) {
-      if (signal.aborted || performance.now() > endAtMs) return { after, deferred: null };
-      const deferred = whyNotScrubbed(known) ?? (unreadableInRow >= unreadableInRowMax ? 'cannot be read' : null);
-      if (deferred !== null) return { after, deferred };
-      const isReadable = await lookAt(options, known, budget, row, tally, signal).catch((error: unknown) => {
+      deferred = whyNotScrubbed(known) ?? (unreadableInRow >= unreadableInRowMax ? 'cannot be read' : null);
+      if (deferred !== null || isOver()) break;
+      const place = { known, budget, good };
+      const isReadable = await lookAt(options, place, row, tally, signal).catch((error: unknown) => {
         if (!signal.aborted) options.onError(error, `a copy on ${known.name} was not scrubbed`);
         return false;
       });
-      if (signal.aborted) return { after, deferred: null };
+      if (signal.aborted) break;
       unreadableInRow = isReadable ? 0 : unreadableInRow + 1;
       after = scrubPositionOf(row);
       onLook();
     }
-    if (rows.length < pageSize) return { after: null, deferred: null };
+    // Also when it was stopped: what was read need not be read again.
+    await store
+      .write(noteGoodLooks, { backend: known.name, storageKeys: good, nowMs: clock.nowMs() })
+      .catch((error: unknown) => options.onError(error, `copies on ${known.name} were scrubbed, which was not noted`));
+    if (deferred !== null || isOver()) return { after, deferred };
+    if (rows.length < looksMax) return { after: null, deferred: null };
   }
 }
 
@@ -80,11 +87,10 @@ export function whyNotScrubbed(known: KnownBackend): string | null {
   return known.isOver('requests') ? 'has reached its monthly requests' : null;
 }
 
-/** Reads one copy at the pace of the budget. Gives whether it could be read. */
+/** Reads one copy at the pace of the budget, and adds it to the good ones when it is. Gives whether it could be read. */
 async function lookAt(
   options: ScrubOptions,
-  known: KnownBackend,
-  budget: Budget,
+  { known, budget, good }: Pick<ScrubPlace, 'known' | 'budget'> & { readonly good: string[] },
   row: CopyRow,
   tally: ScrubTally,
   signal: AbortSignal,
@@ -99,7 +105,7 @@ async function lookAt(
   const { backend, storage_key: storageKey, content_id: contentId, part } = row;
   const look = { backend, storageKey, nowMs: clock.nowMs() };
   if (verdict === 'good') {
-    await store.write(noteLook, { ...look, isGood: true });
+    good.push(storageKey);
     tally.verified++;
   } else if (verdict === 'bad') {
     const settlement = await settleBadCopy(options, { contentId, part, backend, storageKey });

@@ -58,7 +58,8 @@ export function scrubKeeper(options: ScrubOptions): Keeper {
       const ended = await Promise.all(scrubs);
       await mark.save(markOf(ended));
       const deferred = ended.flatMap(([backend, { deferred: why }]) => (why === null ? [] : [`${backend} ${why}`]));
-      return `${sentence(tally)}${deferred.length === 0 ? '' : `; deferred: ${deferred.join(', ')}`}; ${await coverage()}`;
+      const leftOut = deferred.length === 0 ? '' : `deferred: ${deferred.join(', ')}`;
+      return [sentence(tally), leftOut, await coverage(signal)].filter((text) => text !== '').join('; ');
     },
     plan: async (signal) => {
       const from = JSON.parse((await mark.load()) ?? '{}') as Mark;
@@ -86,12 +87,13 @@ function markOf(ended: readonly (readonly [string, BackendScrub])[]): string | n
 }
 
 /** Says how much was verified within the interval, from memory where that was counted not long ago. */
-function coverageTeller({ store, clock, intervalMs }: ScrubOptions): () => Promise<string> {
+function coverageTeller({ store, clock, intervalMs }: ScrubOptions): (signal: AbortSignal) => Promise<string> {
   let told = { atMs: Number.NEGATIVE_INFINITY, text: '' };
-  return async () => {
+  return async (signal) => {
     const nowMs = clock.nowMs();
     if (nowMs - told.atMs < coverageEveryMs) return told.text;
-    const { copies, verified, damaged } = await store.read((reader) => coverageSince(reader, nowMs - intervalMs));
+    const { copies, verified, damaged } = await coverageSince(store, nowMs - intervalMs, signal);
+    if (signal.aborted) return told.text;
     const share = copies === 0 ? 100 : Math.floor((verified * 1_000) / copies) / 10;
     const days = Math.round(intervalMs / 86_400_000);
     const text = `${share} % of ${copies} copies were verified within ${days} days, ${damaged} are damaged and kept`;
