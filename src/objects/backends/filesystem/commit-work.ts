@@ -14,6 +14,7 @@ import type { CommitBatch, CommitFailure, CommitJob, CommitReply } from './commi
 import { DurableDirectories } from './durable-directories.ts';
 import type { Layout } from './layout.ts';
 import { errnoOf } from './problem.ts';
+import { type Syncfs, WholeFlush, loadSyncfs, wholeFlushFilesMin } from './sync-file-system.ts';
 
 /** Another process may remove a directory, as empty, between its making and the rename into it; never so often. */
 const RENAME_TRIES = 100;
@@ -32,6 +33,7 @@ interface Task {
  *
  * The calls that the page cache answers are made at once, in this thread; they cost a tenth of what the thread pool
  * adds. Those that wait for the disk go through the pool together, so that the file system's journal commits them as one.
+ * From some files on, one flush of the whole file system takes the place of a flush of each, where that is as good.
  */
 export class CommitWork {
   readonly #layout: Layout;
@@ -40,6 +42,8 @@ export class CommitWork {
   /** Device and inode of the marker that was seen to have the id. */
   #markerSeen = '';
   #batches = 0;
+  /** Loaded with the first batch that is large enough. */
+  #syncfs: Promise<Syncfs | null> | null = null;
 
   constructor(layout: Layout, id: string) {
     this.#layout = layout;
@@ -60,14 +64,30 @@ export class CommitWork {
 
   async #run({ jobs, bytes }: CommitBatch): Promise<CommitReply[]> {
     const tasks = jobs.map((job): Task => ({ job, fd: null, changed: null, result: 'done' }));
+    const isMany = jobs.filter(({ verb }) => verb === 'write').length >= wholeFlushFilesMin;
+    const syncfs = isMany ? await (this.#syncfs ??= loadSyncfs()) : null;
     const moved = this.#whyMoved();
     if (moved !== null) return tasks.map(({ job }) => ({ id: job.id, result: moved }));
-    for (const task of tasks) attempt(task, () => this.#write(task, bytes));
-    await Promise.all(tasks.map((task) => this.#flushData(task)));
+    const whole = syncfs === null ? null : this.#beginWhole(syncfs);
+    for (const task of tasks) {
+      attempt(task, () => this.#write(task, bytes));
+      if (whole !== null) close(task);
+    }
+    if (whole !== null) await flushWhole(whole, tasks);
+    else await Promise.all(tasks.map((task) => this.#flushData(task)));
     for (const task of tasks) attempt(task, () => this.#change(task));
     await Promise.all(tasks.map((task) => this.#flushDirectory(task)));
     for (const task of tasks) this.#clear(task);
     return tasks.map(({ job, result }) => ({ id: job.id, result }));
+  }
+
+  #beginWhole(syncfs: Syncfs): WholeFlush | null {
+    try {
+      return WholeFlush.begin(syncfs, this.#layout.temporary);
+    } catch {
+      // Whatever is wrong with the disk, the writes will meet it.
+      return null;
+    }
   }
 
   #write(task: Task, bytes: Uint8Array): void {
@@ -181,6 +201,20 @@ export class CommitWork {
     } catch (error) {
       return errnoOf(error) === 'ENOENT' ? { ...failure(error, false), code: 'moved' } : failure(error, false);
     }
+  }
+}
+
+function close(task: Task): void {
+  if (task.fd !== null) closeSync(task.fd);
+  task.fd = null;
+}
+
+/** What the file system cannot flush may be any of the files, so none of them is good. */
+async function flushWhole(whole: WholeFlush, tasks: readonly Task[]): Promise<void> {
+  try {
+    await whole.end();
+  } catch (error) {
+    for (const task of tasks) if (task.job.verb === 'write') task.result = failure(error, false);
   }
 }
 
