@@ -14,7 +14,7 @@ import type { CommitBatch, CommitFailure, CommitJob, CommitReply } from './commi
 import { DurableDirectories } from './durable-directories.ts';
 import type { Layout } from './layout.ts';
 import { errnoOf } from './problem.ts';
-import { type Syncfs, WholeFlush, loadSyncfs, wholeFlushFilesMin } from './sync-file-system.ts';
+import { type WholeFlush, WholeFlushes, wholeFlushFilesMin } from './sync-file-system.ts';
 
 /** Another process may remove a directory, as empty, between its making and the rename into it; never so often. */
 const RENAME_TRIES = 100;
@@ -42,13 +42,13 @@ export class CommitWork {
   /** Device and inode of the marker that was seen to have the id. */
   #markerSeen = '';
   #batches = 0;
-  /** Loaded with the first batch that is large enough. */
-  #syncfs: Promise<Syncfs | null> | null = null;
+  readonly #wholeFlushes: WholeFlushes;
 
-  constructor(layout: Layout, id: string) {
+  constructor(layout: Layout, id: string, wholeFlushes = new WholeFlushes()) {
     this.#layout = layout;
     this.#id = id;
     this.#directories = new DurableDirectories(layout);
+    this.#wholeFlushes = wholeFlushes;
   }
 
   async run(batch: CommitBatch): Promise<CommitReply[]> {
@@ -65,10 +65,9 @@ export class CommitWork {
   async #run({ jobs, bytes }: CommitBatch): Promise<CommitReply[]> {
     const tasks = jobs.map((job): Task => ({ job, fd: null, changed: null, result: 'done' }));
     const isMany = jobs.filter(({ verb }) => verb === 'write').length >= wholeFlushFilesMin;
-    const syncfs = isMany ? await (this.#syncfs ??= loadSyncfs()) : null;
     const moved = this.#whyMoved();
     if (moved !== null) return tasks.map(({ job }) => ({ id: job.id, result: moved }));
-    const whole = syncfs === null ? null : this.#beginWhole(syncfs);
+    const whole = isMany ? await this.#wholeFlushes.begin(this.#layout.temporary) : null;
     for (const task of tasks) {
       attempt(task, () => this.#write(task, bytes));
       if (whole !== null) close(task);
@@ -79,15 +78,6 @@ export class CommitWork {
     await Promise.all(tasks.map((task) => this.#flushDirectory(task)));
     for (const task of tasks) this.#clear(task);
     return tasks.map(({ job, result }) => ({ id: job.id, result }));
-  }
-
-  #beginWhole(syncfs: Syncfs): WholeFlush | null {
-    try {
-      return WholeFlush.begin(syncfs, this.#layout.temporary);
-    } catch {
-      // Whatever is wrong with the disk, the writes will meet it.
-      return null;
-    }
   }
 
   #write(task: Task, bytes: Uint8Array): void {
@@ -204,9 +194,12 @@ export class CommitWork {
   }
 }
 
+/** A close that fails says that something was not written; it does not keep the others from being closed. */
 function close(task: Task): void {
-  if (task.fd !== null) closeSync(task.fd);
+  const { fd } = task;
+  if (fd === null) return;
   task.fd = null;
+  attempt(task, () => closeSync(fd));
 }
 
 /** What the file system cannot flush may be any of the files, so none of them is good. */
@@ -214,7 +207,9 @@ async function flushWhole(whole: WholeFlush, tasks: readonly Task[]): Promise<vo
   try {
     await whole.end();
   } catch (error) {
-    for (const task of tasks) if (task.job.verb === 'write') task.result = failure(error, false);
+    for (const task of tasks) {
+      if (task.job.verb === 'write' && typeof task.result === 'string') task.result = failure(error, false);
+    }
   }
 }
 

@@ -3,10 +3,11 @@ import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { CommitBatch, CommitFailure, CommitJob, CommitReply, CommitThreadData } from './commit-protocol.ts';
 import { problemOf } from './problem.ts';
 
-const BATCH_JOBS_MAX = Number(process.env['XJ'] ?? 32);
+/** More share a flush of the whole file system, and all of them wait for the last of it. */
+const BATCH_JOBS_MAX = 128;
 const BATCH_BYTES_MAX = 4_194_304;
 /** So that the thread writes one batch while the disk flushes others. */
-const BATCHES_MAX = Number(process.env['XB'] ?? 4);
+const BATCHES_MAX = 4;
 const WAITING_MAX = 4096;
 
 /** A change without its place in a batch. */

@@ -15,9 +15,11 @@ const KILLS = 12;
 const PUT_MS = 8;
 
 describe('the filesystem backend killed at any point (failures 1 and 8)', () => {
-  for (const [what, sizeBytes] of [
-    ['small blobs', 4096],
-    ['streams', 3_000_000],
+  for (const [what, sizeBytes, writers] of [
+    ['small blobs', 4096, 4],
+    ['small blobs, so many that they share a flush of the file system', 4096, 48],
+    ['streams', 3_000_000, 4],
+    ['streams that are flushed while they are written', 40_000_000, 2],
   ] as const) {
     it(
       `keeps all of what it acknowledged, and of the rest all or nothing: ${what}`,
@@ -26,7 +28,7 @@ describe('the filesystem backend killed at any point (failures 1 and 8)', () => 
         await using temporary = await temporaryDirectory();
         let [acknowledged, cutOff, leftOver] = [0, 0, 0];
         for (let kill = 0; kill < KILLS; kill++) {
-          const keys = await killWhilePutting(temporary.path, sizeBytes);
+          const keys = await killWhilePutting(temporary.path, sizeBytes, writers);
           leftOver += (await temporaryFiles(temporary.path)).length;
           const backend = openFilesystem(temporary.path);
           for (const [key, isDone] of keys) {
@@ -49,9 +51,9 @@ describe('the filesystem backend killed at any point (failures 1 and 8)', () => 
 });
 
 /** Kills a process that is at work. Gives the keys that it had begun, and whether it had acknowledged them. */
-async function killWhilePutting(directory: string, sizeBytes: number): Promise<Map<string, boolean>> {
+async function killWhilePutting(directory: string, sizeBytes: number, writers: number): Promise<Map<string, boolean>> {
   const fixture = fileURLToPath(new URL('./crash.fixture.ts', import.meta.url));
-  const args = ['--no-warnings', fixture, directory, String(sizeBytes)];
+  const args = ['--no-warnings', fixture, directory, String(sizeBytes), String(writers)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const exit = once(child, 'exit');
   const keys = new Map<string, boolean>();

@@ -39,38 +39,59 @@ export async function loadSyncfs(platform = process.platform, kernel = release()
   }
 }
 
+/** Begins flushes of whole file systems, where they are as good as a flush of each file. */
+export class WholeFlushes {
+  readonly #load: () => Promise<Syncfs | null>;
+  readonly #isGood: (directory: string) => boolean;
+  #loading: Promise<Syncfs | null> | null = null;
+
+  constructor(load: () => Promise<Syncfs | null> = loadSyncfs, isGood: (directory: string) => boolean = isGoodNow) {
+    this.#load = load;
+    this.#isGood = isGood;
+  }
+
+  /** To be asked before the first byte is written that the flush is to cover; `null`: flush each file. Never throws. */
+  async begin(directory: string): Promise<WholeFlush | null> {
+    const syncfs = await (this.#loading ??= this.#load());
+    try {
+      if (syncfs === null || !this.#isGood(directory)) return null;
+      return new WholeFlush(syncfs, openSync(directory, 'r'));
+    } catch {
+      // Whatever is wrong with the disk, the writes will meet it.
+      return null;
+    }
+  }
+}
+
 /**
- * A flush of a whole file system, begun before the first byte is written that it is to cover. The descriptor is its own:
- * an error is told once to each open file description that was there before it happened, so with a shared one a batch
- * could be told of another's, and the other of none.
+ * One flush of a whole file system. The descriptor is its own: an error is told once to each open file description that
+ * was there before it happened, so with a shared one a batch could be told of another's, and the other of none.
  */
 export class WholeFlush {
   readonly #syncfs: Syncfs;
   readonly #fd: number;
 
-  private constructor(syncfs: Syncfs, fd: number) {
+  constructor(syncfs: Syncfs, fd: number) {
     this.#syncfs = syncfs;
     this.#fd = fd;
-  }
-
-  /** `null` where each file is better flushed by itself: see {@link TYPES}, {@link OTHERS_DIRTY_BYTES_MAX}. */
-  static begin(syncfs: Syncfs, directory: string): WholeFlush | null {
-    if (!TYPES.has(statfsSync(directory).type) || dirtyBytes() > OTHERS_DIRTY_BYTES_MAX) return null;
-    return new WholeFlush(syncfs, openSync(directory, 'r'));
   }
 
   /** Resolves when everything that was written since the beginning is durable. Throws with the system's `code`. */
   async end(): Promise<void> {
     try {
       const errno = await this.#syncfs(this.#fd);
-      if (errno !== 0) {
-        const code = getSystemErrorName(-errno);
-        throw Object.assign(new Error(`${code}: the file system could not be flushed`), { code });
-      }
+      if (errno === 0) return;
+      const code = getSystemErrorName(-errno);
+      throw Object.assign(new Error(`${code}: the file system could not be flushed`), { code });
     } finally {
       closeSync(this.#fd);
     }
   }
+}
+
+/** See {@link TYPES} and {@link OTHERS_DIRTY_BYTES_MAX}. */
+function isGoodNow(directory: string): boolean {
+  return TYPES.has(statfsSync(directory).type) && dirtyBytes() <= OTHERS_DIRTY_BYTES_MAX;
 }
 
 /** What the system has yet to write, on all its disks. */
