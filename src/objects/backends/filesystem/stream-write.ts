@@ -10,13 +10,18 @@ const FLUSHES_MAX = 2;
 
 /** Flushes files that are being written, a few at a time, so that the disk does not only begin when the last byte came. */
 export class FlushAhead {
+  readonly #sync: (fd: number) => Promise<void>;
   #running = 0;
+
+  constructor(sync: (fd: number) => Promise<void> = syncFileData) {
+    this.#sync = sync;
+  }
 
   /** `null` when enough is being flushed already: then nothing was begun. */
   begin(fd: number): Promise<void> | null {
     if (this.#running >= FLUSHES_MAX) return null;
     this.#running++;
-    return syncFileData(fd).finally(() => this.#running--);
+    return this.#sync(fd).finally(() => this.#running--);
   }
 }
 
