@@ -97,7 +97,8 @@ function isGoodNow(directory: string): boolean {
 /** What the system has yet to write, on all its disks. */
 function dirtyBytes(): number {
   const text = readFileSync('/proc/meminfo', 'latin1');
-  const kibibytes = (name: string): number => Number(new RegExp(`^${name}: *(\\d+) kB$`, 'm').exec(text)?.[1] ?? Infinity);
+  const kibibytes = (name: string): number =>
+    Number(new RegExp(`^${name}: *(\\d+) kB$`, 'm').exec(text)?.[1] ?? Infinity);
   return (kibibytes('Dirty') + kibibytes('Writeback')) * 1024;
 }
 
