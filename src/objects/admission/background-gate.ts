@@ -13,7 +13,7 @@ export interface BackgroundGateOptions {
 const limitMax = 256;
 /** How often the limit changes at most. */
 const stepMs = 200;
-const growth = 1.25;
+const growth = 2;
 /** While clients are served it begins with so much, and grows by one after so long. */
 const besideClients = 2;
 const growMs = 1_000;

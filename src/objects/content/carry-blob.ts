@@ -1,9 +1,10 @@
 import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
 import { isStoreTrouble } from '../../kernel/store/store.ts';
+import type { OpenBlob } from '../backends/backend.ts';
 import type { KnownBackend } from '../backends/registry.ts';
 import { PassedBlob, checkCopy } from '../checking/check-copy.ts';
 import type { Copy } from '../object.ts';
-import { chunksOf } from './content.ts';
+import { chunksOf, smallContentBytes } from './content.ts';
 
 type Place = Pick<KnownBackend, 'name' | 'backend'>;
 
@@ -26,17 +27,61 @@ export interface CarryBlob {
 export async function carryBlob({ from, to, source, storageKey, isReadBack, signal }: CarryBlob): Promise<void> {
   const blob = await from.backend.get(source.storageKey, null, signal);
   if (blob === null) throw new HoldfastError('backend', `The copy on ${from.name} is not there.`);
-  const content = new Watched(verified(chunksOf(blob.content), from.name, source));
+  const isSmall = source.storedBytes <= smallContentBytes;
+  const stream = isSmall ? null : new Watched(verified(chunksOf(blob.content), from.name, source));
   try {
-    await to.backend.put(storageKey, content.chunks(), { sizeBytes: source.storedBytes, signal });
-    if (isReadBack) await readBack(to, { ...source, storageKey }, signal);
-  } catch (error) {
-    if (content.isBroken || signal.aborted || isStoreTrouble(error)) throw error;
-    const { kind, message, details } = toErrorData(error);
-    throw new HoldfastError(kind, message, { ...details, target: to.name }, error);
+    const content = stream?.chunks() ?? (await wholeOf(blob, from.name, source));
+    await delivered(to, stream, signal, async () => {
+      await to.backend.put(storageKey, content, { sizeBytes: source.storedBytes, signal });
+      // The place of this read is given back before the next one asks for one: else all would wait for one another.
+      blob.cancel();
+      if (isReadBack) await readBack(to, { ...source, storageKey }, signal);
+    });
   } finally {
     blob.cancel();
   }
+}
+
+/** Says of what goes wrong that the target is to blame, unless it was the content that broke. */
+async function delivered(
+  to: Place,
+  stream: Watched | null,
+  signal: AbortSignal,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (stream?.isBroken === true || signal.aborted || isStoreTrouble(error)) throw error;
+    const { kind, message, details } = toErrorData(error);
+    throw new HoldfastError(kind, message, { ...details, target: to.name }, error);
+  }
+}
+
+/**
+ * A small blob in one buffer, verified: a stream costs more than its bytes. What keeps the blob open is left to its
+ * `cancel`, so that whoever bounds how much is read at once bounds what is written too.
+ */
+async function wholeOf(blob: OpenBlob, place: string, source: Copy): Promise<Buffer> {
+  const passed = new PassedBlob(source);
+  const pieces: Buffer[] = [];
+  const chunks = chunksOf(blob.content);
+  let bytes = 0;
+  while (bytes < source.storedBytes || blob.sizeBytes > source.storedBytes) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    passed.add(next.value);
+    bytes += next.value.length;
+    if (bytes > source.storedBytes) break;
+    pieces.push(next.value);
+  }
+  requireGood(passed, place);
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+}
+
+function requireGood(passed: PassedBlob, place: string): void {
+  const reason = passed.wrong();
+  if (reason !== null) throw new HoldfastError('backend', `The copy on ${place} is damaged: ${reason}.`);
 }
 
 async function readBack({ name, backend }: Place, copy: Copy, signal: AbortSignal): Promise<void> {
@@ -80,7 +125,6 @@ async function* verified(chunks: AsyncIterable<Buffer>, place: string, source: C
     if (held !== null) yield held;
     held = chunk;
   }
-  const reason = passed.wrong();
-  if (reason !== null) throw new HoldfastError('backend', `The copy on ${place} is damaged: ${reason}.`);
+  requireGood(passed, place);
   if (held !== null) yield held;
 }

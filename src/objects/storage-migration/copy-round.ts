@@ -104,24 +104,29 @@ async function carryAll(
 ): Promise<{ readonly moved: Move[]; readonly failures: Failure[] }> {
   const moved: Move[] = [];
   const failures: Failure[] = [];
-  const carry = async (move: Move) => {
+  const carry = async (move: Move, within: AbortSignal) => {
     const { copy, storageKey, writeId } = move;
     try {
       if (!admitted.has(writeId))
         throw new HoldfastError('unavailable', `${target} has no room for it, or takes no writes.`);
-      const timeout = AbortSignal.timeout(carryTimeoutMs + Math.ceil(copy.storedBytes / bytesPerMs));
-      const limits = { isReadBack, signal: AbortSignal.any([signal, timeout]) };
-      await carryOne(options, copy, { target, storageKey, ...limits });
+      await carryOne(options, copy, { target, storageKey, isReadBack, signal: within });
       moved.push(move);
     } catch (error) {
       if (signal.aborted) return;
       failures.push({ copy, error: (error instanceof Error ? error.message : String(error)).slice(0, 500) });
     }
   };
+  const inTime = (bytes: number) => {
+    return AbortSignal.any([signal, AbortSignal.timeout(carryTimeoutMs + Math.ceil(bytes / bytesPerMs))]);
+  };
   const isSmall = ({ copy }: Move) => copy.storedBytes <= smallBytesMax;
-  const large = moves.filter((move) => !isSmall(move));
-  await inParallel(moves.filter(isSmall), signal, carry, Math.ceil((parallel * smallAtOnce) / lanes));
-  await inParallel(large, signal, carry, Math.ceil(parallel / lanes));
+  const [small, large] = [moves.filter(isSmall), moves.filter((move) => !isSmall(move))];
+  // One deadline for all that is small: each of its own would cost more than the bytes.
+  const forSmall = inTime(small.reduce((sum, { copy }) => sum + copy.storedBytes, 0));
+  await Promise.all([
+    inParallel(small, signal, (move) => carry(move, forSmall), Math.ceil((parallel * smallAtOnce) / lanes)),
+    inParallel(large, signal, (move) => carry(move, inTime(move.copy.storedBytes)), Math.ceil(parallel / lanes)),
+  ]);
   return { moved, failures };
 }
 

@@ -8,8 +8,7 @@ import { inTime, openFilesystem } from './testkit.ts';
 // it. A key tells the seed of its bytes, so the parent knows what must be there.
 
 const ROUNDS_MAX = 100_000;
-const WRITERS = 4;
-const [directory = '', size = '0'] = process.argv.slice(2);
+const [directory = '', size = '0', writers = '4'] = process.argv.slice(2);
 const sizeBytes = Number(size);
 const backend = openFilesystem(directory);
 await backend.health(inTime());
@@ -27,4 +26,4 @@ async function write(): Promise<void> {
   }
 }
 
-await Promise.all(Array.from({ length: WRITERS }, write));
+await Promise.all(Array.from({ length: Number(writers) }, write));

@@ -11,13 +11,12 @@ import { assertSameBytes, collect } from '../conformance/suite.ts';
 import { blobFiles, inTime, openFilesystem, temporaryFiles } from './testkit.ts';
 
 const KILLS = 12;
-/** Longer than a put takes, so that kills fall within each of its steps. */
-const PUT_MS = 8;
-
 describe('the filesystem backend killed at any point (failures 1 and 8)', () => {
-  for (const [what, sizeBytes] of [
-    ['small blobs', 4096],
-    ['streams', 3_000_000],
+  // The last is longer than a put takes, in ms, so that kills fall within each of its steps.
+  for (const [what, sizeBytes, writers, putMs] of [
+    ['small blobs', 4096, 4, 8],
+    ['small blobs, many at once', 4096, 48, 50],
+    ['streams', 3_000_000, 4, 8],
   ] as const) {
     it(
       `keeps all of what it acknowledged, and of the rest all or nothing: ${what}`,
@@ -26,7 +25,7 @@ describe('the filesystem backend killed at any point (failures 1 and 8)', () => 
         await using temporary = await temporaryDirectory();
         let [acknowledged, cutOff, leftOver] = [0, 0, 0];
         for (let kill = 0; kill < KILLS; kill++) {
-          const keys = await killWhilePutting(temporary.path, sizeBytes);
+          const keys = await killWhilePutting(temporary.path, { sizeBytes, writers, putMs });
           leftOver += (await temporaryFiles(temporary.path)).length;
           const backend = openFilesystem(temporary.path);
           for (const [key, isDone] of keys) {
@@ -49,9 +48,12 @@ describe('the filesystem backend killed at any point (failures 1 and 8)', () => 
 });
 
 /** Kills a process that is at work. Gives the keys that it had begun, and whether it had acknowledged them. */
-async function killWhilePutting(directory: string, sizeBytes: number): Promise<Map<string, boolean>> {
+async function killWhilePutting(
+  directory: string,
+  { sizeBytes, writers, putMs }: { readonly sizeBytes: number; readonly writers: number; readonly putMs: number },
+): Promise<Map<string, boolean>> {
   const fixture = fileURLToPath(new URL('./crash.fixture.ts', import.meta.url));
-  const args = ['--no-warnings', fixture, directory, String(sizeBytes)];
+  const args = ['--no-warnings', fixture, directory, String(sizeBytes), String(writers)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const exit = once(child, 'exit');
   const keys = new Map<string, boolean>();
@@ -59,7 +61,7 @@ async function killWhilePutting(directory: string, sizeBytes: number): Promise<M
   for await (const line of createInterface({ input: child.stdout })) {
     const { key, isDone } = JSON.parse(line) as { key: string; isDone: boolean };
     keys.set(key, isDone);
-    if (isDone) killing ??= delay(Math.random() * PUT_MS).then(() => void child.kill('SIGKILL'));
+    if (isDone) killing ??= delay(Math.random() * putMs).then(() => void child.kill('SIGKILL'));
   }
   const [code, signal] = (await exit) as [number | null, string | null];
   await killing;

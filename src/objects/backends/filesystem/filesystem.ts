@@ -24,7 +24,7 @@ import { Layout } from './layout.ts';
 import { BlobList } from './list.ts';
 import { newOwnerTag } from './owner-tag.ts';
 import { errnoOf, toProblem } from './problem.ts';
-import { removeQuietly, writeStream } from './stream-write.ts';
+import { FlushAhead, removeQuietly, writeStream } from './stream-write.ts';
 import { sweepTemporary } from './sweep.ts';
 
 const SWEEP_INTERVAL_MS = 3_600_000;
@@ -51,6 +51,7 @@ export class FilesystemBackend implements ObjectBackend {
   readonly #reads: BlobReads;
   readonly #list: BlobList;
   readonly #changes = new KeyQueue();
+  readonly #flushAhead = new FlushAhead();
   readonly #tag = newOwnerTag();
   #committer: Committer | null = null;
   #temporaries = 0;
@@ -178,7 +179,7 @@ export class FilesystemBackend implements ObjectBackend {
   ): Promise<void> {
     const temporary = this.#newTemporary();
     try {
-      await writeStream(temporary.path, chunks);
+      await writeStream(temporary.path, chunks, this.#flushAhead);
     } catch (error) {
       throw signal.aborted ? signal.reason : toProblem(error, 'take a blob', this.#layout.directory);
     }

@@ -3,16 +3,37 @@ import { closeFile, openFile, syncFileData, writeFully } from './calls.ts';
 
 /** What is gathered while the disk is at work, and written with one call. */
 const GATHER_BYTES = 1_048_576;
+/** After so many bytes a file is flushed while it is still being written; less would cost a commit of the journal each. */
+const FLUSH_BYTES = 16_777_216;
+/** Each takes a thread of the pool for as long as the disk does, and one disk is kept busy by few. */
+const FLUSHES_MAX = 2;
+
+/** Flushes files that are being written, a few at a time, so that the disk does not only begin when the last byte came. */
+export class FlushAhead {
+  readonly #sync: (fd: number) => Promise<void>;
+  #running = 0;
+
+  constructor(sync: (fd: number) => Promise<void> = syncFileData) {
+    this.#sync = sync;
+  }
+
+  /** `null` when enough is being flushed already: then nothing was begun. */
+  begin(fd: number): Promise<void> | null {
+    if (this.#running >= FLUSHES_MAX) return null;
+    this.#running++;
+    return this.#sync(fd).finally(() => this.#running--);
+  }
+}
 
 /**
  * Writes a file from chunks and flushes it. At most {@link GATHER_BYTES} and a chunk are gathered while as much is being
  * written, so the source is pulled at the pace of the disk. When anything fails the file is removed.
  */
-export async function writeStream(path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
+export async function writeStream(path: string, chunks: AsyncIterable<Buffer>, ahead: FlushAhead): Promise<void> {
   const fd = await openFile(path, 'wx');
   let isWritten = false;
   try {
-    await writeChunks(fd, chunks);
+    await writeChunks(fd, chunks, ahead);
     await syncFileData(fd);
     isWritten = true;
   } finally {
@@ -28,14 +49,16 @@ export async function removeQuietly(path: string): Promise<void> {
   await unlink(path).catch(() => undefined);
 }
 
-async function writeChunks(fd: number, chunks: AsyncIterable<Buffer>): Promise<void> {
+async function writeChunks(fd: number, chunks: AsyncIterable<Buffer>, ahead: FlushAhead): Promise<void> {
   let gathered: Buffer[] = [];
   let gatheredBytes = 0;
   let position = 0;
   let isWriting = false;
   let writing = Promise.resolve();
+  const flushed = new FlushedSoFar(fd, ahead);
   const write = async (): Promise<void> => {
     await writing;
+    flushed.upTo(position);
     const [batch, at] = [gathered, position];
     position += gatheredBytes;
     [gathered, gatheredBytes, isWriting] = [[], 0, true];
@@ -51,7 +74,39 @@ async function writeChunks(fd: number, chunks: AsyncIterable<Buffer>): Promise<v
     }
     await write();
   } finally {
-    // The file must not be closed under a write.
-    await writing;
+    // The file must not be closed under a write, nor under a flush.
+    await Promise.allSettled([writing, flushed.end()]);
+  }
+  await writing;
+  await flushed.end();
+}
+
+/** How far a file that is being written has been flushed. */
+class FlushedSoFar {
+  readonly #fd: number;
+  readonly #ahead: FlushAhead;
+  #bytes = 0;
+  #isRunning = false;
+  /** The system tells an error of a descriptor once, so that one of a flush ahead is lost unless it is kept. */
+  #last = Promise.resolve();
+
+  constructor(fd: number, ahead: FlushAhead) {
+    this.#fd = fd;
+    this.#ahead = ahead;
+  }
+
+  upTo(writtenBytes: number): void {
+    if (this.#isRunning || writtenBytes - this.#bytes < FLUSH_BYTES) return;
+    const flush = this.#ahead.begin(this.#fd);
+    if (flush === null) return;
+    this.#bytes = writtenBytes;
+    this.#isRunning = true;
+    this.#last = Promise.all([this.#last, flush.finally(() => (this.#isRunning = false))]).then(() => undefined);
+    this.#last.catch(() => undefined);
+  }
+
+  /** Resolves when no flush is under way; throws what any of them threw. */
+  end(): Promise<void> {
+    return this.#last;
   }
 }
