@@ -5,6 +5,8 @@ import { type Source, lineOf, parseSource, readSources } from './sources.ts';
 
 const fileLinesMax = 400;
 const functionLinesMax = 70;
+/** The formatter breaks code, and leaves comments alone. */
+const commentColumnsMax = 130;
 
 /** What may be larger, by `path` or `path#function`, and why. The list only shrinks. */
 const exceptions: Readonly<Record<string, string>> = {
@@ -67,10 +69,25 @@ function complaints(sources: readonly Source[], allowed: Readonly<Record<string,
   return [...unlisted, ...needless.map((name) => `${name} no longer exceeds: take it out of the list`)];
 }
 
+/** Lines of comments that are too wide, but for addresses and for what is said to the linter. */
+function wideComments({ path, text }: Source): string[] {
+  const isWide = (line: string) =>
+    line.length > commentColumnsMax && /^\s*(\/\*\*|\*|\/\/) /.test(line) && !/oxlint-|https?:\S{60}/.test(line);
+  return text.split('\n').flatMap((line, at) => (isWide(line) ? [`${path}:${at + 1}: ${line.length} columns`] : []));
+}
+
 describe('sizes', () => {
   test(`of files are at most ${fileLinesMax} lines, and of functions ${functionLinesMax}`, () => {
     assert.deepEqual(complaints(readSources('src', 'test', 'bench', 'rules'), exceptions), []);
     for (const [name, reason] of Object.entries(exceptions)) assert.match(reason, /\w+ \w+/, name);
+  });
+
+  test(`of lines of comments are at most ${commentColumnsMax} columns`, () => {
+    assert.deepEqual(readSources('src', 'test', 'bench', 'rules').flatMap(wideComments), []);
+    const wide = `/** ${'word '.repeat(30)}*/`;
+    assert.deepEqual(wideComments(parseSource('src/a.ts', `\n${wide}`)), [`src/a.ts:2: ${wide.length} columns`]);
+    const address = `// https://${'docs.example/'.repeat(12)}`;
+    assert.deepEqual(wideComments(parseSource('src/a.ts', address)), []);
   });
 
   const blank = (lines: number) => '\n'.repeat(lines);

@@ -129,7 +129,10 @@ export class CsiClient implements Holdfast {
     return { attachmentId, serial: volumeSerial(volume), connection };
   }
 
-  /** Where the export is now: one that was made again may listen elsewhere than its attach said, which is answered by a repeated one. */
+  /**
+   * Where the export is now: one that was made again may listen elsewhere than its attach said, which is answered by a
+   * repeated one.
+   */
   async #connection(volume: string, attachmentId: string, call: Call): Promise<Connection> {
     const reply = await this.#ask(call, (client) => client.call(contract.listExports, { params: { volume } }));
     const found = reply.items.find((item) => item.attachment_id === attachmentId);

@@ -11,11 +11,11 @@ const resultBytesAtOnceMax = 4 * 1_048_576;
 const messageLengthMax = 10_000;
 
 /**
- * The agent of another machine: speaks to a server over HTTP, with the address and the token of the client. The client's deadline of
- * one request must be longer than a heartbeat, for which the server keeps a question open.
+ * The agent of another machine: speaks to a server over HTTP, with the address and the token of the client. The client's
+ * deadline of one request must be longer than a heartbeat, for which the server keeps a question open.
  *
- * Who the agent is shows only here: an agent that is to prove itself by a certificate (mTLS) gets a link whose requests bear it, and
- * neither the agent nor the server's side of {@link AgentLink} knows the difference.
+ * Who the agent is shows only here: an agent that is to prove itself by a certificate (mTLS) gets a link whose requests bear
+ * it, and neither the agent nor the server's side of {@link AgentLink} knows the difference.
  */
 export function httpLink(client: Client): AgentLink {
   return {

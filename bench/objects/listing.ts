@@ -32,7 +32,10 @@ export const fillObjects = transaction(
   },
 );
 
-/** Pages of a bucket with a million objects: what a page costs must not depend on where it is, nor on what lies under its prefixes. */
+/**
+ * Pages of a bucket with a million objects: what a page costs must not depend on where it is, nor on what lies under its
+ * prefixes.
+ */
 export async function benchObjectListing(): Promise<void> {
   await using directory = await temporaryDirectory();
   const settings = { databaseUrl: undefined, dataDirectory: directory.path, timeoutMs: 120_000, migrations };

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 
 /**
- * The name under which a node connects to NVMe subsystems. It follows from the node's id, so the controller knows without being told
- * whom an export is for, and no file of the machine has to say the same.
+ * The name under which a node connects to NVMe subsystems. It follows from the node's id, so the controller knows without
+ * being told whom an export is for, and no file of the machine has to say the same.
  */
 export function hostNqnOf(nodeId: string): string {
   return `nqn.2026-01.io.holdfast:node:${nodeId}`;

@@ -29,9 +29,9 @@ export class CsiRefusal extends Error {
 }
 
 /**
- * What each kind of error is to an orchestrator. `unsupported` is no `UNIMPLEMENTED`, which would mean that the driver has no such RPC:
- * it is something in the request that this server, backend or node cannot do. `overloaded` is no `RESOURCE_EXHAUSTED`, which would mean that the storage
- * is full and make the scheduler look for another place.
+ * What each kind of error is to an orchestrator. `unsupported` is no `UNIMPLEMENTED`, which would mean that the driver has no
+ * such RPC: it is something in the request that this server, backend or node cannot do. `overloaded` is no
+ * `RESOURCE_EXHAUSTED`, which would mean that the storage is full and make the scheduler look for another place.
  */
 const byKind: Readonly<Record<ErrorKind, StatusName>> = {
   invalid: 'INVALID_ARGUMENT',

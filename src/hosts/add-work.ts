@@ -39,9 +39,9 @@ export interface AddedWork {
 
 /**
  * Enters work for a host, or finds what an earlier attempt of the same step has entered: what is done stays done, what is
- * pending is waited for longer, and what failed is done again by a new attempt only. For another process, which takes the step
- * over with a higher fence, what is done is done again: its effect may have ended together with the host. Work of the same resource with a lower fence is
- * over, so that an agent that comes back late does not do it.
+ * pending is waited for longer, and what failed is done again by a new attempt only. For another process, which takes the
+ * step over with a higher fence, what is done is done again: its effect may have ended together with the host. Work of the
+ * same resource with a lower fence is over, so that an agent that comes back late does not do it.
  */
 export const addWork = transaction(import.meta.url, 'addWork', async (tx, work: NewWork): Promise<AddedWork> => {
   const superseded = await supersede(tx, work);

@@ -15,7 +15,10 @@ export interface ObjectAttributes {
   readonly encryption?: AppliedEncryption;
 }
 
-/** What made a version: a write, an upload by form, a copy, the completion of an upload in parts, or taking over what stood there. */
+/**
+ * What made a version: a write, an upload by form, a copy, the completion of an upload in parts, or taking over what stood
+ * there.
+ */
 export type VersionCause = 'put' | 'post' | 'copy' | 'complete' | 'import';
 
 /** What removed one: a request, or a rule of the bucket's lifecycle. */

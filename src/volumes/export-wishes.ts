@@ -50,8 +50,8 @@ export class ExportWishes {
   }
 
   /**
-   * Throws `not_found` for an unknown host, `unsupported` for what that host or the backend cannot do, `conflict` for keys that the
-   * same machines cannot have beside those that they have, `invalid` else.
+   * Throws `not_found` for an unknown host, `unsupported` for what that host or the backend cannot do, `conflict` for keys
+   * that the same machines cannot have beside those that they have, `invalid` else.
    */
   async wishFor(volume: Volume, wanted: WantedTransport): Promise<ExportWish> {
     const { newId, sealer } = this.#options;

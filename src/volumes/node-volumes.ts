@@ -2,7 +2,10 @@ import type { Reader } from '../kernel/store/store.ts';
 import type { KnownVolume } from './devices/correlate.ts';
 import type { AttachmentState } from './volume.ts';
 
-/** A volume that is, or was just now, at a node: what its agent needs to know of it. The section `volumes` of what is wanted there. */
+/**
+ * A volume that is, or was just now, at a node: what its agent needs to know of it. The section `volumes` of what is wanted
+ * there.
+ */
 export interface NodeVolume extends KnownVolume {
   readonly generation: number;
   /** Whether it should have a persistent name there. One that is on its way out should not. */

@@ -1,6 +1,9 @@
 import type { Rule } from './manifests.ts';
 
-/** A sidecar of Kubernetes: what it is for, and what it must be allowed, as its project documents (`deploy/kubernetes/rbac.yaml`). */
+/**
+ * A sidecar of Kubernetes: what it is for, and what it must be allowed, as its project documents
+ * (`deploy/kubernetes/rbac.yaml`).
+ */
 export interface Sidecar {
   /** The last part of its image's name. */
   readonly image: string;

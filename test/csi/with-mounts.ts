@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { mountsMissing } from './loop-connector.ts';
 
-/** Runs tests that mount real filesystems where that is allowed; elsewhere skips them, or fails when HOLDFAST_REQUIRE_REAL is set. */
+/**
+ * Runs tests that mount real filesystems where that is allowed; elsewhere skips them, or fails when HOLDFAST_REQUIRE_REAL is
+ * set.
+ */
 export async function withMounts(name: string, tests: () => void): Promise<void> {
   const missing = await mountsMissing();
   if (missing === null) {

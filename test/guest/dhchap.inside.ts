@@ -1,4 +1,7 @@
-/** Runs inside a guest, see `clients.test.ts`: hosts that prove themselves to the kernel's target, by the commands that exports tell. */
+/**
+ * Runs inside a guest, see `clients.test.ts`: hosts that prove themselves to the kernel's target, by the commands that
+ * exports tell.
+ */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, open, readdir, writeFile } from 'node:fs/promises';

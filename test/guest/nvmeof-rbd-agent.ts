@@ -1,6 +1,6 @@
 /**
- * Runs inside a guest, and does there what tests outside ask for, since these have the cluster. A task is a file with a number and
- * what to call; the answer is a line of JSON.
+ * Runs inside a guest, and does there what tests outside ask for, since these have the cluster. A task is a file with a
+ * number and what to call; the answer is a line of JSON.
  */
 import { readFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';

@@ -1,6 +1,6 @@
 /**
- * This checkout in one file. A guest reads the host's files one by one over a slow wire, and a program of this size has two thousand:
- * what is unpacked in the guest's memory first starts three times as fast.
+ * This checkout in one file. A guest reads the host's files one by one over a slow wire, and a program of this size has two
+ * thousand: what is unpacked in the guest's memory first starts three times as fast.
  */
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';

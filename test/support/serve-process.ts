@@ -21,8 +21,8 @@ export interface ServeProcess {
 }
 
 /**
- * Starts `holdfast serve` with these flags and resolves when it is ready. Throws what it printed when it ends instead. `nodeArgs` are
- * for Node itself.
+ * Starts `holdfast serve` with these flags and resolves when it is ready. Throws what it printed when it ends instead.
+ * `nodeArgs` are for Node itself.
  */
 export async function serveProcess(
   flags: Readonly<Record<string, string>>,

@@ -1,6 +1,6 @@
 /**
- * The bugs of a volume service that this one replaces in spirit (cire-ly/block-storage-api at 28c73ab), one test each, so that none
- * of them comes in. Bug 12 (an NVMe/TCP target that cannot be reached or removed) is for when exports exist; bug 13
+ * The bugs of a volume service that this one replaces in spirit (cire-ly/block-storage-api at 28c73ab), one test each, so
+ * that none of them comes in. Bug 12 (an NVMe/TCP target that cannot be reached or removed) is for when exports exist; bug 13
  * (only the last of several monitors is used) is proven where monitors are, in `backends/ceph/ceph.test.ts`.
  */
 import assert from 'node:assert/strict';

@@ -26,7 +26,10 @@ export interface PutWish {
   readonly onBytes: (bytes: number) => void;
 }
 
-/** Writes a file as an object. Throws what the server says, `conflict` for a file that changes meanwhile, and what the disk says. */
+/**
+ * Writes a file as an object. Throws what the server says, `conflict` for a file that changes meanwhile, and what the disk
+ * says.
+ */
 export async function putFile(client: ByteClient, path: string, wish: PutWish): Promise<ObjectReply> {
   try {
     await using handle = await open(path, 'r');

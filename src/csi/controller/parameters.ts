@@ -51,9 +51,10 @@ export function parseMutableParameters(parameters: Labels): Readonly<Record<stri
 }
 
 /**
- * Exports over NBD take TLS with a pre-shared key. The kernel's client has no TLS; nbd-client puts a process of its own between, which
- * knows certificates alone (nbd-client(8), "TLS SUPPORT") and would end with the node's container, beneath what is mounted. A class that
- * asks for it is refused when a volume is to be made, since a volume that nobody can use helps nobody.
+ * Exports over NBD take TLS with a pre-shared key. The kernel's client has no TLS; nbd-client puts a process of its own
+ * between, which knows certificates alone (nbd-client(8), "TLS SUPPORT") and would end with the node's container, beneath
+ * what is mounted. A class that asks for it is refused when a volume is to be made, since a volume that nobody can use helps
+ * nobody.
  */
 function refuseTls(value: string): void {
   if (value === 'false') return;

@@ -10,8 +10,8 @@ export interface ConnectionTarget {
 }
 
 /**
- * What has become of a connection. `waiting`: the kernel connects again by itself, and nobody needs to do anything yet. `lost`: it does
- * not come back, though a device may be left of it.
+ * What has become of a connection. `waiting`: the kernel connects again by itself, and nobody needs to do anything yet.
+ * `lost`: it does not come back, though a device may be left of it.
  */
 export type Link = 'live' | 'waiting' | 'lost';
 

@@ -34,8 +34,8 @@ export class NbdConnector implements Connector {
   }
 
   /**
-   * A connection whose server ended keeps its device and its process number, and fails whatever is asked of it. So it is asked for a
-   * block, past the kernel's own memory of it. Nothing connects it again.
+   * A connection whose server ended keeps its device and its process number, and fails whatever is asked of it. So it is
+   * asked for a block, past the kernel's own memory of it. Nothing connects it again.
    */
   async link(target: ConnectionTarget): Promise<Link> {
     const device = await this.find(target);

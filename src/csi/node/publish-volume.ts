@@ -53,7 +53,10 @@ async function requireStaged(node: NodeContext, volumeId: string, stagingPath: s
   throw new CsiRefusal('FAILED_PRECONDITION', `Volume ${volumeId.slice(0, 200)} is not staged at ${stagingPath}.`);
 }
 
-/** A stage whose device answers and, for a filesystem, is what is mounted. An orchestrator that staged once does not do so again. */
+/**
+ * A stage whose device answers and, for a filesystem, is what is mounted. An orchestrator that staged once does not do so
+ * again.
+ */
 async function requireStanding(
   node: NodeContext,
   record: StageRecord,

@@ -11,8 +11,8 @@ import type { StageRecord } from './stage-records.ts';
 import { clearIfLost, isStanding, leave, mountedTargets } from './standing.ts';
 
 /**
- * NodeStageVolume: connects the volume and, unless it is used as a block device, mounts its filesystem. A blank volume gets one; a
- * volume on which anything is found never does.
+ * NodeStageVolume: connects the volume and, unless it is used as a block device, mounts its filesystem. A blank volume gets
+ * one; a volume on which anything is found never does.
  */
 export async function stageVolume(node: NodeContext, request: StageRequest): Promise<object> {
   const volumeId = requireField(request.volume_id, 'volume id');

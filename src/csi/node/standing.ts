@@ -9,7 +9,10 @@ import type { StageRecord } from './stage-records.ts';
 
 type Target = StageRecord['targets'][number];
 
-/** The targets of a record at which something is mounted; the others are from before a restart of the machine, or never came to be. */
+/**
+ * The targets of a record at which something is mounted; the others are from before a restart of the machine, or never came
+ * to be.
+ */
 export async function mountedTargets({ system }: NodeContext, record: StageRecord): Promise<Target[]> {
   const mounts = await system.mounts();
   const found = await Promise.all(record.targets.map((target) => mountAt(mounts, target.path)));

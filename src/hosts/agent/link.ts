@@ -4,8 +4,8 @@ import type { HostRegistration, HostReport, HostResult, HostSession, HostTake } 
  * How an agent reaches its server. The agent always begins: nobody reaches into a host. Who the agent is, is the business of
  * the link (a function call in the same process, a token or a certificate over HTTP), so that it can change without the agent.
  *
- * Errors are `HoldfastError`s. A `conflict` with `{reason: 'replaced'}` says that the session is over; one with `{reason: 'alive'}`
- * that another agent speaks for this host.
+ * Errors are `HoldfastError`s. A `conflict` with `{reason: 'replaced'}` says that the session is over; one with `{reason:
+ * 'alive'}` that another agent speaks for this host.
  */
 export interface AgentLink {
   register(registration: HostRegistration, signal: AbortSignal): Promise<HostSession>;

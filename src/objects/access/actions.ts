@@ -6,7 +6,10 @@ import type { Permission, S3Action } from './access.ts';
  */
 export type Need = Permission | 'owner' | 'create' | 'user';
 
-/** Actions of Amazon S3 by what they need (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html). */
+/**
+ * Actions of Amazon S3 by what they need
+ * (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
+ */
 const byNeed: Readonly<Record<Need, readonly string[]>> = {
   user: ['ListAllMyBuckets'],
   create: ['CreateBucket'],

@@ -11,8 +11,8 @@ interface TokenBucket {
 
 /**
  * A token bucket for each name: over any time of t seconds it lets at most `perSecond` × (t + 1) pass, and none is refused
- * that keeps to the rate. What is known only afterwards, such as bytes, may be taken beyond what there is: then nothing passes until
- * that has come in, too.
+ * that keeps to the rate. What is known only afterwards, such as bytes, may be taken beyond what there is: then nothing
+ * passes until that has come in, too.
  */
 export class RateLimiter {
   readonly #perSecond: number;

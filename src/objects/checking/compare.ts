@@ -50,8 +50,8 @@ async function* listing({ name, backend, signal }: ComparedBackend, from: string
     for (const blob of page.blobs) {
       if (after !== '' && compareKeys(blob.key, after) <= 0) throw outOfOrder(name, after, blob.key);
       after = blob.key;
-      // Probes of a backend are nobody's bytes, and the next moment they are gone; wrapped keys and backups of the ledger stand for themselves. No
-      // bucket has their prefixes as its name.
+      // Probes of a backend are nobody's bytes, and the next moment they are gone; wrapped keys and backups of the ledger
+      // stand for themselves. No bucket has their prefixes as its name.
       if (!blob.key.startsWith(probePrefix) && !blob.key.startsWith(ownPrefix)) yield blob;
     }
     if (!page.isTruncated) return;

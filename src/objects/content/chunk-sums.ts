@@ -82,7 +82,10 @@ export function summedChunksFor({ chunkBytes }: SumsForm, bodyBytes: number, ran
 
 type Bad = (reason: string) => Error;
 
-/** Gives the bytes of whole chunks of a body out when the chunk they are of was verified. `bad` makes the error for one that is not. */
+/**
+ * Gives the bytes of whole chunks of a body out when the chunk they are of was verified. `bad` makes the error for one that
+ * is not.
+ */
 export async function* verifiedChunks(
   source: AsyncIterable<Buffer>,
   sums: SumsForm,

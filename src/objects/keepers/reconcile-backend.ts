@@ -21,7 +21,10 @@ export function emptyReconcileTally(): ReconcileTally {
 /** After so many keys the place is kept: a run that is stopped goes over no more than these again. */
 const placeEvery = 1_000;
 
-/** Compares a backend with the ledger from a storage key on, and carries out what is to become of each. Throws as looking does. */
+/**
+ * Compares a backend with the ledger from a storage key on, and carries out what is to become of each. Throws as looking
+ * does.
+ */
 export async function reconcileBackend(
   options: ReconcileOptions,
   known: KnownBackend,

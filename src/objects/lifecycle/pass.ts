@@ -53,8 +53,8 @@ const pageSize = 1_000;
 const ruled = `select * from buckets where settings like '%"lifecycle"%' order by name`;
 
 /**
- * Buckets with rules, in order of their names, and the storage classes. Rules that cannot be read are told, and nothing of them is carried out: they
- * were checked when they came.
+ * Buckets with rules, in order of their names, and the storage classes. Rules that cannot be read are told, and nothing of
+ * them is carried out: they were checked when they came.
  */
 export async function readRules(store: Store, onError: (error: unknown, about: string) => void): Promise<Ruled> {
   const { rows, classes } = await store.read(async (reader) => ({

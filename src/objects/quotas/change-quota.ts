@@ -26,8 +26,9 @@ const upsert = `insert into quota_books (subject, book_id, bytes_max, objects_ma
   returning *`;
 
 /**
- * Sets limits of a subject; those that are not given stay. Books that are new are not counted yet: see `recount.ts`. A limit below what stands is
- * taken: what stands stays, and nothing is added. Throws `NoSuchBucket`, `invalid`, and `overloaded` for more quotas than there may be.
+ * Sets limits of a subject; those that are not given stay. Books that are new are not counted yet: see `recount.ts`. A limit
+ * below what stands is taken: what stands stays, and nothing is added. Throws `NoSuchBucket`, `invalid`, and `overloaded` for
+ * more quotas than there may be.
  */
 export const setQuota = transaction(
   import.meta.url,

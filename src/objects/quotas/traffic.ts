@@ -45,9 +45,10 @@ export class Traffic {
   }
 
   /**
-   * Counts a request. Throws `QuotaExceeded`, and does not count it, when a monthly limit is reached. It is 403 and not 503 `SlowDown`, for reads as well: a limit that
-   * holds until the end of the month is no overload, which passes in seconds. Clients try 503 again several times, and each
-   * attempt would be a request more; 403 they tell at once. `Retry-After` says when it ends to those who look.
+   * Counts a request. Throws `QuotaExceeded`, and does not count it, when a monthly limit is reached. It is 403 and not 503
+   * `SlowDown`, for reads as well: a limit that holds until the end of the month is no overload, which passes in seconds.
+   * Clients try 503 again several times, and each attempt would be a request more; 403 they tell at once. `Retry-After` says
+   * when it ends to those who look.
    */
   admit(place: TrafficPlace, use: TrafficUse, announcedBytes: number): void {
     for (const subject of subjectsOf(place)) {

@@ -42,7 +42,10 @@ export interface BeginRebuild {
   readonly nowMs: number;
 }
 
-/** Enters the wish for a rebuild. Throws `conflict` when one is under way, or the ledger has objects and not only what is missing is wished for. */
+/**
+ * Enters the wish for a rebuild. Throws `conflict` when one is under way, or the ledger has objects and not only what is
+ * missing is wished for.
+ */
 export const beginRebuild = transaction(
   import.meta.url,
   'beginRebuild',

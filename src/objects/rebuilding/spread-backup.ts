@@ -37,7 +37,10 @@ export async function missingBackups(
   );
 }
 
-/** Carries a backup to backends that do not have all of it. Gives how many blobs it carried; what fails is told and done another time. */
+/**
+ * Carries a backup to backends that do not have all of it. Gives how many blobs it carried; what fails is told and done
+ * another time.
+ */
 export async function spreadBackup(
   registry: ObjectBackendRegistry,
   generation: string,

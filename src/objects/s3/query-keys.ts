@@ -1,4 +1,7 @@
-/** The parameters of a presigned URL: three of version 2, and of version 4 ("Authenticating requests: using query parameters"). */
+/**
+ * The parameters of a presigned URL: three of version 2, and of version 4 ("Authenticating requests: using query
+ * parameters").
+ */
 export const signatureKeys: ReadonlySet<string> = new Set([
   'AWSAccessKeyId',
   'Expires',

@@ -7,7 +7,10 @@ import { type Move, claimMoves, failMoves, joinMoves } from './moves.ts';
 import { siblingsOf, unmovedCopies } from './queries.ts';
 import type { StorageMigration } from './storage-migration.ts';
 
-/** A batch is committed twice, before and after its bytes, however many there are in it; more of both would be lost by a crash. */
+/**
+ * A batch is committed twice, before and after its bytes, however many there are in it; more of both would be lost by a
+ * crash.
+ */
 const batchCopiesMax = 256;
 const batchBytesMax = 256 * 1024 ** 2;
 /** While the bytes of one batch move, another is claimed or entered. */

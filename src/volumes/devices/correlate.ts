@@ -39,11 +39,12 @@ interface Claim {
 }
 
 /**
- * Tells which device is which volume, by identity alone: a full UUID (of an NVMe namespace, or as a serial), else a
- * serial in one of the forms that virtio's 20 bytes allow: CloudStack's (the UUID without hyphens, cut), OpenStack's (with
- * hyphens, cut; also behind the `virtio-` of `/dev/disk/by-id`) or Holdfast's own ({@link volumeSerial}). An NBD device
- * has neither, and is known by the export to which it is connected. Sizes, letters and times are never asked. Where two devices are one volume, or a serial is that of two volumes,
- * nothing is matched and a doubt says so: a wrong disk costs data, an unknown one costs a question.
+ * Tells which device is which volume, by identity alone: a full UUID (of an NVMe namespace, or as a serial), else a serial in
+ * one of the forms that virtio's 20 bytes allow: CloudStack's (the UUID without hyphens, cut), OpenStack's (with hyphens,
+ * cut; also behind the `virtio-` of `/dev/disk/by-id`) or Holdfast's own ({@link volumeSerial}). An NBD device has neither,
+ * and is known by the export to which it is connected. Sizes, letters and times are never asked. Where two devices are one
+ * volume, or a serial is that of two volumes, nothing is matched and a doubt says so: a wrong disk costs data, an unknown one
+ * costs a question.
  */
 export function correlate(devices: readonly ObservedDevice[], volumes: readonly KnownVolume[]): Correlation {
   const index = indexOf(volumes);

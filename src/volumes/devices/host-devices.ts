@@ -52,7 +52,10 @@ export class HostDevices {
     this.#follow();
   }
 
-  /** Takes the name of a volume away before it is detached. Throws `conflict` (`{reason: 'in_use'}`) while somebody has it open. */
+  /**
+   * Takes the name of a volume away before it is detached. Throws `conflict` (`{reason: 'in_use'}`) while somebody has it
+   * open.
+   */
   async release(volumeId: string, signal: AbortSignal): Promise<void> {
     if (this.#keeper === null || this.#devices === null) return;
     // Should the detach be refused, the server says again what it said before, and that is a change here.

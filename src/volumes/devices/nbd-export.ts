@@ -35,9 +35,9 @@ interface NbdPlace {
  * Reads to what an NBD device is connected. The protocol has no serial, so this is asked of who connected it:
  * - the `backend` attribute is what a client gave the kernel for good (Linux 5.14, `NBD_ATTR_BACKEND_IDENTIFIER`; the kernel
  *   refuses a reconnect under another one);
- * - without it, the command line of the process in `pid`, when that is an `nbd-client` or `qemu-nbd` that names this very device. It is there
- *   as long as the connection is when the client was started with `-nonetlink`; otherwise it ends at once, and
- *   its number may be that of any process by now, which is why the device has to be named.
+ * - without it, the command line of the process in `pid`, when that is an `nbd-client` or `qemu-nbd` that names this very
+ *   device. It is there as long as the connection is when the client was started with `-nonetlink`; otherwise it ends at
+ *   once, and its number may be that of any process by now, which is why the device has to be named.
  *
  * A name says what was asked for. Ours are given to nothing else, since volume id and generation are in them.
  */

@@ -4,8 +4,8 @@ import { applyTransition } from '../transition.ts';
 import { volumeResource } from '../volume.ts';
 
 /**
- * `absent`: the backend has no image of it. `left_behind`: it waits for an operation that does not exist. `attachment_differs`: the
- * backend says otherwise where it is attached.
+ * `absent`: the backend has no image of it. `left_behind`: it waits for an operation that does not exist.
+ * `attachment_differs`: the backend says otherwise where it is attached.
  */
 export type Doubt = 'absent' | 'left_behind' | 'attachment_differs';
 

@@ -12,8 +12,8 @@
  * - `disks`, as /dev/vda and so on, whose bytes go with the guest, and the scratch file system {@link Guest.scratch} (ext4);
  * - a network to the host's loopback: 10.0.2.2 in the guest is 127.0.0.1 of the host.
  *
- * `run` wants success and gives stdout; `attempt` gives status, stdout and stderr; `start` gives a process to be killed; `runNode`
- * runs a TypeScript file of this project with the project's Node (starting takes it two seconds). All have deadlines.
+ * `run` wants success and gives stdout; `attempt` gives status, stdout and stderr; `start` gives a process to be killed;
+ * `runNode` runs a TypeScript file of this project with the project's Node (starting takes it two seconds). All have deadlines.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

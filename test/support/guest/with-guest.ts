@@ -5,7 +5,10 @@ import type { KernelLine } from './kernel.ts';
 
 const INSIDE_TIMEOUT_MS = 170_000;
 
-/** Runs the tests where guests can be booted; elsewhere skips them, or fails when HOLDFAST_REQUIRE_REAL asks for the real thing. */
+/**
+ * Runs the tests where guests can be booted; elsewhere skips them, or fails when HOLDFAST_REQUIRE_REAL asks for the real
+ * thing.
+ */
 export function withGuest(name: string, tests: () => void, kernel: KernelLine = 'stock'): void {
   const missing = guestMissing(kernel);
   if (missing === null) {
@@ -19,8 +22,8 @@ export function withGuest(name: string, tests: () => void, kernel: KernelLine = 
 }
 
 /**
- * Runs a file of tests inside the guest, and fails with what it said unless all passed, and as many as there are at least. `nodeArgs`
- * are further arguments for Node.
+ * Runs a file of tests inside the guest, and fails with what it said unless all passed, and as many as there are at least.
+ * `nodeArgs` are further arguments for Node.
  */
 export async function testsInside(
   guest: Guest,

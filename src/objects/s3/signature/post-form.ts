@@ -20,10 +20,10 @@ export interface PostClaim {
 }
 
 /**
- * Reads the signature of a POST form ("Browser-Based Uploads Using POST" in the Amazon S3 API reference) from its
- * fields, by name in lower case; also one of version 2, which boto3 still makes by default. A form without `policy` and signature is anonymous. When the policy expires, and whether
- * the form keeps it, is for the caller to check, after `verifyPostSignature`. Throws `InvalidArgument` when a field is missing
- * or malformed.
+ * Reads the signature of a POST form ("Browser-Based Uploads Using POST" in the Amazon S3 API reference) from its fields, by
+ * name in lower case; also one of version 2, which boto3 still makes by default. A form without `policy` and signature is
+ * anonymous. When the policy expires, and whether the form keeps it, is for the caller to check, after `verifyPostSignature`.
+ * Throws `InvalidArgument` when a field is missing or malformed.
  */
 export function parsePostAuthorization(
   fields: ReadonlyMap<string, string>,

@@ -6,7 +6,10 @@ import { malformed as unexpected } from './find.ts';
 /** No document of S3 is deeper than 8; a bound keeps hostile ones from costing memory. */
 const depthMax = 32;
 
-/** Tags and attributes cost microseconds each. The longest document of S3, a list of 10,000 parts, has at most 240,000 of them. */
+/**
+ * Tags and attributes cost microseconds each. The longest document of S3, a list of 10,000 parts, has at most 240,000 of
+ * them.
+ */
 const markupMax = 250_000;
 
 const parser = new XMLParser({

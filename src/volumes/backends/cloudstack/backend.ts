@@ -35,8 +35,9 @@ export interface CloudStackOptions extends ClientOptions {
 }
 
 /**
- * Volumes of one zone of CloudStack, and those that Holdfast made in others, by its API alone. An image is a volume of that name, `nodeId` of an attachment is a
- * VM's id, and sizes are whole GiB. The laws of the port hold; see `tags.ts` for what is kept with a volume, and
+ * Volumes of one zone of CloudStack, and those that Holdfast made in others, by its API alone. An image is a volume of that
+ * name, `nodeId` of an attachment is a VM's id, and sizes are whole GiB. The laws of the port hold; see `tags.ts` for what is
+ * kept with a volume, and
  * `naming.ts` for volumes of equal names.
  */
 export function createCloudStackBackend(options: CloudStackOptions): VolumeBackend {

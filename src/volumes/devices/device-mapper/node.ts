@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 
 /**
- * The `major:minor` to which a path leads, such as that of `/dev/mapper/NAME`; `null` when it is absent or no block device. A name
- * in `/dev` is a file like any other: only its number says which device is opened by it.
+ * The `major:minor` to which a path leads, such as that of `/dev/mapper/NAME`; `null` when it is absent or no block device. A
+ * name in `/dev` is a file like any other: only its number says which device is opened by it.
  */
 export async function numberAt(path: string): Promise<string | null> {
   const found = await stat(path, { bigint: true }).catch(() => null);

@@ -55,9 +55,9 @@ function commandsFor(
 }
 
 /**
- * The kernel's disk with a client behind it that waits for a server that is away, and connects again: reads and writes are late, and
- * do not fail. With nbd-client they fail at once, whatever its `-persist` and `-timeout` say: it ends when the kernel
- * has lost the connection, and over netlink it has ended before (measured with 3.24 on Linux 6.1).
+ * The kernel's disk with a client behind it that waits for a server that is away, and connects again: reads and writes are
+ * late, and do not fail. With nbd-client they fail at once, whatever its `-persist` and `-timeout` say: it ends when the
+ * kernel has lost the connection, and over netlink it has ended before (measured with 3.24 on Linux 6.1).
  *
  * @see https://www.qemu.org/docs/master/tools/qemu-nbd.html, and `reconnect-delay` of BlockdevOptionsNbd in QEMU's QMP reference
  */

@@ -4,9 +4,9 @@ import type { ExportSource } from '../target.ts';
 export interface Origin {
   readonly source: ExportSource;
   /**
-   * Which file, image or device stands at the source now, as 16 bytes in the form of a UUID. The kernel holds what it serves, so that
-   * no other gets its numbers meanwhile; written to the namespace, it says later whether the source still means what is served.
-   * Empty when nothing is there, `null` when the source cannot be seen from here: it is what it was then.
+   * Which file, image or device stands at the source now, as 16 bytes in the form of a UUID. The kernel holds what it serves,
+   * so that no other gets its numbers meanwhile; written to the namespace, it says later whether the source still means what
+   * is served. Empty when nothing is there, `null` when the source cannot be seen from here: it is what it was then.
    */
   readonly identity: string | null;
 }

@@ -3,7 +3,10 @@ import type { ExportConnection } from '../target.ts';
 /** Whether a host proves itself to the target, and the target to the host as well where that asks. */
 export type HostKeys = 'none' | 'host' | 'both';
 
-/** nvme-cli takes keys as options only. `dhchap.keys` stands for a file with the host's key and, in its second line, the target's. */
+/**
+ * nvme-cli takes keys as options only. `dhchap.keys` stands for a file with the host's key and, in its second line, the
+ * target's.
+ */
 const hostOption = ` --dhchap-secret="$(sed -n 1p dhchap.keys)"`;
 const keyOptions: Readonly<Record<HostKeys, string>> = {
   none: '',

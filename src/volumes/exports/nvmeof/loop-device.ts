@@ -8,9 +8,10 @@ import type { BlockDevices, HeldDevice, Origin } from './block-device.ts';
 import { lastWords, runProgram, systemEnv } from './program.ts';
 
 /**
- * Binds a free loop device to a file and tells its name. While the shell has it open it is asked to be unbound, which the kernel does
- * when the last opener has closed it (loop(4), LO_FLAGS_AUTOCLEAR). So nothing is left when this process dies, which ends the shell's
- * input, and nothing when the namespace that opened it goes. No signal for a group of processes comes between.
+ * Binds a free loop device to a file and tells its name. While the shell has it open it is asked to be unbound, which the
+ * kernel does when the last opener has closed it (loop(4), LO_FLAGS_AUTOCLEAR). So nothing is left when this process dies,
+ * which ends the shell's input, and nothing when the namespace that opened it goes. No signal for a group of processes comes
+ * between.
  */
 const HOLD = `trap '' INT TERM HUP
 device=$(losetup --find --show --direct-io=on --sector-size 512 "$1") || exit
@@ -19,8 +20,8 @@ const LOOP = /^\/dev\/(?<name>loop\d{1,7})$/;
 const DELETED = ' (deleted)';
 
 /**
- * Files as loop devices. The kernel's target could serve a file itself, but in the blocks of its file system, so that what is written
- * by sectors of 512 bytes over another transport, such as a partition table, would be unreadable.
+ * Files as loop devices. The kernel's target could serve a file itself, but in the blocks of its file system, so that what is
+ * written by sectors of 512 bytes over another transport, such as a partition table, would be unreadable.
  */
 export const loopDevices: BlockDevices<{ readonly kind: 'file'; readonly path: string }> = {
   async hold(_exportId, { path }, signal) {
@@ -48,8 +49,9 @@ export const loopDevices: BlockDevices<{ readonly kind: 'file'; readonly path: s
 };
 
 /**
- * Of the path that the kernel tells, which it marks when another file, or none, has that path now. Names may end like the mark. A path
- * without it that leads nowhere was opened by a process that had other mounts, such as those of a container that has ended.
+ * Of the path that the kernel tells, which it marks when another file, or none, has that path now. Names may end like the
+ * mark. A path without it that leads nowhere was opened by a process that had other mounts, such as those of a container that
+ * has ended.
  */
 async function originOf(told: string): Promise<Origin> {
   const backing = await readBacking(told);

@@ -13,9 +13,10 @@ const LABEL =
   /(?:^|,)crush_location=holdfast:(?<exportId>[A-Za-z0-9_-]+)\|conf:(?<conf>[A-Za-z0-9_-]+)(?:\|user:(?<user>[A-Za-z0-9_-]+))?(?:,|$)/;
 
 /**
- * The options of a mapping (rbd(8), kernel rbd options). A client of its own for each image, so that fencing one cuts no other; no
- * waiting for udev, which need not run. The label stands where a client tells its place in the CRUSH map: that counts only for
- * reading from replicas, which is never asked for here, and the kernel gives it back as long as the mapping lives.
+ * The options of a mapping (rbd(8), kernel rbd options). A client of its own for each image, so that fencing one cuts no
+ * other; no waiting for udev, which need not run. The label stands where a client tells its place in the CRUSH map: that
+ * counts only for reading from replicas, which is never asked for here, and the kernel gives it back as long as the mapping
+ * lives.
  */
 export function mapOptions({ exportId, conf, user }: RbdLabel): string {
   const words = [

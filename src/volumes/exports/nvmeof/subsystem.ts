@@ -90,7 +90,10 @@ function invalid(field: string): HoldfastError {
   return new HoldfastError('invalid', `The ${field} of an NVMe export cannot be used.`, { field });
 }
 
-/** The UUID in the volume's id, by which hosts find the namespace; of an id without one, a UUID made of its hash (RFC 9562, version 8). */
+/**
+ * The UUID in the volume's id, by which hosts find the namespace; of an id without one, a UUID made of its hash (RFC 9562,
+ * version 8).
+ */
 export function namespaceUuid(volumeId: string): string {
   const found = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.exec(volumeId)?.[0];
   if (found !== undefined) return found;
