@@ -39,7 +39,7 @@ export async function copyRound(
       if (after === null || signal.aborted) return [];
       const page = { after, nowMs: clock.nowMs(), limit: batchCopiesMax };
       const copies = await store.read((reader) => unmovedCopies(reader, migration, page));
-      const batch = withinBytes(copies);
+      const batch = withinBytes(copies, atOnce(migration));
       after = batch.length === copies.length && copies.length < batchCopiesMax ? null : batch.at(-1)!.storageKey;
       return batch;
     });
@@ -54,10 +54,15 @@ export async function copyRound(
   await Promise.all(Array.from({ length: lanes }, lane));
 }
 
-/** As many as are not too many bytes for one batch, but one at least. */
-function withinBytes(copies: readonly Copy[]): Copy[] {
+/** How many large copies one lane moves at once. */
+function atOnce({ parallel }: Pick<StorageMigration, 'parallel'>): number {
+  return Math.ceil(parallel / lanes);
+}
+
+/** As many as are not too many bytes for one batch, but `least` at least, so that large ones keep the lane busy. */
+function withinBytes(copies: readonly Copy[], least: number): Copy[] {
   let bytes = 0;
-  const end = copies.findIndex(({ storedBytes }, index) => (bytes += storedBytes) > batchBytesMax && index > 0);
+  const end = copies.findIndex(({ storedBytes }, index) => (bytes += storedBytes) > batchBytesMax && index >= least);
   return end === -1 ? [...copies] : copies.slice(0, end);
 }
 
@@ -101,10 +106,11 @@ interface Failure {
 /** Moves the bytes of those that have room. What is broken off, because the server stops or the keeper rests, has not failed. */
 async function carryAll(
   options: MigratorOptions,
-  { target, parallel, isReadBack }: StorageMigration,
+  migration: StorageMigration,
   moves: readonly Move[],
   { admitted, signal }: { readonly admitted: ReadonlySet<string>; readonly signal: AbortSignal },
 ): Promise<{ readonly moved: Move[]; readonly failures: Failure[] }> {
+  const { target, isReadBack } = migration;
   const moved: Move[] = [];
   const failures: Failure[] = [];
   const carry = async (move: Move, within: AbortSignal) => {
@@ -127,8 +133,8 @@ async function carryAll(
   // One deadline for all that is small: each of its own would cost more than the bytes.
   const forSmall = inTime(small.reduce((sum, { copy }) => sum + copy.storedBytes, 0));
   await Promise.all([
-    inParallel(small, signal, (move) => carry(move, forSmall), Math.ceil((parallel * smallAtOnce) / lanes)),
-    inParallel(large, signal, (move) => carry(move, inTime(move.copy.storedBytes)), Math.ceil(parallel / lanes)),
+    inParallel(small, signal, (move) => carry(move, forSmall), atOnce(migration) * smallAtOnce),
+    inParallel(large, signal, (move) => carry(move, inTime(move.copy.storedBytes)), atOnce(migration)),
   ]);
   return { moved, failures };
 }
