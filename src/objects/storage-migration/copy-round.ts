@@ -1,3 +1,4 @@
+import { setImmediate as others } from 'node:timers/promises';
 import { inParallel } from '../keepers/batches.ts';
 import { carryBlob } from '../content/carry-blob.ts';
 import type { Copy } from '../object.ts';
@@ -13,15 +14,22 @@ import type { StorageMigration } from './storage-migration.ts';
  */
 const batchCopiesMax = 256;
 const batchBytesMax = 256 * 1024 ** 2;
-/** While the bytes of one batch move, another is claimed or entered. */
-const lanes = 2;
 /** Small copies wait for the disk to flush and not for bytes, and a disk flushes many as quickly as one. */
 const smallBytesMax = 65_536;
 const smallAtOnce = 32;
+/** Of each size. While the bytes of one batch move, another is claimed or entered. */
+const lanes = 2;
 const lastWaitMs = 600_000;
 /** A copy that moves more slowly than this is not waited for. */
 const bytesPerMs = 100;
 const carryTimeoutMs = 60_000;
+
+/** Small copies wait for flushes, large ones for bytes, so that both at once take hardly longer than either. */
+type Size = 'small' | 'large';
+
+function sizeOf({ storedBytes }: Copy): Size {
+  return storedBytes <= smallBytesMax ? 'small' : 'large';
+}
 
 /** Goes once through the copies on the source that have no twin, and carries those whose turn it is. */
 export async function copyRound(
@@ -30,40 +38,61 @@ export async function copyRound(
   signal: AbortSignal,
   onMoved: (count: number) => void,
 ): Promise<void> {
-  const { store, clock } = options;
-  let after: string | null = '';
-  let last: Promise<unknown> = Promise.resolve();
-  /** One reader at a time, so that no two lanes get the same. */
-  const nextBatch = (): Promise<Copy[]> => {
-    const next = last.then(async () => {
-      if (after === null || signal.aborted) return [];
-      const page = { after, nowMs: clock.nowMs(), limit: batchCopiesMax };
-      const copies = await store.read((reader) => unmovedCopies(reader, migration, page));
-      const batch = withinBytes(copies, atOnce(migration));
-      after = batch.length === copies.length && copies.length < batchCopiesMax ? null : batch.at(-1)!.storageKey;
-      return batch;
-    });
-    last = next.catch(() => {});
-    return next;
-  };
-  const lane = async () => {
+  const lane = async (nextBatch: () => Promise<Copy[]>) => {
     for (let batch = await nextBatch(); batch.length > 0; batch = await nextBatch()) {
       onMoved(await moveBatch(options, migration, batch, signal));
     }
   };
-  await Promise.all(Array.from({ length: lanes }, lane));
+  const sizes: readonly Size[] = ['small', 'large'];
+  await Promise.all(
+    sizes.flatMap((size) => {
+      const nextBatch = batchesOf(options, migration, size, signal);
+      return Array.from({ length: lanes }, () => lane(nextBatch));
+    }),
+  );
 }
 
-/** How many large copies one lane moves at once. */
-function atOnce({ parallel }: Pick<StorageMigration, 'parallel'>): number {
-  return Math.ceil(parallel / lanes);
+/** How many copies one lane moves at once. */
+function atOnce({ parallel }: Pick<StorageMigration, 'parallel'>, size: Size): number {
+  return Math.ceil(parallel / lanes) * (size === 'small' ? smallAtOnce : 1);
 }
 
-/** As many as are not too many bytes for one batch, but `least` at least, so that large ones keep the lane busy. */
-function withinBytes(copies: readonly Copy[], least: number): Copy[] {
-  let bytes = 0;
-  const end = copies.findIndex(({ storedBytes }, index) => (bytes += storedBytes) > batchBytesMax && index >= least);
-  return end === -1 ? [...copies] : copies.slice(0, end);
+/** Gives the copies of a size batch by batch, each once, whoever asks; an empty batch after the last. */
+function batchesOf(
+  { store, clock }: MigratorOptions,
+  migration: StorageMigration,
+  size: Size,
+  signal: AbortSignal,
+): () => Promise<Copy[]> {
+  let after: string | null = '';
+  const read = async (): Promise<Copy[]> => {
+    const batch: Copy[] = [];
+    let bytes = 0;
+    while (after !== null && !signal.aborted) {
+      const page = { after, nowMs: clock.nowMs(), limit: batchCopiesMax };
+      const copies = await store.read((reader) => unmovedCopies(reader, migration, page));
+      for (const copy of copies) {
+        if (sizeOf(copy) === size) {
+          bytes += copy.storedBytes;
+          // However large they are, there are as many as the lane moves at once.
+          const isFull = bytes > batchBytesMax && batch.length >= atOnce(migration, size);
+          if (isFull || batch.length === batchCopiesMax) return batch;
+          batch.push(copy);
+        }
+        after = copy.storageKey;
+      }
+      if (copies.length < batchCopiesMax) after = null;
+      await others();
+    }
+    return batch;
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  // One reader at a time, so that no two lanes get the same.
+  return () => {
+    const next = last.then(read);
+    last = next.catch(() => {});
+    return next;
+  };
 }
 
 /**
@@ -103,7 +132,7 @@ interface Failure {
   readonly error: string;
 }
 
-/** Moves the bytes of those that have room. What is broken off, because the server stops or the keeper rests, has not failed. */
+/** Moves the bytes of those of a batch, all of one size, that have room. What is broken off, because the server stops or the keeper rests, has not failed. */
 async function carryAll(
   options: MigratorOptions,
   migration: StorageMigration,
@@ -125,17 +154,13 @@ async function carryAll(
       failures.push({ copy, error: (error instanceof Error ? error.message : String(error)).slice(0, 500) });
     }
   };
-  const inTime = (bytes: number) => {
-    return AbortSignal.any([signal, AbortSignal.timeout(carryTimeoutMs + Math.ceil(bytes / bytesPerMs))]);
-  };
-  const isSmall = ({ copy }: Move) => copy.storedBytes <= smallBytesMax;
-  const [small, large] = [moves.filter(isSmall), moves.filter((move) => !isSmall(move))];
   // One deadline for all that is small: each of its own would cost more than the bytes.
-  const forSmall = inTime(small.reduce((sum, { copy }) => sum + copy.storedBytes, 0));
-  await Promise.all([
-    inParallel(small, signal, (move) => carry(move, forSmall), atOnce(migration) * smallAtOnce),
-    inParallel(large, signal, (move) => carry(move, inTime(move.copy.storedBytes)), atOnce(migration)),
-  ]);
+  const size = sizeOf(moves[0]!.copy);
+  const bytesOf = (batch: readonly Move[]) => batch.reduce((sum, { copy }) => sum + copy.storedBytes, 0);
+  const inTime = (bytes: number) => AbortSignal.timeout(carryTimeoutMs + Math.ceil(bytes / bytesPerMs));
+  const shared = size === 'small' ? AbortSignal.any([signal, inTime(bytesOf(moves))]) : null;
+  const within = ({ copy }: Move) => shared ?? AbortSignal.any([signal, inTime(copy.storedBytes)]);
+  await inParallel(moves, signal, (move) => carry(move, within(move)), atOnce(migration, size));
   return { moved, failures };
 }
 
