@@ -1,4 +1,4 @@
-import { setImmediate as others } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../../kernel/ids.ts';
 import { KeeperMark } from '../../kernel/keepers/mark.ts';
@@ -13,6 +13,8 @@ const copiesPerPage = 500;
 /** In one go, so that it costs the same however many there are; more only while something is found. */
 const pagesPerGo = 20;
 const pagesMax = 2_000;
+/** After a page others have the store, and on an embedded one the process, for so many times as long as it took. */
+const restFactor = 3;
 /** So many are noted in one transaction. */
 const notesMax = 100;
 /** How long after a round the next one begins when no bucket was changed: only a crash leaves anything to be found. */
@@ -84,12 +86,14 @@ export function owedFinder(store: Store, clock: Clock, keeper: string): OwedFind
     if (isResting || copiesOf.size === 0) return;
     let mark: Mark = known.doneAtMs === null ? known : { after: '', wishes, doneAtMs: null };
     for (let count = 1; count <= pagesMax && !signal.aborted; count++) {
+      const beganAtMs = performance.now();
       const page = await store.read((reader) => lookFrom(reader, mark.after, copiesOf));
+      const tookMs = performance.now() - beganAtMs;
       mark = { ...mark, after: page.end, doneAtMs: page.end === '' ? clock.nowMs() : null };
       yield { ...page, mark };
       // Where something is found the next ones may well be, and else there is no hurry.
       if (page.end === '' || (page.owed.length + page.surplus.length === 0 && count >= pagesPerGo)) return;
-      await others();
+      await delay(tookMs * restFactor);
     }
   }
   return {

@@ -1,9 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, readSync, statSync } from 'node:fs';
 import { type ByteRange, smallContentBytes } from '../../content/content.ts';
 import type { OpenBlob } from '../backend.ts';
 import { abortable } from '../../../kernel/concurrency/abortable.ts';
 import { BlobChunks, type FilePart, cutShort } from './blob-chunks.ts';
-import { closeFile, openFile, readFully, statFile, statOpenFile } from './calls.ts';
+import { closeFile, openForReading, openForReadingSync, readFully, statFile, statOpenFile } from './calls.ts';
 import { errnoOf, toProblem } from './problem.ts';
 
 /** What is read at once, in this thread, when the settings allow it: about as long as a turn through the pool takes. */
@@ -53,7 +53,7 @@ export class BlobReads {
   }
 
   async #openSync(path: string, range: ByteRange | null, signal: AbortSignal): Promise<OpenBlob> {
-    const fd = openSync(path, 'r');
+    const fd = openForReadingSync(path);
     let isOurs = true;
     try {
       const sizeBytes = fstatSync(fd).size;
@@ -67,7 +67,7 @@ export class BlobReads {
   }
 
   async #open(path: string, range: ByteRange | null, signal: AbortSignal): Promise<OpenBlob> {
-    const opening = openFile(path, 'r');
+    const opening = openForReading(path);
     // A file that is opened when the caller has gone is closed again.
     const fd = await abortable(opening, signal).catch((error: unknown) => {
       opening.then(closeQuietly, () => undefined);
