@@ -132,7 +132,10 @@ interface Failure {
   readonly error: string;
 }
 
-/** Moves the bytes of those of a batch, all of one size, that have room. What is broken off, because the server stops or the keeper rests, has not failed. */
+/**
+ * Moves the bytes of those of a batch, all of one size, that have room. What is broken off, because the server stops or the
+ * keeper rests, has not failed.
+ */
 async function carryAll(
   options: MigratorOptions,
   migration: StorageMigration,
