@@ -57,6 +57,18 @@ test('a removal tells neither size nor ETag, and sequencers grow with the events
   assert.deepEqual(object, { key: 'a.jpg', sequencer: '00000000000000FF' });
 });
 
+test('a version is told as it was named when it was made, whatever its bucket does with versions since', () => {
+  const { settings, ...rest } = bucket([rule]);
+  for (const versioning of ['off', 'enabled', 'suspended'] as const) {
+    const now = { ...rest, settings: { ...settings, versioning } };
+    const told = ['null', 'v-1'].map((id) => {
+      const [notice] = noticesOf(event('object.created', { version_id: id }), now, 'us-east-1');
+      return (notice!.data['s3'] as { readonly object: Readonly<Record<string, unknown>> }).object['versionId'];
+    });
+    assert.deepEqual(told, [undefined, 'v-1'], versioning);
+  }
+});
+
 test('a configuration that was set is told once to each target, and no other change of the bucket', () => {
   const rules = [rule, { ...rule, id: 's', events: ['s3:ObjectTagging:Put'] }];
   const changed = (names: readonly string[]) => event('bucket.changed', { changed: names });

@@ -40,7 +40,8 @@ export function eventRecord(
       object: {
         key: encodeKey(String(key)),
         ...(isThere ? { size, eTag } : {}),
-        ...(bucket.settings.versioning === 'off' ? {} : { versionId }),
+        // As it was when the event was written: the bucket may keep versions since.
+        ...(versionId === 'null' ? {} : { versionId }),
         sequencer: sequencerOf(event.seq),
       },
     },
