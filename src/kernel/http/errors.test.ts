@@ -66,6 +66,12 @@ describe('an error over HTTP', () => {
     const error = new HoldfastError('backend', 'The pool is full.', {}, new Error('secret'));
     assert.ok(!JSON.stringify(renderError(error)).includes('secret'));
   });
+
+  test('does not say in its body what are headers of the answer', () => {
+    const details = { bucket: 'b', reply_headers: { 'retry-after': '3' } };
+    const { body } = renderError(new HoldfastError('unavailable', 'Slow down.', details));
+    assert.deepEqual(body.details, { bucket: 'b' });
+  });
 });
 
 describe('a failed validation', () => {

@@ -32,8 +32,9 @@ export function renderError(error: unknown): { status: number; body: ErrorBody }
 /** An error as plain data, such as one that is kept with an operation, as a status and a body. */
 export function renderErrorData({ kind, message, details = {} }: ErrorData): { status: number; body: ErrorBody } {
   const { status, code } = rendering[kind];
-  // What knows them better than its kind does: the server's own refusals (413, 415), protocols, and systems behind us.
-  const { http_status: ownStatus, http_code: ownCode, ...rest } = details;
+  // What knows them better than its kind does: the server's own refusals (413, 415), protocols, and systems behind us. Headers
+  // of the answer are no part of its body.
+  const { http_status: ownStatus, http_code: ownCode, reply_headers: _, ...rest } = details;
   const body = {
     error: message,
     code: errorCodes.find((known) => known === ownCode) ?? code,
