@@ -1,3 +1,4 @@
+import { knownBackend } from '../../src/objects/backends/test-known-backend.ts';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
@@ -115,19 +116,9 @@ function knownOf(name: string, real: ObjectBackend): KnownBackend {
     count: () => {},
     observe: () => {},
   });
+  const isOpenFor: KnownBackend['isOpenFor'] = (purpose) => backend.isOpenFor(purpose);
   return {
-    name,
-    kind: 'filesystem',
-    state: 'active',
-    labels: {},
-    position: 0,
-    quotaBytes: null,
-    objectBytesMax: null,
-    version: 1,
-    backend,
-    reads: backend.reads,
-    isOpenFor: (purpose) => backend.isOpenFor(purpose),
-    isOver: () => false,
+    ...knownBackend(name, backend, { kind: 'filesystem', reads: backend.reads, isOpenFor }),
     get latencyMs() {
       return backend.reads.latencyMs;
     },

@@ -4,7 +4,7 @@ import type { PutOptions } from '../../src/objects/backends/backend.ts';
 import { MemoryObjectBackend } from '../../src/objects/backends/memory/memory.ts';
 import type { Content } from '../../src/objects/content/content.ts';
 import { backupPrefix } from '../../src/objects/rebuilding/backup-place.ts';
-import { loadBackupMemory, saveBackupMemory } from '../../src/objects/rebuilding/foreign-backup.ts';
+import { loadBackupMemory, saveBackupMemory } from '../../src/objects/rebuilding/backup-memory.ts';
 import { onEveryStore } from '../support/stores.ts';
 import { until } from '../support/wait.ts';
 import { put } from './acts.ts';

@@ -6,7 +6,7 @@ import { ownPrefix } from '../../src/objects/encryption/key-blobs.ts';
 import { localRootKey } from '../../src/objects/encryption/root-key.ts';
 import { startRewrite } from '../../src/objects/ledger/rewrites.ts';
 import { backupPrefix } from '../../src/objects/rebuilding/backup-place.ts';
-import { loadBackupMemory, saveBackupMemory } from '../../src/objects/rebuilding/foreign-backup.ts';
+import { loadBackupMemory, saveBackupMemory } from '../../src/objects/rebuilding/backup-memory.ts';
 import { rebuildLedger } from '../../src/objects/rebuilding/rebuild.ts';
 import { beginRebuild, endRebuild } from '../../src/objects/rebuilding/runs.ts';
 import type { RebuildWish } from '../../src/objects/rebuilding/wish.ts';

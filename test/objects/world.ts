@@ -1,3 +1,4 @@
+import { knownBackend } from '../../src/objects/backends/test-known-backend.ts';
 import { createIdSource, systemClock } from '../../src/kernel/ids.ts';
 import { registerReplica } from '../../src/kernel/operations/ownership.ts';
 import { openStore, type StoreSettings } from '../../src/kernel/store/open.ts';
@@ -7,7 +8,7 @@ import { migrations } from '../../src/migrations.ts';
 import type { ObjectBackend } from '../../src/objects/backends/backend.ts';
 import { isBackendFault } from '../../src/objects/backends/backend.ts';
 import { MemoryObjectBackend } from '../../src/objects/backends/memory/memory.ts';
-import type { KnownBackend, ObjectBackendRegistry } from '../../src/objects/backends/registry.ts';
+import type { ObjectBackendRegistry } from '../../src/objects/backends/registry.ts';
 import type { BucketSettings } from '../../src/objects/bucket.ts';
 import { type Content, chunksOf } from '../../src/objects/content/content.ts';
 import { type RunningGateway, createObjectGateway } from '../../src/objects/create-gateway.ts';
@@ -163,20 +164,9 @@ async function readAll(gateway: RunningGateway, bucket: string, key: string, ver
 
 /** A registry whose backends are let through unless a test says otherwise. */
 function fixedRegistry(backends: readonly TestBackend[]): ObjectBackendRegistry {
-  const all: KnownBackend[] = backends.map(({ name, backend, quotaBytes, labels, objectBytesMax }, position) => ({
-    name,
-    kind: 'memory',
-    state: 'active',
-    labels: labels ?? {},
-    position,
-    quotaBytes: quotaBytes ?? null,
-    objectBytesMax: objectBytesMax ?? null,
-    version: 1,
-    backend,
-    isOpenFor: () => true,
-    isOver: () => false,
-    latencyMs: 1,
-  }));
+  const all = backends.map(({ name, backend, quotaBytes = null, labels = {}, objectBytesMax = null }, position) =>
+    knownBackend(name, backend, { position, quotaBytes, labels, objectBytesMax }),
+  );
   return {
     all,
     get: (name) => all.find((one) => one.name === name) ?? null,

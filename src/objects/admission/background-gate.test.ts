@@ -1,9 +1,10 @@
+import { knownBackend } from '../backends/test-known-backend.ts';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { MemoryObjectBackend } from '../backends/memory/memory.ts';
-import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
+import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import { chunksOf } from '../content/content.ts';
 import { BackgroundGate } from './background-gate.ts';
 import { backgroundRegistry } from './background-registry.ts';
@@ -172,7 +173,7 @@ describe('the gate of keepers', () => {
 
 describe('backends as keepers see them', () => {
   const bytes = Buffer.alloc(1_000_000, 'x');
-  const known = { name: 'm', backend: new MemoryObjectBackend(), isOpenFor: () => true } as unknown as KnownBackend;
+  const known = knownBackend('m', new MemoryObjectBackend());
   const registry: ObjectBackendRegistry = {
     all: [known],
     get: (name) => (name === 'm' ? known : null),

@@ -1,3 +1,4 @@
+import { knownBackend } from '../backends/test-known-backend.ts';
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
@@ -5,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { MemoryObjectBackend } from '../backends/memory/memory.ts';
 import type { ObjectBackend } from '../backends/backend.ts';
-import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
+import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import { compressFrames } from '../compression/frames.ts';
 import { ChunkSums } from '../content/chunk-sums.ts';
 import { type ByteRange, chunksOf, smallContentBytes } from '../content/content.ts';
@@ -105,7 +106,7 @@ class Copies {
     const all = bodies.map((body, index) => {
       const backend = new MemoryObjectBackend();
       backend.blobs.set('key', { bytes: Buffer.concat([body, Buffer.from('tail')]), modifiedAtMs: 0 });
-      return known(`b${index}`, index, isStreamed ? streaming(backend) : backend);
+      return knownBackend(`b${index}`, isStreamed ? streaming(backend) : backend, { latencyMs: index });
     });
     const rest = { ...owner, storageKey: 'key', ...sizes, crc32: crc32(own), form };
     this.#copies = all.map(({ name }) => ({ ...rest, backend: name }));
@@ -127,23 +128,6 @@ class Copies {
     }
     return { bytes: Buffer.concat(pieces), isWhole: true };
   }
-}
-
-function known(name: string, latencyMs: number, backend: ObjectBackend): KnownBackend {
-  return {
-    name,
-    kind: 'memory',
-    state: 'active',
-    labels: {},
-    position: 0,
-    quotaBytes: null,
-    objectBytesMax: null,
-    version: 1,
-    backend,
-    isOpenFor: () => true,
-    isOver: () => false,
-    latencyMs,
-  };
 }
 
 const sizes = [1, 1_000, smallContentBytes - 1, smallContentBytes, smallContentBytes + 1, 3 * smallContentBytes + 7];

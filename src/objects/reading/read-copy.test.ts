@@ -1,3 +1,4 @@
+import { knownBackend } from '../backends/test-known-backend.ts';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { crc32 } from 'node:zlib';
@@ -32,7 +33,11 @@ class Copies {
     const sizes = { sizeBytes: bytes.length, storedBytes: blob.bytes.length };
     const rest = { contentId: 'c', part: 1, storageKey: 'key', ...sizes, crc32: crc32(bytes), form: formOf(bytes) };
     this.copies = this.backends.map((_, index) => ({ ...rest, backend: `b${index}` }));
-    const all = this.backends.map((backend, index) => known(`b${index}`, index, backend, this.over));
+    const all = this.backends.map((backend, index) => {
+      const name = `b${index}`;
+      const isOver: KnownBackend['isOver'] = (meter) => this.over.get(name) === meter;
+      return knownBackend(name, backend, { latencyMs: index, isOver });
+    });
     const get = (name: string) => all.find((one) => one.name === name) ?? null;
     this.#registry = { all, get, refresh: async () => {}, close: async () => {} };
   }
@@ -53,28 +58,6 @@ class Copies {
 function formOf(bytes: Buffer): StoredForm | null {
   const sums = sumsOf(bytes);
   return sums === null ? null : { bodyBytes: bytes.length, crc32: crc32(bytes), zstd: null, sealed: null, sums };
-}
-
-function known(
-  name: string,
-  latencyMs: number,
-  backend: MemoryObjectBackend,
-  over: ReadonlyMap<string, UsageMeter>,
-): KnownBackend {
-  return {
-    name,
-    kind: 'memory',
-    state: 'active',
-    labels: {},
-    position: 0,
-    quotaBytes: null,
-    objectBytesMax: null,
-    version: 1,
-    backend,
-    isOpenFor: () => true,
-    isOver: (meter) => over.get(name) === meter,
-    latencyMs,
-  };
 }
 
 const bytesOf = (length: number) => Buffer.from(Array.from({ length }, (_, index) => (index * 7) % 251));

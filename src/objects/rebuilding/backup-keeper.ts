@@ -6,7 +6,7 @@ import {
   backupKeeperName,
   loadBackupMemory,
   saveBackupMemory,
-} from './foreign-backup.ts';
+} from './backup-memory.ts';
 import { planBackup } from './plan-backup.ts';
 import { spreadBackup } from './spread-backup.ts';
 import { type BackupKeeperOptions, canGoOn, requireOwn, writeChanges, writeWhole } from './write-backup.ts';

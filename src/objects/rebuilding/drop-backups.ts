@@ -1,7 +1,7 @@
 import type { KnownBackend, ObjectBackendRegistry } from '../backends/registry.ts';
 import { backupKey, backupLimits, listBackups } from './backup-place.ts';
 import { formerBackups } from './former-backups.ts';
-import type { BackupMemory, FormerBackup } from './foreign-backup.ts';
+import type { BackupMemory, FormerBackup } from './backup-memory.ts';
 
 /** Tells of what could not be done on a backend, which is done another time. */
 type OnError = (error: unknown, about: string) => void;

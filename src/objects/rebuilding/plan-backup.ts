@@ -2,7 +2,7 @@ import type { KeeperPlan } from '../../kernel/keepers/keeper.ts';
 import { toErrorData } from '../../kernel/errors/errors.ts';
 import { CostSheet } from '../keepers/cost-sheet.ts';
 import type { EncodedBackup } from './backup-writer.ts';
-import { loadBackupMemory } from './foreign-backup.ts';
+import { loadBackupMemory } from './backup-memory.ts';
 import { formerBackups } from './former-backups.ts';
 import { missingBackups } from './spread-backup.ts';
 import { type BackupKeeperOptions, canGoOn, requireOwn, writeChanges, writeWhole } from './write-backup.ts';

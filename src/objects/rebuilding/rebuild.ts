@@ -10,7 +10,7 @@ import type { Keyring } from '../encryption/keyring.ts';
 import { listBackups } from './backup-place.ts';
 import { enterBuckets } from './enter-buckets.ts';
 import { enterKey } from './enter-key.ts';
-import { loadBackupMemory, saveBackupMemory } from './foreign-backup.ts';
+import { loadBackupMemory, saveBackupMemory } from './backup-memory.ts';
 import { settleLeftovers } from './leftovers.ts';
 import { type RebuildReport, newReport, tell } from './report.ts';
 import { clearStage, stagedKeys } from './stage.ts';

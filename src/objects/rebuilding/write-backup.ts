@@ -6,7 +6,8 @@ import type { GapWatch, Store } from '../../kernel/store/store.ts';
 import { lineOfBucket, linesOfAll, linesOfKey } from './backup-lines.ts';
 import { backupPrefix } from './backup-place.ts';
 import { BackupWriter, type BackupWriterOptions } from './backup-writer.ts';
-import { type BackupMemory, type BackupReach, foreignBackup } from './foreign-backup.ts';
+import type { BackupMemory, BackupReach } from './backup-memory.ts';
+import { foreignBackup } from './foreign-backup.ts';
 
 export interface BackupKeeperOptions extends BackupWriterOptions {
   readonly store: Store;
