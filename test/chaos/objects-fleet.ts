@@ -1,5 +1,6 @@
 import { type ServeProcess, serveProcess } from '../support/serve-process.ts';
 import type { SeededRandom } from './objects-random.ts';
+import { suspend } from '../support/suspend.ts';
 
 const stopTimeoutMs = 30_000;
 
@@ -67,10 +68,10 @@ export class Fleet {
   }
 
   /** Stops a process in its tracks: it neither runs nor dies. */
-  pause(index: number): void {
+  async pause(index: number): Promise<void> {
     const gateway = this.get(index);
-    process.kill(gateway.pid, 'SIGSTOP');
     this.#paused.add(gateway);
+    await suspend(gateway.pid);
   }
 
   resume(): void {

@@ -93,7 +93,7 @@ async function someWrites({ history }: StormOptions): Promise<void> {
  */
 async function pause({ fleet, random, leaseMs }: StormOptions, victim: number): Promise<void> {
   const lateMs = random.below(leaseMs);
-  fleet.pause(victim);
+  await fleet.pause(victim);
   try {
     await delay(leaseMs * 1.2);
     for (const name of ['object-intents', 'object-cleanup']) await runKeeper(fleet, name);

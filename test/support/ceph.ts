@@ -11,6 +11,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { suspend } from './suspend.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const COMMAND_TIMEOUT_MS = 20_000;
@@ -27,7 +28,7 @@ export interface CephCluster {
   /** Runs `rbd` or another Ceph tool against this cluster, with a deadline; resolves to what it printed. */
   run(tool: string, ...args: string[]): Promise<string>;
   /** Stops the OSD in place (SIGSTOP): every data call hangs until {@link CephCluster.resume}. */
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
   /** Ends both daemons by their process ids and removes the directory. */
   stop(): Promise<void>;
@@ -65,8 +66,8 @@ export async function startCeph(): Promise<CephCluster> {
     monitors: [`v2:127.0.0.1:${ports[0]}`],
     pool: 'rbd',
     run: (tool, ...args) => run(tool, ['-c', conf, ...args], AbortSignal.timeout(COMMAND_TIMEOUT_MS)),
-    pause: () => daemons.signal('osd', 'SIGSTOP'),
-    resume: () => daemons.signal('osd', 'SIGCONT'),
+    pause: () => suspend(daemons.pidOf('osd')),
+    resume: () => void process.kill(daemons.pidOf('osd'), 'SIGCONT'),
     stop: () => daemons.stop(),
   };
 }
@@ -162,10 +163,11 @@ class Daemons {
     }
   }
 
-  signal(name: string, signal: NodeJS.Signals): void {
+  /** @throws Error when it has ended. */
+  pidOf(name: string): number {
     const child = this.#processes.get(name);
     if (child === undefined || hasEnded(child)) throw new Error(`ceph-${name} is not running`);
-    child.kill(signal);
+    return child.pid!;
   }
 
   async stop(): Promise<void> {

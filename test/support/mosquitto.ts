@@ -15,6 +15,7 @@ import { freePort } from './postgres.ts';
 import { requireReal } from './stores.ts';
 import { temporaryDirectory } from './temp.ts';
 import { until } from './wait.ts';
+import { suspend } from './suspend.ts';
 
 const run = promisify(execFile);
 const binary = '/usr/sbin/mosquitto';
@@ -36,7 +37,7 @@ export interface Mosquitto extends AsyncDisposable {
   kill(): Promise<void>;
   start(): Promise<void>;
   /** Stops it in place (SIGSTOP): it takes connections, and answers nothing. */
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
   /** Collects what is published to a topic, from now on. */
   collect(topic: string): Promise<{ readonly messages: readonly string[]; end(): Promise<void> }>;
@@ -93,7 +94,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     ca,
     start,
     kill,
-    pause: () => void server?.kill('SIGSTOP'),
+    pause: () => suspend(server?.pid),
     resume: () => void server?.kill('SIGCONT'),
     async collect(topic) {
       const client = await mqtt.connectAsync(url, { protocolVersion: 5, ...user, ...(ca === '' ? {} : { ca }) });

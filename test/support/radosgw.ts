@@ -14,6 +14,7 @@ import { type SigningCredentials, signRequest } from '../../src/objects/s3/signa
 import { type CephCluster, cephAvailable, startCeph } from './ceph.ts';
 import { freePort } from './postgres.ts';
 import { until } from './wait.ts';
+import { suspend } from './suspend.ts';
 
 const START_TIMEOUT_MS = 30_000;
 const CALL_TIMEOUT_MS = 30_000;
@@ -33,7 +34,7 @@ export interface Radosgw {
   /** Sends a signed request, such as `PUT /bucket`; throws for a status of 300 or more. */
   call(method: string, path: string, body?: string): Promise<string>;
   /** Stops the server in place (SIGSTOP): every call hangs until {@link Radosgw.resume}. */
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
   /** Ends the server and its cluster, and removes their directory. */
   stop(): Promise<void>;
@@ -102,8 +103,8 @@ async function startOn(cluster: CephCluster, directory: string): Promise<Radosgw
     credentials,
     admin,
     call: (method, path, body) => call(endpoint, credentials, { method, path, body }),
-    pause: () => server.signal('SIGSTOP'),
-    resume: () => server.signal('SIGCONT'),
+    pause: () => suspend(server.pid),
+    resume: () => void process.kill(server.pid, 'SIGCONT'),
     async stop() {
       await server.stop();
       await cluster.stop();
@@ -167,9 +168,10 @@ class Server {
     }
   }
 
-  signal(signal: NodeJS.Signals): void {
+  /** @throws Error when it has ended. */
+  get pid(): number {
     if (this.#hasEnded) throw new Error('radosgw is not running');
-    this.#child.kill(signal);
+    return this.#child.pid!;
   }
 
   async stop(): Promise<void> {

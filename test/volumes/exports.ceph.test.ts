@@ -24,6 +24,7 @@ import {
 } from './exported.ts';
 import { type RigServer, cephRig, serve } from './rigs.ts';
 import { type Hand, MIB } from './world.ts';
+import { suspend } from '../support/suspend.ts';
 
 const cephMissing = cephAvailable();
 
@@ -87,7 +88,7 @@ withQemu(
       const client = await holdOpen(uri);
       try {
         assert.match(await client.command('write -P 0x45 0 64k'), /wrote 65536/);
-        process.kill(await listenerOf(port), 'SIGSTOP');
+        await suspend(await listenerOf(port));
         assert.equal((await detach(hand, volume, { force: true })).error, null);
         await assertFenced(volume, address!);
         assert.doesNotMatch(await client.command('write -P 0x46 0 64k'), /wrote 65536/);
@@ -113,7 +114,7 @@ withQemu(
         assert.match(await client.command('flush'), /^\s*$/);
         // A machine that is cut off: its agent is heard no more, and its daemon is not ended by anybody.
         await orphan(daemon);
-        process.kill(daemon, 'SIGSTOP');
+        await suspend(daemon);
         await child.kill();
         await using next = await serve(rig, new BackendFaults(), { ...flags, agent: 'off', 'host-dead-after': '1s' });
         await untilDead(next.hand, 'gone');

@@ -165,7 +165,7 @@ withMosquitto('a broker', () => {
     await using broker = await startMosquitto();
     const sender = publish(broker.url, { timeoutMs: 300 });
     assert.equal((await sender.send(message, forever)).outcome, 'delivered');
-    broker.pause();
+    await broker.pause();
     for (let count = 0; count < 2; count++) {
       const sent = await sender.send(message, forever);
       assert.ok(

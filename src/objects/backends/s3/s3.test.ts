@@ -185,7 +185,7 @@ withRadosgw('s3 on a real radosgw', () => {
   test('failure 25: a server that hangs ends calls after the idle time, and serves again afterwards', async () => {
     await withBackend({ idle_timeout_ms: '500' }, async (backend) => {
       await backend.put('a', Buffer.from('a'), { sizeBytes: 1, signal: deadline() });
-      gateway.pause();
+      await gateway.pause();
       try {
         const late = isError('unavailable', { idle_timeout_ms: 500 });
         await assert.rejects(backend.head('a', deadline()), late);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { CephCluster } from '../../../../test/support/ceph.ts';
+import { suspend } from '../../../../test/support/suspend.ts';
 import { until } from '../../../../test/support/wait.ts';
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { CephBackend } from './backend.ts';
@@ -83,7 +84,7 @@ withCeph('ceph: other clients, and our own child', () => {
     const slow = await backend.create(at(), newVolume());
     const holder = await openImage(cluster, slow.image);
     // A frozen client does not give up the exclusive lock, so this change waits for Ceph to declare it dead.
-    holder.kill('SIGSTOP');
+    await suspend(holder.pid);
     const stalled = backend.setQos(at(), slow.image, { iops: 100 });
     const outcome = assert.rejects(stalled, isKind('unavailable', /child process ended/));
     let ticks = 0;
@@ -107,7 +108,7 @@ withCeph('ceph: other clients, and our own child', () => {
     await backend.health(AbortSignal.timeout(CALL_TIMEOUT_MS));
     const hungPid = backend.childPid;
     assert.ok(hungPid !== undefined);
-    process.kill(hungPid, 'SIGSTOP');
+    await suspend(hungPid);
     await assert.rejects(backend.health(AbortSignal.timeout(200)), isKind('unavailable'));
     await until('the child has ended', () => backend.childPid === undefined);
     await backend.health(AbortSignal.timeout(CALL_TIMEOUT_MS));
@@ -117,7 +118,7 @@ withCeph('ceph: other clients, and our own child', () => {
   test('closes within its bound although Ceph hangs', async () => {
     const closing = backendOf(cluster);
     await closing.health(AbortSignal.timeout(CALL_TIMEOUT_MS));
-    cluster.pause();
+    await cluster.pause();
     try {
       const stalled = assert.rejects(closing.create(at(), newVolume()), isKind('unavailable'));
       await closing.close();

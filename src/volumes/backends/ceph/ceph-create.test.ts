@@ -41,7 +41,7 @@ withCeph('ceph: creates and clones that were cut off', () => {
       const volume = newVolume();
       const cut = outcomeOf(backend.create(at(1, 300), volume));
       await delay(cutAfterMs);
-      cluster.pause();
+      await cluster.pause();
       const outcome = await cut.finally(() => cluster.resume());
       assert.ok(outcome === 'done' || outcome === 'unavailable', outcome);
       await assertCreatedOnce(cluster, await backend.create(at(), volume), volume);

@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { qemuIo, runClient } from '../../../../test/support/qemu.ts';
 import { temporaryDirectory } from '../../../../test/support/temp.ts';
+import { suspend } from '../../../../test/support/suspend.ts';
 import { until } from '../../../../test/support/wait.ts';
 import { MIB, at, isKind, newSpec } from '../conformance/suite.ts';
 import type { ExportLoss, ExportTarget, LiveExport } from '../target.ts';
@@ -108,7 +109,7 @@ withQemu('nbd: the daemon, and what happens to it', () => {
       const first = newSpec(await newFile(temporary.path, 4n * MIB));
       await frozen.add(at(), first);
       const pid = await daemonPid(frozen);
-      process.kill(pid, 'SIGSTOP');
+      await suspend(pid);
       const spec = newSpec(await newFile(temporary.path, 4n * MIB));
       await assert.rejects(frozen.add(at(300), spec), isKind('unavailable'));
       await assert.rejects(frozen.remove(at(300), first.exportId, { force: true }), isKind('unavailable'));
@@ -140,7 +141,7 @@ withQemu('nbd: the daemon, and what happens to it', () => {
       const live = await frozen.add(at(), kept);
       await qemuIo(live.connection.uri, 'write -P 5 0 64k', 'flush');
       const pid = await daemonPid(frozen);
-      process.kill(pid, 'SIGSTOP');
+      await suspend(pid);
       await assert.rejects(frozen.remove(at(1_000), gone.exportId, { force: false }), isKind('unavailable'));
       assert.equal(existsSync(`/proc/${pid}`), true, 'without force nothing is killed');
       await frozen.remove(at(), gone.exportId, { force: true });

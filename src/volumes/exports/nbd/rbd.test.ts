@@ -72,7 +72,7 @@ withQemu(
       const first = newSpec(await newRbd(cluster, 8n * MIB));
       await target.add(at(), first);
       const stalledSource = await newRbd(cluster, 8n * MIB);
-      cluster.pause();
+      await cluster.pause();
       try {
         const stalled = assert.rejects(target.add(at(2_000), newSpec(stalledSource)), isKind('unavailable'));
         const spec = newSpec(await newFile(temporary.path, 4n * MIB));
