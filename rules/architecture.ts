@@ -50,8 +50,11 @@ const laws: readonly Law[] = [
     forbids: (target) => /^(test|bench|rules)\//.test(target) || (target.startsWith('src/') && isTest(target)),
   },
   {
-    text: 'only the Ceph backend calls native libraries',
-    binds: (path) => path.startsWith('src/') && !path.startsWith('src/volumes/backends/ceph/'),
+    text: 'only the Ceph backend and the flush of a file system call native libraries',
+    binds: (path) =>
+      path.startsWith('src/') &&
+      !path.startsWith('src/volumes/backends/ceph/') &&
+      path !== 'src/objects/backends/filesystem/file-system-flush.ts',
     forbids: (target) => /^koffi(\/|$)/.test(target),
   },
 ];

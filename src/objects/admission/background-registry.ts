@@ -61,7 +61,9 @@ function gatedCalls(real: () => ObjectBackend, gate: BackgroundGate): ObjectBack
     health: (signal) => real().health(signal),
     put: async (key, content, options) => {
       const release = gate.join();
-      return real().put(key, content, options).finally(release);
+      return real()
+        .put(key, content, { ...options, isBackground: true })
+        .finally(release);
     },
     get: async (key, range, signal) => {
       await gate.rest(signal);

@@ -66,6 +66,8 @@ export interface ObjectBackendHealth {
 export interface PutOptions {
   readonly sizeBytes: number;
   readonly signal: AbortSignal;
+  /** One of many that no client waits for: it may wait for others and share with them what durability costs. */
+  readonly isBackground?: boolean;
 }
 
 export interface BlobFacts {

@@ -151,9 +151,9 @@ export class GuardedBackend implements ObjectBackend {
     }
   }
 
-  async put(key: string, content: Content, { sizeBytes, signal }: PutOptions): Promise<void> {
+  async put(key: string, content: Content, { signal, ...rest }: PutOptions): Promise<void> {
     const pass = this.#pass('put', 'write', signal, this.#options.timeouts.idleMs);
-    const options = { sizeBytes, signal: pass.call.signal };
+    const options = { ...rest, signal: pass.call.signal };
     const feed = Buffer.isBuffer(content) ? null : new Feed(content, pass.call);
     try {
       await this.#judged(pass, this.#inner.put(key, feed?.content() ?? content, options), feed);

@@ -5,7 +5,7 @@ import type { Copy } from '../object.ts';
 import { HoldfastError, toErrorData } from '../../kernel/errors/errors.ts';
 import type { MigratorOptions } from './migrator.ts';
 import { type Move, claimMoves, failMoves, joinMoves } from './moves.ts';
-import { siblingsOf, unmovedCopies } from './queries.ts';
+import { siblingsOf, standingCopies } from './queries.ts';
 import type { StorageMigration } from './storage-migration.ts';
 
 /**
@@ -14,24 +14,26 @@ import type { StorageMigration } from './storage-migration.ts';
  */
 const batchCopiesMax = 256;
 const batchBytesMax = 256 * 1024 ** 2;
-/** Small copies wait for the disk to flush and not for bytes, and a disk flushes many as quickly as one. */
+/** Small copies wait for a flush and not for bytes, and many can share one (`PutOptions.isBackground`). */
 const smallBytesMax = 65_536;
 const smallAtOnce = 32;
-/** Of each size. While the bytes of one batch move, another is claimed or entered. */
+/** While the bytes of one batch move, another is claimed or entered. */
 const lanes = 2;
 const lastWaitMs = 600_000;
 /** A copy that moves more slowly than this is not waited for. */
 const bytesPerMs = 100;
 const carryTimeoutMs = 60_000;
 
-/** Small copies wait for flushes, large ones for bytes, so that both at once take hardly longer than either. */
 type Size = 'small' | 'large';
 
 function sizeOf({ storedBytes }: Copy): Size {
   return storedBytes <= smallBytesMax ? 'small' : 'large';
 }
 
-/** Goes once through the copies on the source that have no twin, and carries those whose turn it is. */
+/**
+ * Goes once through the copies on the source that have no twin, and carries those whose turn it is: the small ones first, whose
+ * flushes would wait for all bytes of large ones that are on their way to the same disk.
+ */
 export async function copyRound(
   options: MigratorOptions,
   migration: StorageMigration,
@@ -43,13 +45,10 @@ export async function copyRound(
       onMoved(await moveBatch(options, migration, batch, signal));
     }
   };
-  const sizes: readonly Size[] = ['small', 'large'];
-  await Promise.all(
-    sizes.flatMap((size) => {
-      const nextBatch = batchesOf(options, migration, size, signal);
-      return Array.from({ length: lanes }, () => lane(nextBatch));
-    }),
-  );
+  for (const size of ['small', 'large'] as const) {
+    const nextBatch = batchesOf(options, migration, size, signal);
+    await Promise.all(Array.from({ length: lanes }, () => lane(nextBatch)));
+  }
 }
 
 /** How many copies one lane moves at once. */
@@ -70,9 +69,9 @@ function batchesOf(
     let bytes = 0;
     while (after !== null && !signal.aborted) {
       const page = { after, nowMs: clock.nowMs(), limit: batchCopiesMax };
-      const copies = await store.read((reader) => unmovedCopies(reader, migration, page));
-      for (const copy of copies) {
-        if (sizeOf(copy) === size) {
+      const copies = await store.read((reader) => standingCopies(reader, migration, page));
+      for (const { copy, isDue } of copies) {
+        if (isDue && sizeOf(copy) === size) {
           bytes += copy.storedBytes;
           // However large they are, there are as many as the lane moves at once.
           const isFull = bytes > batchBytesMax && batch.length >= atOnce(migration, size);

@@ -1,9 +1,10 @@
 import { type KeeperPlan, planStepsMax } from '../../kernel/keepers/keeper.ts';
 import { CostSheet } from '../keepers/cost-sheet.ts';
 import { readPlannedRoom } from '../keepers/planned-room.ts';
+import type { Copy } from '../object.ts';
 import { nextTwins, twinPlaces } from './drop-twins.ts';
 import type { MigratorOptions } from './migrator.ts';
-import { openMigration, unmovedCopies } from './queries.ts';
+import { type StandingCopy, openMigration, standingCopies } from './queries.ts';
 import type { StorageMigration } from './storage-migration.ts';
 
 const limit = planStepsMax + 1;
@@ -15,13 +16,10 @@ export async function planMigration(options: MigratorOptions): Promise<KeeperPla
   return migration.state === 'copying' ? planCopying(options, migration) : planCleaning(options, migration);
 }
 
-async function planCopying(
-  { store, registry, clock }: MigratorOptions,
-  migration: StorageMigration,
-): Promise<KeeperPlan> {
+async function planCopying(options: MigratorOptions, migration: StorageMigration): Promise<KeeperPlan> {
+  const { store, registry } = options;
   const { source, target, isReadBack } = migration;
-  const page = { after: '', nowMs: clock.nowMs(), limit };
-  const copies = await store.read((reader) => unmovedCopies(reader, migration, page));
+  const copies = await firstDue(options, migration);
   const room = await readPlannedRoom(store, registry);
   const sheet = new CostSheet();
   for (const copy of copies.slice(0, planStepsMax)) {
@@ -38,6 +36,17 @@ async function planCopying(
   }
   const isExact = copies.length <= planStepsMax;
   return sheet.plan((count, bytes) => `${count} copies move from ${source} to ${target}, ${bytes} bytes.`, isExact);
+}
+
+async function firstDue({ store, clock }: MigratorOptions, migration: StorageMigration): Promise<Copy[]> {
+  const due: Copy[] = [];
+  for (let after: string | null = ''; after !== null && due.length < limit;) {
+    const page = { after, nowMs: clock.nowMs(), limit };
+    const copies: StandingCopy[] = await store.read((reader) => standingCopies(reader, migration, page));
+    for (const { copy, isDue } of copies) if (isDue && due.length < limit) due.push(copy);
+    after = copies.length < limit ? null : copies.at(-1)!.copy.storageKey;
+  }
+  return due;
 }
 
 async function planCleaning({ store }: MigratorOptions, migration: StorageMigration): Promise<KeeperPlan> {

@@ -96,19 +96,31 @@ export async function standingOn(
   return { copies: Number(row!.n), bytes: Number(row!.bytes) };
 }
 
-const unmoved = `select c.* from copies c where c.backend = ? and c.storage_key > ?
-  and not exists (select 1 from copies t where t.content_id = c.content_id and t.part = c.part and t.backend = ?)
-  and not exists (select 1 from storage_migration_failures f where f.content_id = c.content_id and f.part = c.part
-    and f.due_at > ?) order by c.storage_key limit ?`;
+const standing = `select c.*, case
+    when exists (select 1 from copies t where t.content_id = c.content_id and t.part = c.part and t.backend = ?)
+    or exists (select 1 from storage_migration_failures f where f.content_id = c.content_id and f.part = c.part
+      and f.due_at > ?) then 0 else 1 end as is_due
+  from (select * from copies where backend = ? and storage_key > ? order by storage_key limit ?) c order by c.storage_key`;
 
-/** Copies that have no twin on the target yet and whose turn it is, in order of their storage keys. */
-export async function unmovedCopies(
+/** A copy on the source. */
+export interface StandingCopy {
+  readonly copy: Copy;
+  /** Whether it has no twin on the target yet and it is its turn. */
+  readonly isDue: boolean;
+}
+
+/**
+ * Copies on the source in order of their storage keys, moved or not: what has been moved is not skipped here, or one page
+ * could go through all of it.
+ */
+export async function standingCopies(
   reader: Reader,
   { source, target }: Pick<StorageMigration, 'source' | 'target'>,
   page: { readonly after: string; readonly nowMs: number; readonly limit: number },
-): Promise<Copy[]> {
-  const rows = await reader.rows<CopyRow>(unmoved, [source, page.after, target, page.nowMs, page.limit]);
-  return rows.map(toCopy);
+): Promise<StandingCopy[]> {
+  const parameters = [target, page.nowMs, source, page.after, page.limit];
+  const rows = await reader.rows<CopyRow & { is_due: number }>(standing, parameters);
+  return rows.map((row) => ({ copy: toCopy(row), isDue: row.is_due === 1 }));
 }
 
 /** Copies of the same bytes elsewhere, for when the one on the source cannot be read. */

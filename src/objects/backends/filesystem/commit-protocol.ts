@@ -3,6 +3,8 @@ export interface CommitThreadData {
   readonly directory: string;
   /** The id in the marker; without it in place, nothing is changed. */
   readonly id: string;
+  /** Whether no client waits for its changes, so that more of them wait for one another. */
+  readonly isBackground: boolean;
 }
 
 /** Where a blob lies, below the directory of blobs. */

@@ -10,13 +10,16 @@ import {
   writeSync,
 } from 'node:fs';
 import { syncFileData } from './calls.ts';
-import type { CommitBatch, CommitFailure, CommitJob, CommitReply } from './commit-protocol.ts';
+import type { CommitBatch, CommitFailure, CommitJob, CommitReply, CommitThreadData } from './commit-protocol.ts';
 import { DurableDirectories } from './durable-directories.ts';
-import type { Layout } from './layout.ts';
+import type { BeginFlush } from './file-system-flush.ts';
+import { Layout } from './layout.ts';
 import { errnoOf } from './problem.ts';
 
 /** Another process may remove a directory, as empty, between its making and the rename into it; never so often. */
 const RENAME_TRIES = 100;
+/** From so many files on, the flush of the whole file system is cheaper than theirs. */
+const togetherMin = 32;
 
 /** Where a job stands. */
 interface Task {
@@ -28,7 +31,8 @@ interface Task {
 }
 
 /**
- * Carries out batches of changes: temporary file, write, flush of the data, rename, flush of the directory.
+ * Carries out batches of changes: temporary file, write, flush of the data, rename, flush of the directory. What no client
+ * waits for has its data flushed with all else that is on the file system, however much that is.
  *
  * The calls that the page cache answers are made at once, in this thread; they cost a tenth of what the thread pool
  * adds. Those that wait for the disk go through the pool together, so that the file system's journal commits them as one.
@@ -37,14 +41,18 @@ export class CommitWork {
   readonly #layout: Layout;
   readonly #id: string;
   readonly #directories: DurableDirectories;
+  readonly #isBackground: boolean;
+  /** Not loaded before the first large batch. */
+  #flush: Promise<BeginFlush> | null = null;
   /** Device and inode of the marker that was seen to have the id. */
   #markerSeen = '';
   #batches = 0;
 
-  constructor(layout: Layout, id: string) {
-    this.#layout = layout;
+  constructor({ directory, id, isBackground }: CommitThreadData) {
+    this.#layout = new Layout(directory);
     this.#id = id;
-    this.#directories = new DurableDirectories(layout);
+    this.#isBackground = isBackground;
+    this.#directories = new DurableDirectories(this.#layout);
   }
 
   async run(batch: CommitBatch): Promise<CommitReply[]> {
@@ -62,8 +70,9 @@ export class CommitWork {
     const tasks = jobs.map((job): Task => ({ job, fd: null, changed: null, result: 'done' }));
     const moved = this.#whyMoved();
     if (moved !== null) return tasks.map(({ job }) => ({ id: job.id, result: moved }));
-    for (const task of tasks) attempt(task, () => this.#write(task, bytes));
-    await Promise.all(tasks.map((task) => this.#flushData(task)));
+    await this.#written(tasks, () => {
+      for (const task of tasks) attempt(task, () => this.#write(task, bytes));
+    });
     for (const task of tasks) attempt(task, () => this.#change(task));
     await Promise.all(tasks.map((task) => this.#flushDirectory(task)));
     for (const task of tasks) this.#clear(task);
@@ -77,11 +86,30 @@ export class CommitWork {
     for (let done = 0; done < job.length;) done += writeSync(task.fd, bytes, job.offset + done, job.length - done);
   }
 
-  async #flushData(task: Task): Promise<void> {
+  /** Writes the data of all and has it on the disk. */
+  async #written(tasks: readonly Task[], write: () => void): Promise<void> {
+    const flush = await this.#beginFlush(tasks);
+    write();
+    // Where it failed, each file tells whether it was its own data.
+    const isFlushed = flush !== null && (await flush());
+    await Promise.all(tasks.map((task) => this.#flushData(task, isFlushed)));
+  }
+
+  /** What flushes all that is written from now on, where that is cheaper. */
+  async #beginFlush(tasks: readonly Task[]): Promise<(() => Promise<boolean>) | null> {
+    if (!this.#isBackground || tasks.filter(({ job }) => job.verb === 'write').length < togetherMin) return null;
+    // Where native calls cannot be made, each file is flushed by itself.
+    this.#flush ??= import('./file-system-flush.ts')
+      .then(({ fileSystemFlush }) => fileSystemFlush())
+      .catch(() => () => null);
+    return (await this.#flush)(this.#layout.temporary);
+  }
+
+  async #flushData(task: Task, isFlushed: boolean): Promise<void> {
     const { fd } = task;
     if (fd === null) return;
     try {
-      if (typeof task.result !== 'string') return;
+      if (typeof task.result !== 'string' || isFlushed) return;
       if (this.#directories.isAlone) fdatasyncSync(fd);
       else await syncFileData(fd);
     } catch (error) {

@@ -3,10 +3,9 @@ import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import type { CommitBatch, CommitFailure, CommitJob, CommitReply, CommitThreadData } from './commit-protocol.ts';
 import { problemOf } from './problem.ts';
 
-const BATCH_JOBS_MAX = 32;
-const BATCH_BYTES_MAX = 1_048_576;
-/** So that the thread writes one batch while the disk flushes others. */
-const BATCHES_MAX = 4;
+/** How many changes, and bytes of them, share a batch, and how many batches are under way: one is written, others flushed. */
+const prompt = { jobs: 32, bytes: 1_048_576, batches: 4 };
+const background = { jobs: 512, bytes: 8 * 1_048_576, batches: 2 };
 const WAITING_MAX = 4096;
 
 /** A change without its place in a batch. */
@@ -31,6 +30,7 @@ const beginThread = `require('node:module').enableCompileCache(); import(require
  */
 export class Committer {
   readonly #data: CommitThreadData;
+  readonly #max: typeof prompt;
   #worker: Worker | null = null;
   #batches = 0;
   #lastId = 0;
@@ -40,6 +40,7 @@ export class Committer {
 
   constructor(data: CommitThreadData) {
     this.#data = data;
+    this.#max = data.isBackground ? background : prompt;
   }
 
   /**
@@ -54,11 +55,13 @@ export class Committer {
       this.#waiting.push({ change, target, resolve, reject });
       if (this.#isScheduled) return;
       this.#isScheduled = true;
-      // What the same turn of the event loop asks for shares a batch.
-      process.nextTick(() => {
+      const send = () => {
         this.#isScheduled = false;
         this.#send();
-      });
+      };
+      // What the same turn of the event loop asks for shares a batch.
+      if (this.#data.isBackground) setImmediate(send);
+      else process.nextTick(send);
     });
   }
 
@@ -71,7 +74,7 @@ export class Committer {
   }
 
   #send(): void {
-    while (this.#waiting.length > 0 && this.#batches < BATCHES_MAX) {
+    while (this.#waiting.length > 0 && this.#batches < this.#max.batches) {
       const worker = (this.#worker ??= this.#start());
       const taken = this.#take();
       const batch = this.#pack(taken);
@@ -83,9 +86,9 @@ export class Committer {
 
   #take(): Waiting[] {
     let [count, bytes] = [0, 0];
-    for (; count < Math.min(this.#waiting.length, BATCH_JOBS_MAX); count++) {
+    for (; count < Math.min(this.#waiting.length, this.#max.jobs); count++) {
       bytes += sizeOf(this.#waiting[count]!);
-      if (count > 0 && bytes > BATCH_BYTES_MAX) break;
+      if (count > 0 && bytes > this.#max.bytes) break;
     }
     return this.#waiting.splice(0, count);
   }

@@ -13,10 +13,11 @@ import { blobFiles, inTime, openFilesystem, temporaryFiles } from './testkit.ts'
 const KILLS = 12;
 describe('the filesystem backend killed at any point (failures 1 and 8)', () => {
   // The last is longer than a put takes, in ms, so that kills fall within each of its steps.
-  for (const [what, sizeBytes, writers, putMs] of [
-    ['small blobs', 4096, 4, 8],
-    ['small blobs, many at once', 4096, 48, 50],
-    ['streams', 3_000_000, 4, 8],
+  for (const [what, sizeBytes, writers, putMs, patience] of [
+    ['small blobs', 4096, 4, 8, 'prompt'],
+    ['small blobs, many at once', 4096, 48, 50, 'prompt'],
+    ['small blobs that nobody waits for', 4096, 64, 50, 'background'],
+    ['streams', 3_000_000, 4, 8, 'prompt'],
   ] as const) {
     it(
       `keeps all of what it acknowledged, and of the rest all or nothing: ${what}`,
@@ -25,7 +26,7 @@ describe('the filesystem backend killed at any point (failures 1 and 8)', () => 
         await using temporary = await temporaryDirectory();
         let [acknowledged, cutOff, leftOver] = [0, 0, 0];
         for (let kill = 0; kill < KILLS; kill++) {
-          const keys = await killWhilePutting(temporary.path, { sizeBytes, writers, putMs });
+          const keys = await killWhilePutting(temporary.path, { sizeBytes, writers, putMs, patience });
           leftOver += (await temporaryFiles(temporary.path)).length;
           const backend = openFilesystem(temporary.path);
           for (const [key, isDone] of keys) {
@@ -47,13 +48,20 @@ describe('the filesystem backend killed at any point (failures 1 and 8)', () => 
   }
 });
 
+interface Writing {
+  readonly sizeBytes: number;
+  readonly writers: number;
+  readonly putMs: number;
+  readonly patience: 'prompt' | 'background';
+}
+
 /** Kills a process that is at work. Gives the keys that it had begun, and whether it had acknowledged them. */
 async function killWhilePutting(
   directory: string,
-  { sizeBytes, writers, putMs }: { readonly sizeBytes: number; readonly writers: number; readonly putMs: number },
+  { sizeBytes, writers, putMs, patience }: Writing,
 ): Promise<Map<string, boolean>> {
   const fixture = fileURLToPath(new URL('./crash.fixture.ts', import.meta.url));
-  const args = ['--no-warnings', fixture, directory, String(sizeBytes), String(writers)];
+  const args = ['--no-warnings', fixture, directory, String(sizeBytes), String(writers), patience];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const exit = once(child, 'exit');
   const keys = new Map<string, boolean>();

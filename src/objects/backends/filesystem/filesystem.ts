@@ -30,6 +30,9 @@ import { sweepTemporary } from './sweep.ts';
 const SWEEP_INTERVAL_MS = 3_600_000;
 const CLOSE_TIMEOUT_MS = 5000;
 
+/** Clients do not wait behind the large batches of what is done in the background. */
+type Committers = Readonly<Record<'prompt' | 'background', Committer>>;
+
 export interface FilesystemBackendOptions {
   readonly directory: string;
   /** The id that the directory's marker must have; without it, a new directory is set up. */
@@ -41,8 +44,8 @@ export interface FilesystemBackendOptions {
  * Blobs as files of a directory.
  *
  * A put writes a temporary file and flushes it, renames it into place, and flushes the directory: a reader, or a loss of
- * power, meets no blob or all of it. Changes are made by a thread of their own (`commit-thread.ts`), which shares flushes
- * among them; streams are written by the thread pool, and only their renaming is the thread's. Reads need neither.
+ * power, meets no blob or all of it. Changes are made by threads of their own (`commit-thread.ts`), which share flushes
+ * among them; streams are written by the thread pool, and only their renaming is a thread's. Reads need neither.
  */
 export class FilesystemBackend implements ObjectBackend {
   readonly capabilities: ObjectBackendCapabilities = { serverSideCopy: true, blobBytesMax: null };
@@ -53,7 +56,7 @@ export class FilesystemBackend implements ObjectBackend {
   readonly #changes = new KeyQueue();
   readonly #flushAhead = new FlushAhead();
   readonly #tag = newOwnerTag();
-  #committer: Committer | null = null;
+  #committers: Committers | null = null;
   #temporaries = 0;
   #nextSweepAt = 0;
 
@@ -77,9 +80,10 @@ export class FilesystemBackend implements ObjectBackend {
     });
   }
 
-  async put(key: string, content: Content, { sizeBytes, signal }: PutOptions): Promise<void> {
+  async put(key: string, content: Content, { sizeBytes, signal, isBackground }: PutOptions): Promise<void> {
     const target = keyPath(key);
-    const committer = await this.#ready(signal);
+    const committers = await this.#ready(signal);
+    const committer = isBackground === true ? committers.background : committers.prompt;
     await this.#change(key, signal, async () => {
       const chunks = exactContent(content, sizeBytes, signal);
       if (sizeBytes <= smallContentBytes) await this.#putSmall(committer, target, await collect(chunks), signal);
@@ -89,7 +93,7 @@ export class FilesystemBackend implements ObjectBackend {
 
   async get(key: string, range: ByteRange | null, signal: AbortSignal): Promise<OpenBlob | null> {
     const target = keyPath(key);
-    if (this.#committer === null) await this.#ready(signal);
+    if (this.#committers === null) await this.#ready(signal);
     const opened = await this.#reads.open(this.#layout.blob(target), range, signal);
     if (opened === null) await this.#check(signal);
     return opened;
@@ -106,7 +110,7 @@ export class FilesystemBackend implements ObjectBackend {
 
   async delete(key: string, signal: AbortSignal): Promise<'deleted' | 'absent'> {
     const target = keyPath(key);
-    const committer = await this.#ready(signal);
+    const { prompt: committer } = await this.#ready(signal);
     return this.#change(key, signal, async () => {
       const result = await committer.submit({ verb: 'remove' }, target);
       return result === 'done' ? 'deleted' : 'absent';
@@ -122,7 +126,7 @@ export class FilesystemBackend implements ObjectBackend {
 
   async copy(source: string, target: string, signal: AbortSignal): Promise<'copied' | 'absent'> {
     const [from, to] = [keyPath(source), keyPath(target)];
-    const committer = await this.#ready(signal);
+    const { prompt: committer } = await this.#ready(signal);
     return this.#change(target, signal, async () => {
       const temporary = this.#newTemporary();
       try {
@@ -152,9 +156,9 @@ export class FilesystemBackend implements ObjectBackend {
     const timeout = delay(CLOSE_TIMEOUT_MS, undefined, { signal: ended.signal }).catch(() => undefined);
     await Promise.race([this.#changes.idle(), timeout]);
     ended.abort();
-    const committer = this.#committer;
-    this.#committer = null;
-    await committer?.close();
+    const committers = Object.values(this.#committers ?? {});
+    this.#committers = null;
+    await Promise.all(committers.map((committer) => committer.close()));
   }
 
   /**
@@ -203,13 +207,15 @@ export class FilesystemBackend implements ObjectBackend {
   }
 
   /** Finds out once which directory this is. */
-  async #ready(signal: AbortSignal): Promise<Committer> {
+  async #ready(signal: AbortSignal): Promise<Committers> {
     signal.throwIfAborted();
-    if (this.#committer !== null) return this.#committer;
+    if (this.#committers !== null) return this.#committers;
     return this.#guarded('be used', signal, async () => {
       const id = await this.#identity.settle();
       await this.#sweepWhenDue();
-      return (this.#committer ??= new Committer({ directory: this.#layout.directory, id }));
+      const committer = (isBackground: boolean) =>
+        new Committer({ directory: this.#layout.directory, id, isBackground });
+      return (this.#committers ??= { prompt: committer(false), background: committer(true) });
     });
   }
 
