@@ -1,6 +1,7 @@
 import type { Keeper } from '../kernel/keepers/keeper.ts';
 import type { ManagedRegistry } from './backends/store-registry.ts';
 import type { RunningGateway } from './create-gateway.ts';
+import { LentBuffers } from './content/lent-buffers.ts';
 import type { ObjectEncryption } from './encryption/encryption.ts';
 import type { Keyring } from './encryption/keyring.ts';
 import { cleanupKeeper } from './keepers/cleanup.ts';
@@ -47,7 +48,8 @@ export function createKeepers(
   const { capacity, leftovers } = writer;
   const onBadCopy = (copy: Copy) => badCopies.report(copy);
   const isReadBack = readBackRule(objectReadBack);
-  const moving = { store, registry, capacity, leftovers, newId, clock, owner, isReadBack };
+  const memory = new LentBuffers();
+  const moving = { store, registry, capacity, leftovers, newId, clock, memory, owner, isReadBack };
   return [
     rewriteKeeper({ store, registry, buckets, encryption, writer, newId, clock, onBadCopy }, keeperPeriodMs),
     cleanupKeeper({ store, registry, clock, owner, periodMs: cleanupPeriodMs, secondLookMs, retryWaitMs }),
@@ -56,7 +58,7 @@ export function createKeepers(
     overReplicationKeeper({ store, registry, clock }, keeperPeriodMs),
     rebalancerKeeper({ ...moving, threshold: objectRebalancePercent / 100 }, objectRebalancePeriodMs),
     drainsKeeper({ store, registry, clock }, keeperPeriodMs),
-    storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, keeperPeriodMs),
+    storageMigrator({ ...moving, retryWaitMs }, keeperPeriodMs),
     ...(keyring === null ? [] : [encryptionKeyKeeper({ keyring, registry, periodMs: keyPeriodMs, onError })]),
     usageKeeper(store, clock, usagePeriodMs),
     ...upkeepKeepers(options, registry, gateway),

@@ -5,6 +5,7 @@ import { openStore } from '../../src/kernel/store/open.ts';
 import type { Store } from '../../src/kernel/store/store.ts';
 import { transaction } from '../../src/kernel/store/transaction.ts';
 import { migrations } from '../../src/migrations.ts';
+import { LentBuffers } from '../../src/objects/content/lent-buffers.ts';
 import type { KnownBackend, ObjectBackendRegistry } from '../../src/objects/backends/registry.ts';
 import { MemoryObjectBackend } from '../../src/objects/backends/memory/memory.ts';
 import type { BucketSettings } from '../../src/objects/bucket.ts';
@@ -268,7 +269,9 @@ function labKeepers(parts: KeeperParts, options: KeeperWishes = {}): Record<LabK
   const { scrubRate: rate = noLimit, unknown = 'report' } = options;
   const { capacity, leftovers } = gateway.writer;
   const forget = gateway.locator.forget.bind(gateway.locator);
-  const moving = { store, registry, capacity, leftovers, newId, clock, owner, isReadBack: readBackRule(readBack) };
+  const memory = new LentBuffers();
+  const isReadBack = readBackRule(readBack);
+  const moving = { store, registry, capacity, leftovers, newId, clock, memory, owner, isReadBack };
   const coding = { encryption, isEncrypted: keyring !== null };
   return {
     backup: backupKeeper({ store, registry, coding, newId, clock, periodMs: 1, onError }),
@@ -279,7 +282,7 @@ function labKeepers(parts: KeeperParts, options: KeeperWishes = {}): Record<LabK
     overReplication: overReplicationKeeper({ store, registry, clock }, 1),
     replicator: replicatorKeeper({ ...moving, retryWaitMs, unhealthyAfterMs }, 1),
     rewriter: rewriteKeeper({ store, registry, ...gateway, encryption, newId, clock, onBadCopy }, 1),
-    migrator: storageMigrator({ store, registry, leftovers, clock, newId, owner, retryWaitMs }, 1),
+    migrator: storageMigrator({ ...moving, retryWaitMs }, 1),
     uploads: uploadKeeper({ store, clock, periodMs: 1, idleMsMax: 7 * dayMs, onError }),
     lifecycle: lifecycleKeeper({ store, newId, clock, forget, onError }, 1),
     scrubber: scrubKeeper({ store, registry, clock, periodMs: 1, intervalMs: 30 * dayMs, rate, onError }),

@@ -65,11 +65,11 @@ function gatedCalls(real: () => ObjectBackend, gate: BackgroundGate): ObjectBack
         .put(key, content, { ...options, isBackground: true })
         .finally(release);
     },
-    get: async (key, range, signal) => {
+    get: async (key, range, signal, into) => {
       await gate.rest(signal);
       const release = await gate.enter(signal);
       try {
-        const blob = await real().get(key, range, signal);
+        const blob = await real().get(key, range, signal, into);
         if (blob === null) release();
         return blob === null ? null : held(blob, release);
       } catch (error) {

@@ -27,11 +27,15 @@ export interface ObjectBackend {
   /** Asks the real system whether it works, by reading it. Throws with one clear sentence when it does not. */
   health(signal: AbortSignal): Promise<ObjectBackendHealth>;
 
-  /** Writes a blob of exactly `sizeBytes` bytes. */
+  /** Writes a blob of exactly `sizeBytes` bytes. A buffer is the caller's again when this resolves. */
   put(key: string, content: Content, options: PutOptions): Promise<void>;
 
-  /** Opens a blob, or a range of it, for reading; `null` when it is not there. The caller reads `content` or calls `cancel`. */
-  get(key: string, range: ByteRange | null, signal: AbortSignal): Promise<OpenBlob | null>;
+  /**
+   * Opens a blob, or a range of it, for reading; `null` when it is not there. The caller reads `content` or calls `cancel`.
+   * Small content may be a part of `into`, memory of the caller's, which is his again once he has read it; after a call that
+   * failed it never is.
+   */
+  get(key: string, range: ByteRange | null, signal: AbortSignal, into?: Buffer): Promise<OpenBlob | null>;
 
   /** Reads facts of a blob; `null` when it is not there. */
   head(key: string, signal: AbortSignal): Promise<BlobFacts | null>;

@@ -165,12 +165,12 @@ export class GuardedBackend implements ObjectBackend {
     }
   }
 
-  async get(key: string, range: ByteRange | null, signal: AbortSignal): Promise<OpenBlob | null> {
+  async get(key: string, range: ByteRange | null, signal: AbortSignal, into?: Buffer): Promise<OpenBlob | null> {
     const pass = this.#pass('get', 'read', signal, this.#options.timeouts.idleMs);
     let isHandedOver = false;
     let isLost = false;
     try {
-      const opening = this.#inner.get(key, range, pass.call.signal);
+      const opening = this.#inner.get(key, range, pass.call.signal, into);
       // An answer that comes when nobody waits any more still has something open.
       opening.then(
         (late) => isLost && late?.cancel(),

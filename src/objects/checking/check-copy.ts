@@ -15,6 +15,8 @@ export interface CheckCopyOptions {
   readonly signal: AbortSignal;
   /** Waited for after each chunk: reading goes on at this pace. */
   readonly onBytes?: (bytes: number) => Promise<void>;
+  /** Memory that the copy may be read into; the caller's again unless this throws. */
+  readonly into?: Buffer | undefined;
 }
 
 /**
@@ -24,11 +26,11 @@ export interface CheckCopyOptions {
 export async function checkCopy(
   backend: ObjectBackend,
   copy: Copy,
-  { signal, onBytes }: CheckCopyOptions,
+  { signal, onBytes, into }: CheckCopyOptions,
 ): Promise<CopyVerdict> {
   const passed = new PassedBlob(copy);
   try {
-    const blob = await backend.get(copy.storageKey, null, signal);
+    const blob = await backend.get(copy.storageKey, null, signal, into);
     if (blob === null) return { verdict: 'bad', reason: 'it is not there' };
     try {
       for await (const chunk of chunksOf(blob.content)) {

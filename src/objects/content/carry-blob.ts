@@ -5,6 +5,7 @@ import type { KnownBackend } from '../backends/registry.ts';
 import { PassedBlob, checkCopy } from '../checking/check-copy.ts';
 import type { Copy } from '../object.ts';
 import { chunksOf, smallContentBytes } from './content.ts';
+import type { LentBuffers } from './lent-buffers.ts';
 
 type Place = Pick<KnownBackend, 'name' | 'backend'>;
 
@@ -17,6 +18,7 @@ export interface CarryBlob {
   /** Whether it is read back from where it was written. */
   readonly isReadBack: boolean;
   readonly signal: AbortSignal;
+  readonly memory: LentBuffers;
 }
 
 /**
@@ -24,8 +26,17 @@ export interface CarryBlob {
  * they are not what the ledger says, and what reading or writing throws: with `to` as `details.target` when that one is to
  * blame.
  */
-export async function carryBlob({ from, to, source, storageKey, isReadBack, signal }: CarryBlob): Promise<void> {
-  const blob = await from.backend.get(source.storageKey, null, signal);
+export async function carryBlob({
+  from,
+  to,
+  source,
+  storageKey,
+  isReadBack,
+  signal,
+  memory,
+}: CarryBlob): Promise<void> {
+  const lent = memory.lend(source.storedBytes);
+  const blob = await from.backend.get(source.storageKey, null, signal, lent);
   if (blob === null) throw new HoldfastError('backend', `The copy on ${from.name} is not there.`);
   const isSmall = source.storedBytes <= smallContentBytes;
   const stream = isSmall ? null : new Watched(verified(chunksOf(blob.content), from.name, source));
@@ -35,11 +46,13 @@ export async function carryBlob({ from, to, source, storageKey, isReadBack, sign
       await to.backend.put(storageKey, content, { sizeBytes: source.storedBytes, signal });
       // The place of this read is given back before the next one asks for one: else all would wait for one another.
       blob.cancel();
-      if (isReadBack) await readBack(to, { ...source, storageKey }, signal);
+      if (isReadBack) await readBack(to, { ...source, storageKey }, signal, lent);
     });
   } finally {
     blob.cancel();
   }
+  // Whatever failed may still be reading into it.
+  memory.giveBack(lent);
 }
 
 /** Says of what goes wrong that the target is to blame, unless it was the content that broke. */
@@ -84,8 +97,13 @@ function requireGood(passed: PassedBlob, place: string): void {
   if (reason !== null) throw new HoldfastError('backend', `The copy on ${place} is damaged: ${reason}.`);
 }
 
-async function readBack({ name, backend }: Place, copy: Copy, signal: AbortSignal): Promise<void> {
-  const found = await checkCopy(backend, copy, { signal });
+async function readBack(
+  { name, backend }: Place,
+  copy: Copy,
+  signal: AbortSignal,
+  into: Buffer | undefined,
+): Promise<void> {
+  const found = await checkCopy(backend, copy, { signal, into });
   if (found.verdict === 'good') return;
   throw new HoldfastError(
     'backend',

@@ -4,6 +4,7 @@ import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import type { BucketSettings } from '../bucket.ts';
 import { carryBlob } from '../content/carry-blob.ts';
+import type { LentBuffers } from '../content/lent-buffers.ts';
 import { claimRoom } from '../ledger/claim.ts';
 import { joinCopy } from '../ledger/copies.ts';
 import type { Copy } from '../object.ts';
@@ -16,6 +17,7 @@ export interface ReplicateOptions {
   readonly leftovers: Leftovers;
   readonly newId: IdSource;
   readonly clock: Clock;
+  readonly memory: LentBuffers;
   owner(): string;
   /** Whether what was written to a backend of a kind is read again before it counts. */
   isReadBack(kind: string): boolean;
@@ -57,7 +59,7 @@ export async function replicate(
   target: ReplicateTarget,
   signal: AbortSignal,
 ): Promise<CopyPlace | null> {
-  const { store, registry, leftovers, newId, clock, owner } = options;
+  const { store, registry, leftovers, newId, clock, memory, owner } = options;
   const source = chooseSource({ registry, away: target.away ?? nobody }, copies, target.attempts);
   if (source === null) throw new HoldfastError('backend', 'There is no copy left to read from.');
   const { candidates, copiesWanted, requiredLabels } = target;
@@ -80,7 +82,7 @@ export async function replicate(
   const known = registry.get(backend)!;
   try {
     const isReadBack = options.isReadBack(known.kind);
-    await carryBlob({ from: registry.get(source.backend)!, to: known, source, storageKey, isReadBack, signal });
+    await carryBlob({ from: registry.get(source.backend)!, to: known, source, storageKey, isReadBack, signal, memory });
     const written = { contentId, part, sizeBytes, crc32: source.crc32, form: source.form };
     const joining = { written, writeId, backend, copiesWanted, requiredLabels, nowMs: clock.nowMs() };
     if (await store.write(joinCopy, joining)) return { backend, storageKey };

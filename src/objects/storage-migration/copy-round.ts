@@ -180,7 +180,7 @@ async function enter(
 
 /** Carries a copy from the source, or, when that one cannot be read, from wherever else the same bytes stand. */
 async function carryOne(
-  { store, registry }: MigratorOptions,
+  { store, registry, memory }: MigratorOptions,
   copy: Copy,
   to: {
     readonly target: string;
@@ -196,13 +196,13 @@ async function carryOne(
   };
   const target = place(to.target);
   try {
-    await carryBlob({ ...to, from: place(copy.backend), to: target, source: copy });
+    await carryBlob({ ...to, memory, from: place(copy.backend), to: target, source: copy });
   } catch (error) {
     // What the target refuses, it refuses from elsewhere too.
     if (to.signal.aborted || toErrorData(error).details?.['target'] !== undefined) throw error;
     const siblings = await store.read((reader) => siblingsOf(reader, copy));
     for (const other of siblings.filter(({ backend }) => backend !== to.target)) {
-      const isCarried = await carryBlob({ ...to, from: place(other.backend), to: target, source: other }).then(
+      const isCarried = await carryBlob({ ...to, memory, from: place(other.backend), to: target, source: other }).then(
         () => true,
         () => false,
       );

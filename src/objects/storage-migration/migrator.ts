@@ -1,6 +1,7 @@
 import type { Clock, IdSource } from '../../kernel/ids.ts';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { Keeper, ReportProgress } from '../../kernel/keepers/keeper.ts';
+import type { LentBuffers } from '../content/lent-buffers.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
 import type { Leftovers } from '../writing/leftovers.ts';
@@ -17,6 +18,7 @@ export interface MigratorOptions {
   readonly leftovers: Leftovers;
   readonly clock: Clock;
   readonly newId: IdSource;
+  readonly memory: LentBuffers;
   owner(): string;
   /** Before a copy that failed is tried again; it doubles each time. */
   readonly retryWaitMs: number;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { MIB, bytesOf, chunked } from './sources.ts';
-import { type Suite, assertSameBytes } from './suite.ts';
+import type { ByteRange } from '../../content/content.ts';
+import { type Suite, assertSameBytes, collect } from './suite.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -68,6 +69,36 @@ export function blobTests(suite: Suite): void {
       }
     });
   }
+
+  it('leaves memory that it was lent to its owner, who has what he read or wrote', async () => {
+    for (const sizeBytes of [10, 20_000, 100_000, 262_144, 300_000]) {
+      const key = suite.key();
+      const bytes = bytesOf(sizeBytes);
+      const written = Buffer.from(bytes);
+      await suite.put(key, written);
+      written.fill(0);
+      const into = Buffer.alloc(131_072);
+      const read = async (range: ByteRange | null) => {
+        const opened = await suite.backend.get(key, range, suite.signal(), into);
+        return Buffer.from(await collect(opened!.content));
+      };
+      assertSameBytes(await read(null), bytes);
+      assertSameBytes(await read({ offset: 3, length: 5 }), bytes.subarray(3, 8));
+      into.fill(0);
+      await suite.mustHold(key, bytes);
+    }
+  });
+
+  it('takes many at once that no client waits for', async () => {
+    const keys = Array.from({ length: 40 }, () => suite.key());
+    const put = (key: string) => {
+      const bytes = Buffer.from(key);
+      const options = { sizeBytes: bytes.length, signal: suite.signal(), isBackground: true };
+      return suite.backend.put(key, bytes, options);
+    };
+    await Promise.all(keys.map(put));
+    for (const key of keys) await suite.mustHold(key, Buffer.from(key));
+  });
 
   it('takes a repeated put of a key for the same blob again, in turn and at once', async () => {
     const key = suite.key();

@@ -9,6 +9,13 @@ import { errnoOf, toProblem } from './problem.ts';
 /** What is read at once, in this thread, when the settings allow it: about as long as a turn through the pool takes. */
 const SYNC_READ_BYTES_MAX = 65_536;
 
+/** What to read of a file. */
+export interface Reading {
+  readonly range: ByteRange | null;
+  /** Memory that small content may be put into. */
+  readonly into?: Buffer | undefined;
+}
+
 export interface FileFacts {
   readonly sizeBytes: number;
   readonly modifiedAtMs: number;
@@ -31,10 +38,10 @@ export class BlobReads {
   }
 
   /** `null` when there is no such file. */
-  async open(path: string, range: ByteRange | null, signal: AbortSignal): Promise<OpenBlob | null> {
+  async open(path: string, reading: Reading, signal: AbortSignal): Promise<OpenBlob | null> {
     signal.throwIfAborted();
     try {
-      return this.#isSync ? await this.#openSync(path, range, signal) : await this.#open(path, range, signal);
+      return this.#isSync ? await this.#openSync(path, reading, signal) : await this.#open(path, reading, signal);
     } catch (error) {
       if (!signal.aborted && errnoOf(error) === 'ENOENT') return null;
       throw signal.aborted ? signal.reason : this.#problem(error);
@@ -52,21 +59,22 @@ export class BlobReads {
     }
   }
 
-  async #openSync(path: string, range: ByteRange | null, signal: AbortSignal): Promise<OpenBlob> {
+  async #openSync(path: string, { range, into }: Reading, signal: AbortSignal): Promise<OpenBlob> {
     const fd = openForReadingSync(path);
     let isOurs = true;
     try {
       const sizeBytes = fstatSync(fd).size;
       const part = partOf(fd, sizeBytes, range);
-      if (part.length <= SYNC_READ_BYTES_MAX) return { sizeBytes, content: readAtOnce(part), cancel: nothingIsOpen };
+      if (part.length <= SYNC_READ_BYTES_MAX)
+        return { sizeBytes, content: readAtOnce(part, into), cancel: nothingIsOpen };
       isOurs = false;
-      return await this.#content(part, sizeBytes, signal);
+      return await this.#content(part, sizeBytes, signal, into);
     } finally {
       if (isOurs) closeSync(fd);
     }
   }
 
-  async #open(path: string, range: ByteRange | null, signal: AbortSignal): Promise<OpenBlob> {
+  async #open(path: string, { range, into }: Reading, signal: AbortSignal): Promise<OpenBlob> {
     const opening = openForReading(path);
     // A file that is opened when the caller has gone is closed again.
     const fd = await abortable(opening, signal).catch((error: unknown) => {
@@ -81,16 +89,16 @@ export class BlobReads {
       );
       throw error;
     });
-    return this.#content(partOf(fd, stats.size, range), stats.size, signal);
+    return this.#content(partOf(fd, stats.size, range), stats.size, signal, into);
   }
 
   /** Takes over the open file. */
-  async #content(part: FilePart, sizeBytes: number, signal: AbortSignal): Promise<OpenBlob> {
+  async #content(part: FilePart, sizeBytes: number, signal: AbortSignal, into?: Buffer): Promise<OpenBlob> {
     if (part.length > smallContentBytes) {
       const content = new BlobChunks(part, signal, (error) => this.#problem(error));
       return { sizeBytes, content, cancel: () => content.cancel() };
     }
-    const bytes = Buffer.allocUnsafe(part.length);
+    const bytes = memoryFor(part.length, into);
     const reading = readFully(part.fd, bytes, part.length, part.offset).finally(() => closeQuietly(part.fd));
     const count = await abortable(reading, signal);
     if (count < part.length) throw cutShort();
@@ -106,14 +114,18 @@ function partOf(fd: number, sizeBytes: number, range: ByteRange | null): FilePar
   return range === null ? { fd, offset: 0, length: sizeBytes } : { fd, ...range };
 }
 
-function readAtOnce({ fd, offset, length }: FilePart): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
+function readAtOnce({ fd, offset, length }: FilePart, into: Buffer | undefined): Buffer {
+  const bytes = memoryFor(length, into);
   for (let done = 0; done < length;) {
     const count = readSync(fd, bytes, done, length - done, offset + done);
     if (count === 0) throw cutShort();
     done += count;
   }
   return bytes;
+}
+
+function memoryFor(bytes: number, into: Buffer | undefined): Buffer {
+  return into !== undefined && bytes <= into.length ? into.subarray(0, bytes) : Buffer.allocUnsafe(bytes);
 }
 
 function closeQuietly(fd: number): void {

@@ -91,10 +91,10 @@ export class FilesystemBackend implements ObjectBackend {
     });
   }
 
-  async get(key: string, range: ByteRange | null, signal: AbortSignal): Promise<OpenBlob | null> {
+  async get(key: string, range: ByteRange | null, signal: AbortSignal, into?: Buffer): Promise<OpenBlob | null> {
     const target = keyPath(key);
     if (this.#committers === null) await this.#ready(signal);
-    const opened = await this.#reads.open(this.#layout.blob(target), range, signal);
+    const opened = await this.#reads.open(this.#layout.blob(target), { range, into }, signal);
     if (opened === null) await this.#check(signal);
     return opened;
   }
