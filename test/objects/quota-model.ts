@@ -84,7 +84,10 @@ export const quotaCommands: fc.Arbitrary<QuotaCommand[]> = fc.array(
   { minLength: 10, maxLength: 35 },
 );
 
-/** Does each command on the gateways and on the model, `between` them what is given; every answer, and the books after it, must be the model's. */
+/**
+ * Does each command on the gateways and on the model, and something `between` them; every answer, and the books after it, must
+ * be the model's.
+ */
 export async function runQuotaCommands(
   labs: readonly Lab[],
   run: string,
