@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { probePrefix } from '../../src/objects/backends/management/probe.ts';
+import { probeKey, probePrefix } from '../../src/objects/backends/management/probe.ts';
 import { s3CodeOf } from '../../src/objects/errors.ts';
 import { onEveryStore } from '../support/stores.ts';
 import { assertClean, assertEmpty, put, read, remove } from './acts.ts';
@@ -45,6 +45,21 @@ onEveryStore('bytes that are not what the ledger says', (engine) => {
     await put(lab, 'b', 'k', 'content');
     const [[, blob]] = [...backend.blobs] as [[string, { bytes: Buffer; modifiedAtMs: number }]];
     backend.blobs.set(`${probePrefix}0`, blob);
+    await assertClean(lab);
+    const left = probeKey(lab.clock.nowMs());
+    for (const key of [left, probeKey(lab.clock.nowMs() + 2 * 3_600_000)]) backend.blobs.set(key, blob);
+    const { reconciler } = lab.keepers();
+    await reconciler.run(new AbortController().signal);
+    assert.equal(backend.blobs.size, 4, 'it may be under way');
+    lab.clock.advance(3_600_001);
+    const plan = await reconciler.plan!(new AbortController().signal);
+    assert.deepEqual(
+      plan.steps.map(({ action, subject }) => [action, subject]),
+      [['clear', `${left} on m1`]],
+    );
+    await reconciler.run(new AbortController().signal);
+    assert.equal(backend.blobs.has(left), false, 'a probe that was cut off is cleared away');
+    assert.equal([...backend.blobs].length, 3);
     await assertClean(lab);
     backend.blobs.set(`a${probePrefix}0`, blob);
     assert.deepEqual(

@@ -84,14 +84,19 @@ export const quotaCommands: fc.Arbitrary<QuotaCommand[]> = fc.array(
   { minLength: 10, maxLength: 35 },
 );
 
-/** Does each command on the gateways and on the model; every answer, and the books after it, must be the model's. */
+/**
+ * Does each command on the gateways and on the model, and something `between` them; every answer, and the books after it, must
+ * be the model's.
+ */
 export async function runQuotaCommands(
   labs: readonly Lab[],
   run: string,
   commands: readonly QuotaCommand[],
+  between: () => Promise<void> = async () => {},
 ): Promise<void> {
   let model: Model = { versions: [], uploads: [] };
   for (const command of commands) {
+    await between();
     const lab = labs[command.gateway]!;
     const step = stepOf(lab, run, model, command);
     if (step === null) continue;

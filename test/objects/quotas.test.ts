@@ -8,12 +8,15 @@ import { findBook, listBooks, resolveSubject } from '../../src/objects/quotas/qu
 import { listStandings, shareOf } from '../../src/objects/quotas/standings.ts';
 import { runStatement } from '../../src/objects/backends/test-backends.ts';
 import type { QuotaBook } from '../../src/objects/quotas/quota.ts';
-import { countBook } from '../../src/objects/quotas/recount.ts';
+import { beginCount, countPage } from '../../src/objects/quotas/count-page.ts';
+import { compareBook, countBook } from '../../src/objects/quotas/recount.ts';
 import type { GivenLimits } from '../../src/objects/quotas/limits.ts';
 import { onEveryStore } from '../support/stores.ts';
 import { assertClean, put, remove } from './acts.ts';
 import { type Lab, labBackends, openLab } from './lab.ts';
 import { quotaCommands, runQuotaCommands } from './quota-model.ts';
+import { restoreKey } from '../../src/objects/rebuilding/restore-key.ts';
+import type { ObjectRow } from '../../src/objects/tables.ts';
 import { slowPlace, spoilBook } from './quota-transactions.ts';
 
 const { signal } = new AbortController();
@@ -21,7 +24,7 @@ const { signal } = new AbortController();
 async function limit(lab: Lab, subject: string, limits: GivenLimits): Promise<QuotaBook> {
   const wish = { subject, bookId: `quo-${subject}`, limits, actor: 'tester', nowMs: lab.clock.nowMs() };
   const book = await lab.store.write(setQuota, wish);
-  assert.ok(await countBook(lab.store, lab.clock, book, 10_000));
+  assert.ok(await countBook(lab.store, lab.clock, book, { patienceMs: 10_000 }));
   return (await lab.store.read((reader) => findBook(reader, subject)))!;
 }
 
@@ -35,6 +38,13 @@ async function assertBooked(lab: Lab): Promise<void> {
     findings.filter(({ kind }) => kind === 'wrong_quota'),
     [],
   );
+}
+
+async function driftEvents(lab: Lab): Promise<Readonly<Record<string, unknown>>[]> {
+  const rows = await lab.store.read((reader) =>
+    reader.rows<{ data: string }>(`select data from events where type = 'quota.drift_mended'`, []),
+  );
+  return rows.map(({ data }) => JSON.parse(data) as Readonly<Record<string, unknown>>);
 }
 
 /** Gives whether it was taken; a refusal must be that of a quota. */
@@ -127,6 +137,130 @@ onEveryStore('quotas of buckets and users', (engine) => {
     await lab.close();
   });
 
+  test('are counted anew in pages of a few rows while commands come in between, and were right each time', async () => {
+    const lab = await openLab(engine, labBackends(1));
+    const other = await lab.another();
+    let run = 0;
+    let ended = 0;
+    await fc.assert(
+      fc.asyncProperty(quotaCommands, fc.infiniteStream(fc.nat({ max: 3 })), async (commands, pages) => {
+        const name = `p${++run}`;
+        await lab.bucket(`${name}-plain`);
+        await lab.bucket(`${name}-kept`, { versioning: 'enabled' });
+        const books = [
+          await limit(lab, `bucket:${name}-plain`, { bytes_max: 1_000, objects_max: 3 }),
+          await limit(lab, `bucket:${name}-kept`, { bytes_max: 1_500 }),
+          await limit(lab, `user:${name}-a`, { bytes_max: 1_800 }),
+        ];
+        const countSome = async () => {
+          for (const { subject, bookId } of books) {
+            await lab.store.write(beginCount, { subject, bookId, isFinal: true });
+            for (let left = pages.next().value as number; left > 0; left--) {
+              const counted = await lab.store.write(countPage, { subject, bookId, pageRows: 1, nowMs: 1 });
+              if (counted === 'going') continue;
+              assert.deepEqual(counted, { bytes: 0, objects: 0 }, subject);
+              ended++;
+              break;
+            }
+          }
+        };
+        await runQuotaCommands([lab, other], name, commands, countSome);
+        await assertBooked(lab);
+      }),
+      { numRuns: 12 },
+    );
+    assert.ok(ended > 12, `${ended}`);
+    assert.deepEqual(await driftEvents(lab), []);
+    await assertClean(lab);
+    await other.close();
+    await lab.close();
+  });
+
+  test('are counted anew while everybody writes, and are never wrong before or after', async () => {
+    const lab = await openLab(engine, labBackends(1));
+    const other = await lab.another();
+    await lab.bucket('b');
+    const subjects = ['bucket:b', 'user:tester'];
+    for (const subject of subjects) await limit(lab, subject, { bytes_max: 1_000_000_000 });
+    let isEnded = false;
+    const writer = async (gateway: Lab, name: string) => {
+      for (let index = 0; !isEnded; index++) {
+        const key = `${'abcdefgh'[(index * 5) % 8]}-${name}`;
+        if (index % 3 === 2) await remove(gateway, 'b', key);
+        else await put(gateway, 'b', key, Buffer.alloc(1 + (index % 500)));
+      }
+    };
+    const writers = ['x', 'y', 'z'].flatMap((name) => [writer(lab, name), writer(other, `o${name}`)]);
+    try {
+      for (let round = 0; round < 8; round++) {
+        const book = await bookOf(lab, subjects[round % 2]!);
+        // Of two that count at once, one ends the count and the other finds nothing to count any more, or begins another.
+        const pages = { patienceMs: 30_000, pageRows: 1 + (round % 3) };
+        const both = [lab, other].map((gateway) => compareBook(gateway.store, gateway.clock, book, pages));
+        const counted = await Promise.all(both);
+        assert.ok(counted.includes('right'), counted.join());
+        assert.ok(!counted.includes('wrong') && !counted.includes('going'), counted.join());
+        await assertBooked(lab);
+      }
+    } finally {
+      isEnded = true;
+      await Promise.all(writers);
+    }
+    assert.deepEqual(await driftEvents(lab), []);
+    await assertClean(lab);
+    await other.close();
+    await lab.close();
+  });
+
+  test('go on being counted where an earlier count was cut off, and mend what has drifted', async () => {
+    const lab = await openLab(engine, labBackends(1));
+    await lab.bucket('b');
+    for (const key of ['a', 'b', 'c', 'd']) await put(lab, 'b', key, Buffer.alloc(10));
+    const book = await limit(lab, 'bucket:b', { bytes_max: 1_000 });
+    await lab.store.write(spoilBook, { subject: 'bucket:b' });
+    const cut = { patienceMs: -1, pageRows: 2 };
+    assert.equal(await compareBook(lab.store, lab.clock, book, cut), 'going');
+    await put(lab, 'b', 'a', Buffer.alloc(15));
+    await put(lab, 'b', 'c', Buffer.alloc(25));
+    assert.equal(await compareBook(lab.store, lab.clock, book, cut), 'going');
+    assert.equal(await compareBook(lab.store, lab.clock, book, cut), 'wrong');
+    const mended = await bookOf(lab, 'bucket:b');
+    assert.deepEqual([mended.usedBytes, mended.usedObjects], [60, 4]);
+    assert.deepEqual(
+      (await driftEvents(lab)).map((data) => [data['drift_bytes'], data['drift_objects']]),
+      [[7, 0]],
+    );
+    await assertClean(lab);
+    await lab.close();
+  });
+
+  test('are counted from the start again when a rebuild enters what stood before', async () => {
+    const lab = await openLab(engine, labBackends(1));
+    await lab.bucket('b');
+    for (const key of ['b', 'c', 'd']) await put(lab, 'b', key, Buffer.alloc(10));
+    const book = await limit(lab, 'bucket:b', { bytes_max: 1_000 });
+    const cut = { patienceMs: -1, pageRows: 2 };
+    assert.equal(await compareBook(lab.store, lab.clock, book, cut), 'going');
+    const [row] = await lab.store.read((reader) =>
+      reader.rows<ObjectRow>(`select * from objects where object_key = 'b'`, []),
+    );
+    const versions = [{ ...row!, object_key: 'a', content_id: 'c-a', size_bytes: 5 }];
+    await lab.store.write(restoreKey, {
+      bucket: 'b',
+      key: 'a',
+      versions,
+      uploads: [],
+      parts: [],
+      copies: [],
+      nowMs: 1,
+    });
+    assert.equal((await bookOf(lab, 'bucket:b')).countedAtMs, null);
+    assert.ok(await countBook(lab.store, lab.clock, book, { patienceMs: 10_000, pageRows: 2 }));
+    assert.equal((await bookOf(lab, 'bucket:b')).usedBytes, 35);
+    await assertBooked(lab);
+    await lab.close();
+  });
+
   const isNotCalledExact = async () => {
     const lab = await openLab(engine, labBackends(1));
     await lab.bucket('b');
@@ -138,7 +272,7 @@ onEveryStore('quotas of buckets and users', (engine) => {
     await placed.promise;
     const wish = { subject: 'bucket:b', bookId: 'quo-1', limits: { bytes_max: 100 }, actor: 'tester', nowMs: 1 };
     const book = await lab.store.write(setQuota, wish);
-    assert.equal(await countBook(lab.store, lab.clock, book, 100), false);
+    assert.equal(await countBook(lab.store, lab.clock, book, { patienceMs: 100 }), false);
     assert.deepEqual(
       [(await bookOf(lab, 'bucket:b')).usedBytes, (await bookOf(lab, 'bucket:b')).countedAtMs],
       [0, null],
@@ -235,10 +369,7 @@ onEveryStore('quotas of buckets and users', (engine) => {
     lab.clock.advance(3_700_000);
     assert.match(await usageKeeper(lab.store, lab.clock, 1).run(signal), /1 mended/);
     await assertBooked(lab);
-    const [event] = await lab.store.read((reader) =>
-      reader.rows<{ data: string }>(`select data from events where type = 'quota.drift_mended'`, []),
-    );
-    assert.equal((JSON.parse(event!.data) as { drift_bytes: number }).drift_bytes, 7);
+    assert.equal((await driftEvents(lab))[0]?.['drift_bytes'], 7);
     await remove(lab, 'b', 'k');
     await lab.gateway.buckets.delete('b', 'tester');
     assert.equal(await lab.store.read((reader) => findBook(reader, 'bucket:b')), null);

@@ -24,6 +24,7 @@ export class Tally {
   #serverFailures = 0;
   readonly #failures: Told[] = [];
   readonly #skips: Told[] = [];
+  readonly #withoutClass = new Map<string, number>();
 
   get hasFailures(): boolean {
     return this.#failed > 0;
@@ -38,6 +39,11 @@ export class Tally {
   skip(name: string, reason: string): void {
     this.#skipped++;
     if (this.#skips.length < toldMax) this.#skips.push({ name, reason });
+  }
+
+  /** Notes an object that was carried, but not into its storage class. */
+  withoutClass(name: string): void {
+    this.#withoutClass.set(name, (this.#withoutClass.get(name) ?? 0) + 1);
   }
 
   /** Notes a failure; throws it when all that is left would fail for the same reason. */
@@ -60,6 +66,7 @@ export class Tally {
           failures: this.#failures,
           skipped: this.#skipped,
           skips: this.#skips,
+          ...(this.#withoutClass.size === 0 ? {} : { without_storage_class: Object.fromEntries(this.#withoutClass) }),
         }),
       );
     } else {
@@ -67,6 +74,9 @@ export class Tally {
       for (const { name, reason } of this.#failures) output.error(`not ${verb}: ${printable(name)}: ${reason}`);
       const untold = this.#failed - this.#failures.length;
       if (untold > 0) output.error(`… and ${untold} more`);
+      for (const [name, objects] of this.#withoutClass) {
+        output.line(`${count(objects)} without storage class ${printable(name)}, which the target does not know`);
+      }
       output.line(`${count(this.#objects)} ${verb}${hasBytes ? `, ${formatSize(BigInt(this.#bytes))}` : ''}`);
     }
     if (this.#failed === 0) return;

@@ -3,6 +3,7 @@ import type { Dirent, Stats } from 'node:fs';
 import { type FileHandle, open, opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
+import { standardClass } from '../../objects/storage-class.ts';
 import { reasonOf } from '../disk-trouble.ts';
 import { contentTypeOf } from '../object/content-type.ts';
 import { changed, fileChunks } from '../object/outgoing.ts';
@@ -222,5 +223,13 @@ async function* unchanged(handle: FileHandle, before: Stats, path: string): Asyn
 async function* emptyContent(): AsyncGenerator<Buffer> {}
 
 function factsOf(key: string, sizeBytes: number): Facts {
-  return { sizeBytes, md5: null, contentType: contentTypeOf(key), headers: {}, metadata: {}, tags: {} };
+  return {
+    sizeBytes,
+    md5: null,
+    contentType: contentTypeOf(key),
+    headers: {},
+    metadata: {},
+    tags: {},
+    storageClass: standardClass,
+  };
 }

@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { fromHeaderText } from '../../objects/s3/header-text.ts';
+import { standardClass } from '../../objects/storage-class.ts';
 import { parseTagHeader } from '../../objects/s3/tags.ts';
 import { type ObjectAddress, objectPath, parseAddress, prefixBelow } from '../object/address.ts';
 import { getFile } from '../object/get-object.ts';
@@ -19,6 +20,7 @@ import { TargetNames } from '../object/target-names.ts';
 import { examples } from '../examples.ts';
 import { type Listed, type Pair, paired } from './merge.ts';
 import { type PlaceFlags, placeOf, plainDirectoryOf, withPlace } from './options.ts';
+import { CarriedClasses } from './carried-classes.ts';
 import { type Facts, type Place, carriedHeaders } from './place.ts';
 import { verified } from './verified.ts';
 
@@ -29,7 +31,7 @@ interface ExportFlags extends PlaceFlags {
 
 const help = `
 In a directory and in a bucket of S3 objects stand under their plain keys, readable without this program; on WebDAV and rclone
-under names that any server takes, encoded from the keys. S3 gets types, metadata and tags too. A directory holds bytes and names
+under names that any server takes, encoded from the keys. S3 gets types, metadata, tags and storage classes too. A directory holds bytes and names
 alone: the rest of an object is not kept there, nor is an empty object "a/" beside a "a/b" without --encode-names. "bucket import"
 takes all of it back, with --decode-names after --encode-names. What is there already, as long and with the same MD5 where that is known, is passed over: a run that was interrupted goes on
 when it is started again.`;
@@ -76,7 +78,7 @@ interface Wanted extends Listed {
 interface Export<T> {
   readonly items: AsyncIterable<T>;
   keyOf(item: T): string;
-  work(item: T, onBytes: (moved: number) => void): Promise<number | 'present'>;
+  work(item: T, onBytes: (moved: number) => void, tally: Tally): Promise<number | 'present'>;
 }
 
 async function exportTo<T>(
@@ -92,7 +94,7 @@ async function exportTo<T>(
     await forEachParallel(items, parallel, async (item) => {
       signal.throwIfAborted();
       try {
-        const done = await work(item, (moved) => progress.add(moved));
+        const done = await work(item, (moved) => progress.add(moved), tally);
         if (done === 'present') present++;
         else tally.done(done);
       } catch (error) {
@@ -115,12 +117,13 @@ async function* wantedBelow({ bytes, signal }: ObjectSession, { bucket, key }: O
 function intoPlace(session: ObjectSession, address: ObjectAddress, place: Place): Export<Pair<Wanted, Listed>> {
   const { bytes, signal } = session;
   const prefix = prefixBelow(address.key);
+  const classes = new CarriedClasses();
   return {
     items: paired(wantedBelow(session, address), place.list(signal)),
     keyOf: ({ wanted }) => wanted.key,
-    work: async ({ wanted, standing }, onBytes) => {
+    work: async ({ wanted, standing }, onBytes, tally) => {
       if (standing?.sizeBytes === wanted.sizeBytes && (await isSame(place, wanted, standing, signal))) return 'present';
-      return retried(signal, async () => {
+      const carry = async (classToSend: (name: string) => string) => {
         const path = objectPath({ bucket: address.bucket, key: prefix + wanted.key });
         const response = await bytes.send({ method: 'GET', path, signal });
         const facts = factsOf(response.headers);
@@ -131,13 +134,15 @@ function intoPlace(session: ObjectSession, address: ObjectAddress, place: Place)
           }
         };
         try {
-          await place.put(wanted.key, told(), facts, signal);
+          const storageClass = classToSend(facts.storageClass);
+          await place.put(wanted.key, told(), { ...facts, storageClass }, signal);
         } catch (error) {
           response.destroy();
           throw error;
         }
         return facts.sizeBytes;
-      });
+      };
+      return retried(signal, () => classes.carry(tally, carry));
     },
   };
 }
@@ -163,6 +168,7 @@ function factsOf(headers: Readonly<Record<string, string | string[] | undefined>
     headers: Object.fromEntries(named) as Record<string, string>,
     metadata: Object.fromEntries(metadata) as Record<string, string>,
     tags: parseTagHeader(headers['x-tags'] as string | undefined),
+    storageClass: text('x-storage-class') || standardClass,
   };
 }
 

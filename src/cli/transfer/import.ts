@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import { bucketContract } from '../../objects/api/contract.ts';
+import { standardClass } from '../../objects/storage-class.ts';
 import { type ObjectAddress, parseAddress, prefixBelow } from '../object/address.ts';
 import { type ListedObject, objectsBelow } from '../object/listing.ts';
 import { forEachParallel } from '../object/pool.ts';
@@ -12,6 +13,7 @@ import { type ObjectSession, runObjectCommand, withParallel } from '../object/ru
 import { Tally } from '../object/tally.ts';
 import { examples } from '../examples.ts';
 import { type Listed, type Pair, paired } from './merge.ts';
+import { CarriedClasses } from './carried-classes.ts';
 import { directoryPlace } from './directory-place.ts';
 import { type PlaceFlags, placeOf, plainDirectoryOf, withPlace } from './options.ts';
 import type { Facts, Place, Told } from './place.ts';
@@ -25,7 +27,7 @@ interface ImportFlags extends PlaceFlags {
 
 const help = `
 Takes back what "bucket export" wrote. Keys stay as they are: of a directory, the paths of its files, and of an empty directory
-below it a key that ends with a slash. Types, metadata and tags come along from S3 only; files get a type by their names. WebDAV
+below it a key that ends with a slash. Types, metadata, tags and storage classes come along from S3 only; files get a type by their names. WebDAV
 and rclone are read as an export or a backend has written them, a directory of other files there is mounted and given as one.
 What is here already, as long and with the same MD5 where that is known, is passed over: a run that was interrupted goes on when
 it is started again.`;
@@ -82,18 +84,20 @@ async function importAll(
 ): Promise<void> {
   const prefix = prefixBelow(key);
   const tally = new Tally();
+  const classes = new CarriedClasses();
   let present = 0;
   const importOne = async ({ wanted, standing }: Pair<Listed, Standing>, onBytes: (moved: number) => void) => {
     const decided = await decide(place, wanted, standing, flags.overwrite === true, signal);
     if (decided === 'present') return void present++;
     if (decided === 'differs')
       return tally.skip(wanted.key, 'it is here with another content (--overwrite replaces it)');
-    const carried = await retried(signal, async () => {
+    const carry = async (classToSend: (name: string) => string) => {
       const opened = await place.open(wanted, signal);
       if (opened === null) return null;
       const { facts } = opened;
       const address = { bucket, key: prefix + wanted.key };
-      const wish = { address, ...wishOf(facts), isNew: false, signal, onBytes };
+      const storageClass = classToSend(facts.storageClass);
+      const wish = { address, ...wishOf({ ...facts, storageClass }), isNew: false, signal, onBytes };
       try {
         await putStream(bytes, verified(opened.content, facts), facts.sizeBytes, wish);
       } catch (error) {
@@ -101,7 +105,8 @@ async function importAll(
         throw error;
       }
       return facts;
-    });
+    };
+    const carried = await retried(signal, () => classes.carry(tally, carry));
     if (carried === null) tally.skip(wanted.key, 'it has gone from the source');
     else tally.done(carried.sizeBytes);
   };
@@ -138,9 +143,10 @@ async function decide(
   return facts?.md5 === null || facts?.md5 === standing.etag ? 'present' : other;
 }
 
-function wishOf({ contentType, headers, metadata, tags }: Facts) {
+function wishOf({ contentType, headers, metadata, tags, storageClass }: Facts) {
+  const classHeader = storageClass === standardClass ? {} : { 'x-storage-class': storageClass };
   const tagHeader = Object.keys(tags).length === 0 ? {} : { 'x-tags': new URLSearchParams(tags).toString() };
-  return { contentType, metadata, headers: { ...headers, ...tagHeader } };
+  return { contentType, metadata, headers: { ...headers, ...tagHeader, ...classHeader } };
 }
 
 async function* standingBelow(listed: AsyncIterable<ListedObject>, prefix: string): AsyncGenerator<Standing> {

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { BackendSettings, ObjectBackend } from '../../objects/backends/backend.ts';
 import { objectBackendKinds } from '../../objects/backends/kinds.ts';
+import { standardClass } from '../../objects/storage-class.ts';
 import { contentTypeOf } from '../object/content-type.ts';
 import { type Facts, type Place, limited, listBackend } from './place.ts';
 import { s3Place } from './s3-place.ts';
@@ -27,6 +28,7 @@ function plainPlace(backend: ObjectBackend): Place {
     headers: {},
     metadata: {},
     tags: {},
+    storageClass: standardClass,
   });
   return {
     list: (signal) => listBackend(backend, signal),

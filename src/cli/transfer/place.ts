@@ -13,6 +13,8 @@ export interface Facts {
   readonly headers: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: Tags;
+  /** `STANDARD` where there are none. */
+  readonly storageClass: string;
 }
 
 export interface OpenedObject {

@@ -8,14 +8,16 @@ import { readS3 } from '../../objects/backends/s3/settings.ts';
 import { garbage } from '../../objects/backends/s3/documents.ts';
 import type { Tags } from '../../objects/object.ts';
 import { fromHeaderText, toHeaderText } from '../../objects/s3/header-text.ts';
+import { standardClass } from '../../objects/storage-class.ts';
 import { parseTagging } from '../../objects/s3/tags.ts';
 import { isPlainMd5 } from '../object/put-object.ts';
 import { type Facts, type Place, carriedHeaders, listBackend } from './place.ts';
 
 const metadataPrefix = 'x-amz-meta-';
+const classHeader = 'x-amz-storage-class';
 const tagsMax = 50;
 
-/** A bucket of any S3 server, which tells types, metadata and tags, and takes them. */
+/** A bucket of any S3 server, which tells types, metadata, tags and storage classes, and takes them. */
 export function s3Place(settings: BackendSettings, backend: ObjectBackend): Place {
   const read = readS3(settings);
   const client = new S3Client(read);
@@ -73,7 +75,8 @@ function attributesOf(reply: HttpReply): Omit<Facts, 'sizeBytes' | 'tags'> {
   const isEncrypted = (reply.header('x-amz-server-side-encryption') ?? 'AES256') !== 'AES256';
   const md5 = isPlainMd5(etag) && !isEncrypted ? etag : null;
   const contentType = fromHeaderText(reply.header('content-type') ?? 'application/octet-stream');
-  return { md5, contentType, headers, metadata };
+  const storageClass = reply.header(classHeader) || standardClass;
+  return { md5, contentType, headers, metadata, storageClass };
 }
 
 async function tagsOf(client: S3Client, key: string, signal: AbortSignal): Promise<Tags> {
@@ -83,10 +86,11 @@ async function tagsOf(client: S3Client, key: string, signal: AbortSignal): Promi
   );
 }
 
-function headersOf({ contentType, headers, metadata, tags }: Facts): Record<string, string> {
+function headersOf({ contentType, headers, metadata, tags, storageClass }: Facts): Record<string, string> {
   const all: Record<string, string> = { 'content-type': toHeaderText(contentType) };
   for (const [name, value] of Object.entries(headers)) all[name] = toHeaderText(value);
   for (const [name, value] of Object.entries(metadata)) all[metadataPrefix + name] = toHeaderText(value);
   if (Object.keys(tags).length > 0) all['x-amz-tagging'] = new URLSearchParams(tags).toString();
+  if (storageClass !== standardClass) all[classHeader] = storageClass;
   return all;
 }

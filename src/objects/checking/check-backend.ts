@@ -20,6 +20,7 @@ export async function checkBackend(options: CheckBackendOptions): Promise<Backen
   const findings: Finding[] = [];
   let blobs = 0;
   for await (const one of compare(options)) {
+    if (one.kind === 'probe') continue;
     if (one.kind !== 'missing') blobs++;
     if (one.kind === 'unknown') findings.push(...(await checkUnknown(options, one.key)));
     else if (one.kind === 'missing') findings.push(...(await checkMissing(options, one.copy)));

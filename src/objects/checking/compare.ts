@@ -19,6 +19,8 @@ export interface ComparedBackend {
 /** A storage key that one side has, or both. Both sides move while they are read: what differs is to be looked at again. */
 export type Compared =
   | { readonly kind: 'unknown'; readonly key: string; readonly blob: BlobFacts }
+  /** A trial of the backend, which is nobody's bytes, and the next moment gone unless it was cut off. */
+  | { readonly kind: 'probe'; readonly key: string; readonly blob: BlobFacts }
   | { readonly kind: 'missing'; readonly key: string; readonly copy: CopyRow }
   | { readonly kind: 'both'; readonly key: string; readonly blob: BlobFacts; readonly copy: CopyRow };
 
@@ -34,12 +36,17 @@ export async function* compare(options: ComparedBackend, from = ''): AsyncGenera
   while (blob.done !== true || copy.done !== true) {
     const order =
       blob.done === true ? 1 : copy.done === true ? -1 : compareKeys(blob.value.key, copy.value.storage_key);
-    if (order < 0) yield { kind: 'unknown', key: blob.value!.key, blob: blob.value! };
+    if (order < 0) yield { kind: kindOf(blob.value!), key: blob.value!.key, blob: blob.value! };
     else if (order > 0) yield { kind: 'missing', key: copy.value!.storage_key, copy: copy.value! };
     else yield { kind: 'both', key: blob.value!.key, blob: blob.value!, copy: copy.value! };
     if (order <= 0) blob = await listed.next();
     if (order >= 0) copy = await known.next();
   }
+}
+
+/** What stands under the prefix of probes is never in the ledger. */
+function kindOf({ key }: BlobFacts): 'probe' | 'unknown' {
+  return key.startsWith(probePrefix) ? 'probe' : 'unknown';
 }
 
 async function* listing({ name, backend, signal }: ComparedBackend, from: string): AsyncGenerator<BlobFacts> {
@@ -50,9 +57,8 @@ async function* listing({ name, backend, signal }: ComparedBackend, from: string
     for (const blob of page.blobs) {
       if (after !== '' && compareKeys(blob.key, after) <= 0) throw outOfOrder(name, after, blob.key);
       after = blob.key;
-      // Probes of a backend are nobody's bytes, and the next moment they are gone; wrapped keys and backups of the ledger
-      // stand for themselves. No bucket has their prefixes as its name.
-      if (!blob.key.startsWith(probePrefix) && !blob.key.startsWith(ownPrefix)) yield blob;
+      // Wrapped keys and backups of the ledger stand for themselves. No bucket has their prefix as its name.
+      if (!blob.key.startsWith(ownPrefix)) yield blob;
     }
     if (!page.isTruncated) return;
     if (page.blobs.length === 0) throw new HoldfastError('backend', `The backend ${name} lists pages without an end.`);

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { BlobFacts } from '../backends/backend.ts';
+import { isProbeLeft } from '../backends/management/probe.ts';
 import type { KnownBackend } from '../backends/registry.ts';
 import { type Compared, type ComparedBackend, compare, stillMissing, stillUnknown } from '../checking/compare.ts';
 import { bornAtMs, isOwnBlob, isOwnKey } from '../checking/unknown-blob.ts';
@@ -31,6 +32,8 @@ export type Verdict =
   | { readonly kind: 'report'; readonly blob: BlobFacts }
   /** A gateway wrote the blob, and nothing refers to it: what it once was has been deleted, or never came to be. */
   | { readonly kind: 'delete'; readonly blob: BlobFacts }
+  /** A trial of the backend that was cut off. */
+  | { readonly kind: 'clear'; readonly blob: BlobFacts }
   | { readonly kind: 'import'; readonly blob: BlobFacts; readonly target: ImportTarget };
 
 export interface Judged {
@@ -67,7 +70,7 @@ export async function* judgeBackend(
   const round: Round = { ...options, known, compared, findings };
   for await (const one of compare(compared, after)) {
     signal.throwIfAborted();
-    if (one.kind !== 'missing') findings.blobs++;
+    if (one.kind !== 'missing' && one.kind !== 'probe') findings.blobs++;
     const verdict = await judge(round, one).catch((error: unknown) => {
       noteUnreadable(options, known, one.key, { findings, error, signal });
       return nothing;
@@ -90,6 +93,8 @@ export function noteUnreadable(
 
 async function judge(round: Round, one: Compared): Promise<Verdict> {
   if (one.kind === 'unknown') return judgeUnknown(round, one.blob);
+  if (one.kind === 'probe')
+    return isProbeLeft(one.blob, round.clock.nowMs()) ? { kind: 'clear', blob: one.blob } : nothing;
   const isAmiss =
     one.kind === 'missing'
       ? await stillMissing(round.compared, one.copy)

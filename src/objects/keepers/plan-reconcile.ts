@@ -76,7 +76,8 @@ async function addVerdict(
   if (verdict.kind === 'missing') return addMissing(options, name, verdict.copy, sheet);
   const { key, sizeBytes } = verdict.blob;
   sheet.step(verdict.kind, `${key} on ${name}`, sizeBytes);
-  if (verdict.kind === 'delete') sheet.add(name, { requests: 1 });
+  if (verdict.kind === 'delete' || verdict.kind === 'clear') sheet.add(name, { requests: 1 });
+  if (verdict.kind === 'clear') return;
   const endBytes = Math.min(sizeBytes, descriptionEndBytesMax);
   // Its end is read, for whether a gateway wrote it.
   if (verdict.kind === 'import' || isOwnKey(key)) sheet.add(name, { requests: 1, egressBytes: endBytes });

@@ -20,6 +20,7 @@ export function emptyReconcileTally(): ReconcileTally {
 
 /** After so many keys the place is kept: a run that is stopped goes over no more than these again. */
 const placeEvery = 1_000;
+const callTimeoutMs = 60_000;
 
 /**
  * Compares a backend with the ledger from a storage key on, and carries out what is to become of each. Throws as looking
@@ -58,5 +59,8 @@ async function carryOut(
     const { key: storageKey, sizeBytes: storedBytes } = verdict.blob;
     const bytes = { backend: known.name, storageKey, storedBytes };
     if (await store.write(queueOrphan, { bytes, nowMs: clock.nowMs() })) tally.queued++;
+  } else if (verdict.kind === 'clear') {
+    // Nothing in the ledger is about it, so there is nobody to ask.
+    await known.backend.delete(verdict.blob.key, AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]));
   } else if (verdict.kind === 'import' && (await importForeign(options, known, verdict, signal))) tally.imported++;
 }

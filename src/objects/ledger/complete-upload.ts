@@ -56,7 +56,7 @@ export const completeUpload = transaction(
       nowMs,
     };
     // The parts were booked as they came: now they are the object, or go.
-    const freed = [{ bucket, owner: row.owner, bytes: -partBytes, objects: 0 }];
+    const freed = [{ bucket, key: row.object_key, owner: row.owner, bytes: -partBytes, objects: 0 }];
     const placed = await placeVersion(tx, version, conditions, freed);
     await tx.run(`update uploads set state = 'completed', result = ?, finished_at = ? where upload_id = ?`, [
       JSON.stringify(placed),

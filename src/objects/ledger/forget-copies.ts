@@ -91,7 +91,7 @@ async function lockKeysOf(tx: Tx, contents: readonly string[]): Promise<Readonly
 }
 
 /** What goes with a part of an open upload. */
-const ofOpenUpload = `select u.bucket, u.owner, -p.size_bytes as bytes, 0 as objects from object_parts p
+const ofOpenUpload = `select u.bucket, u.object_key as key, u.owner, -p.size_bytes as bytes, 0 as objects from object_parts p
   join uploads u on u.upload_id = p.content_id and u.state = 'open' where p.content_id = ? and p.part = ?`;
 
 async function loseContent(

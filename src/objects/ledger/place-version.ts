@@ -111,7 +111,7 @@ async function insertLatest(
   const released = displaced?.content_id ?? null;
   if (released !== null) await releaseContent(tx, released, 'overwritten', nowMs);
   const { sizeBytes, etag, attributes, tags, lock, actor: owner } = version;
-  const placed = chargeOf({ bucket, owner, size_bytes: sizeBytes, is_marker: isMarker ? 1 : 0 });
+  const placed = chargeOf({ bucket, object_key: key, owner, size_bytes: sizeBytes, is_marker: isMarker ? 1 : 0 });
   await chargeQuota(tx, [...freed, placed, ...(displaced === null ? [] : [refundOf(displaced)])]);
   const identity = { bucket, key, versionId, isLatest: true, isMarker, contentId };
   return { ...identity, sizeBytes, etag, attributes, tags, lock, owner, storageClass, modifiedAtMs: nowMs };

@@ -50,7 +50,7 @@ const upsertPart = `insert into object_parts (content_id, part, size_bytes, etag
 export const commitPart = transaction(import.meta.url, 'commitPart', async (tx, commit: CommitPart): Promise<void> => {
   const { uploadId, bucket, written, write, copiesWanted, part } = commit;
   const nowMs = part.modifiedAtMs;
-  const { owner } = await requireOpenUpload(tx, uploadId);
+  const { owner, object_key: key } = await requireOpenUpload(tx, uploadId);
   const displacedBytes = await displacePart(tx, written.contentId, written.part, nowMs);
   await enterCopies(tx, written, write, { bucket, copiesWanted, nowMs });
   await tx.run(upsertPart, [
@@ -62,7 +62,7 @@ export const commitPart = transaction(import.meta.url, 'commitPart', async (tx, 
     JSON.stringify(part.checksums),
     nowMs,
   ]);
-  await chargeQuota(tx, [{ bucket, owner, bytes: part.sizeBytes - displacedBytes, objects: 0 }]);
+  await chargeQuota(tx, [{ bucket, key, owner, bytes: part.sizeBytes - displacedBytes, objects: 0 }]);
 });
 
 /** The row of an open upload, locked. Throws `NoSuchUpload`. */
@@ -105,7 +105,7 @@ export const abortUpload = transaction(
   import.meta.url,
   'abortUpload',
   async (tx, { uploadId, idleSinceMs, nowMs }: AbortUpload): Promise<boolean> => {
-    const { bucket, owner } = await requireOpenUpload(tx, uploadId);
+    const { bucket, owner, object_key: key } = await requireOpenUpload(tx, uploadId);
     if (idleSinceMs !== undefined) {
       const recent = 'select 1 from object_parts where content_id = ? and modified_at >= ? limit 1';
       if ((await tx.rows(recent, [uploadId, idleSinceMs])).length > 0) return false;
@@ -123,7 +123,7 @@ export const abortUpload = transaction(
       nowMs,
     );
     const partBytes = parts.reduce((sum, part) => sum + part.size_bytes, 0);
-    await chargeQuota(tx, [{ bucket, owner, bytes: -partBytes, objects: 0 }]);
+    await chargeQuota(tx, [{ bucket, key, owner, bytes: -partBytes, objects: 0 }]);
     return true;
   },
 );

@@ -1,15 +1,12 @@
 import type { Clock } from '../../kernel/ids.ts';
 import type { Keeper, KeeperPlan } from '../../kernel/keepers/keeper.ts';
 import type { Reader, Store } from '../../kernel/store/store.ts';
-import { transaction } from '../../kernel/store/transaction.ts';
 import { monthOf } from '../backends/usage.ts';
 import { CostSheet } from '../keepers/cost-sheet.ts';
 import { booksCountedBefore, uncountedBooks } from './queries.ts';
-import type { QuotaBook } from './quota.ts';
-import { countBook, recountQuota } from './recount.ts';
+import { type CountOptions, compareBook, countBook } from './recount.ts';
 import { backendStandings, limitedStandings } from './standings.ts';
 import { forgetUsage } from './subject-usage.ts';
-import { sumsOf } from './sums.ts';
 import { type WarningItem, changedWarnings, noteWarning } from './warnings.ts';
 
 export const usageKeeperName = 'object-usage';
@@ -18,25 +15,10 @@ export const usageKeeperName = 'object-usage';
 const verifyEveryMs = 3_600_000;
 const verifiedMax = 20;
 const countedMax = 100;
-const patienceMs = 5_000;
+/** How long new books are counted at most in one run, and how long others; the next run goes on where it ended. */
+const patienceMs = 15_000;
 /** How long the traffic of a month is kept: two years. */
 const keptMs = 2 * 366 * 86_400_000;
-
-/** That books were right, at a time. */
-export const markVerified = transaction(
-  import.meta.url,
-  'markVerified',
-  async (
-    tx,
-    { subject, bookId, nowMs }: { readonly subject: string; readonly bookId: string; readonly nowMs: number },
-  ) =>
-    tx.run('update quota_books set counted_at = ? where subject = ? and book_id = ? and counted_at is not null', [
-      nowMs,
-      subject,
-      bookId,
-    ]),
-  () => true,
-);
 
 /**
  * Counts books that are new, compares others with what stands once an hour and mends what has drifted, and tells whose
@@ -49,10 +31,10 @@ export function usageKeeper(store: Store, clock: Clock, periodMs: number): Keepe
     periodMs,
     run: async (signal) => {
       const failures: unknown[] = [];
-      const work = { store, clock, signal, failures };
-      const counted = await countNew(work);
-      const mended = await verify(work);
-      const warned = await warn(work);
+      const work = (): Work => ({ store, clock, signal, failures, untilMs: performance.now() + patienceMs });
+      const counted = await countNew(work());
+      const mended = await verify(work());
+      const warned = await warn(work());
       await store.write(forgetUsage, { before: monthOf(clock.nowMs() - keptMs) });
       // Books that cannot be counted must not keep the others from being seen to.
       if (failures.length > 0) throw failures[0];
@@ -67,14 +49,24 @@ interface Work {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly failures: unknown[];
+  readonly untilMs: number;
 }
 
-async function countNew({ store, clock, signal, failures }: Work): Promise<number> {
+function options({ signal, untilMs }: Work): CountOptions {
+  return { signal, patienceMs: untilMs - performance.now() };
+}
+
+function isOver({ signal, untilMs }: Work): boolean {
+  return signal.aborted || performance.now() > untilMs;
+}
+
+async function countNew(work: Work): Promise<number> {
+  const { store, clock, failures } = work;
   let counted = 0;
   for (const book of await store.read((reader) => uncountedBooks(reader, countedMax))) {
-    if (signal.aborted) break;
+    if (isOver(work)) break;
     try {
-      if (await countBook(store, clock, book, patienceMs)) counted++;
+      if (await countBook(store, clock, book, options(work))) counted++;
     } catch (error) {
       failures.push(error);
     }
@@ -82,33 +74,19 @@ async function countNew({ store, clock, signal, failures }: Work): Promise<numbe
   return counted;
 }
 
-async function verify({ store, clock, signal, failures }: Work): Promise<number> {
+async function verify(work: Work): Promise<number> {
+  const { store, clock, failures } = work;
   const beforeMs = clock.nowMs() - verifyEveryMs;
   let mended = 0;
   for (const book of await store.read((reader) => booksCountedBefore(reader, beforeMs, verifiedMax))) {
-    if (signal.aborted) break;
+    if (isOver(work)) break;
     try {
-      if (await verifyBook(store, clock, book)) mended++;
+      if ((await compareBook(store, clock, book, options(work))) === 'wrong') mended++;
     } catch (error) {
       failures.push(error);
     }
   }
   return mended;
-}
-
-/** Gives whether books had to be mended. Those that are right are only read: their writers wait for nobody. */
-async function verifyBook(store: Store, clock: Clock, { subject, bookId }: QuotaBook): Promise<boolean> {
-  const isWrong = await store.read((reader) => isBookWrong(reader, subject));
-  if (isWrong === null) return false;
-  if (isWrong) await store.write(recountQuota, { subject, bookId, isFinal: true, nowMs: clock.nowMs() });
-  else await store.write(markVerified, { subject, bookId, nowMs: clock.nowMs() });
-  return isWrong;
-}
-
-/** Whether books say something else than the rows; `null` when there are none any more. */
-async function isBookWrong(reader: Reader, subject: string): Promise<boolean | null> {
-  const sums = await sumsOf(reader, subject);
-  return sums === null ? null : sums.usedBytes !== sums.bytes || sums.usedObjects !== sums.objects;
 }
 
 /** Shares of limits that are to be told of, or that are not large any more. */
@@ -138,7 +116,7 @@ async function plan(store: Store, clock: Clock, signal: AbortSignal): Promise<Ke
   const due = await store.read((reader) => booksCountedBefore(reader, nowMs - verifyEveryMs, verifiedMax));
   for (const { subject } of due) {
     signal.throwIfAborted();
-    if (await store.read((reader) => isBookWrong(reader, subject))) sheet.step('mend', subject, 0);
+    sheet.step('compare', subject, 0);
   }
   for (const { subject, meter, share } of await store.read((reader) => warningsAt(reader, nowMs))) {
     sheet.step('note', `${subject}: ${meter} at ${Math.floor(share * 100)} % of the limit`, 0);

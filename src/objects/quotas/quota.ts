@@ -46,6 +46,12 @@ export interface QuotaRow {
   used_objects: number;
   version: number;
   counted_at: number | null;
+  /** While it is counted: the last key that was, and what was found up to it. */
+  counting_bucket: string | null;
+  counting_key: string | null;
+  counting_bytes: number;
+  counting_objects: number;
+  counting_final: number;
   created_at: number;
 }
 
@@ -62,8 +68,9 @@ export function toBook(row: QuotaRow): QuotaBook {
         egress: row.month_egress_bytes_max,
       },
     },
-    usedBytes: row.used_bytes,
-    usedObjects: row.used_objects,
+    // Before they are counted, books may have heard only of what went.
+    usedBytes: Math.max(0, row.used_bytes),
+    usedObjects: Math.max(0, row.used_objects),
     countedAtMs: row.counted_at,
     createdAtMs: row.created_at,
   };

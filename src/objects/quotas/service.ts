@@ -14,7 +14,7 @@ export interface QuotaServiceOptions {
   wake(): void;
 }
 
-/** How long setting a limit waits for writers that were in flight, before it leaves the count to the keeper. */
+/** How long setting a limit counts and waits for writers that were in flight, before it leaves the rest to the keeper. */
 const patienceMs = 2_000;
 
 /** The use cases of quotas. */
@@ -33,7 +33,7 @@ export class QuotaService {
     const { store, clock, newId, wake } = this.#options;
     const subject = await this.#resolve(reference);
     const book = await store.write(setQuota, { subject, bookId: newId('quo'), limits, actor, nowMs: clock.nowMs() });
-    if (book.countedAtMs === null && !(await countBook(store, clock, book, patienceMs))) wake();
+    if (book.countedAtMs === null && !(await countBook(store, clock, book, { patienceMs }))) wake();
     return this.#require(subject);
   }
 

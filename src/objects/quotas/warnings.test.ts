@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { openFresh, onEveryStore } from '../../../test/support/stores.ts';
 import { backendMigrations, runStatement } from '../backends/test-backends.ts';
 import { quotasMigration } from '../migrations/0015_quotas.ts';
+import { countingMigration } from '../migrations/0019_counting.ts';
 import { usageKeeper } from './keeper.ts';
 import { nextPercent } from './warnings.ts';
 
@@ -44,7 +45,7 @@ describe('what is warned of', () => {
 
 onEveryStore('warnings of capacity', (engine) => {
   test('are told once, also by a keeper that comes after, and anew in the next month', async () => {
-    const store = await openFresh(engine, [...backendMigrations, quotasMigration]);
+    const store = await openFresh(engine, [...backendMigrations, quotasMigration, countingMigration]);
     let nowMs = Date.parse('2026-11-20T10:00:00Z');
     const clock = { nowMs: () => nowMs };
     const sql = (statement: string) => store.write(runStatement, { sql: statement, values: [] });

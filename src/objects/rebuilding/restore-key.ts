@@ -68,10 +68,10 @@ export const restoreKey = transaction(
   },
 );
 
-/** What was stored once is entered whatever the limits say now; the books are counted anew instead. */
+/** What was stored once is entered whatever the limits say now; the books are counted anew instead, from the start. */
 async function recountQuotas(tx: Tx, subjects: readonly string[]): Promise<void> {
   for (const subject of [...new Set(subjects)].sort()) {
-    await tx.run('update quota_books set counted_at = null where subject = ?', [subject]);
+    await tx.run('update quota_books set counted_at = null, counting_bucket = null where subject = ?', [subject]);
   }
 }
 

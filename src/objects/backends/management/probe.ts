@@ -1,10 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { HoldfastError, toErrorData } from '../../../kernel/errors/errors.ts';
 import { chunksOf } from '../../content/content.ts';
-import type { ObjectBackend } from '../backend.ts';
+import type { BlobFacts, ObjectBackend } from '../backend.ts';
 
 /** Under which probe blobs stand for a moment, so that whoever looks at all blobs knows them. */
 export const probePrefix = 'holdfast-probe/';
+/** A probe takes seconds: what is older was left by a process that ended in the middle. */
+const probeMsMax = 3_600_000;
+/** So many that were left over are deleted by one probe. */
+const leftMax = 100;
 const blobBytes = 4_096;
 
 export const probeSteps = ['health', 'write', 'read', 'list', 'delete'] as const;
@@ -25,12 +29,31 @@ export interface ProbeReport {
   readonly detail: string | null;
 }
 
+/** Those of earlier releases do not tell since when they are there. */
+const ownKey = new RegExp(`^${probePrefix}(?:(\\d{1,15})-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`);
+
+/** A new key for a probe, which tells since when. */
+export function probeKey(nowMs: number): string {
+  return `${probePrefix}${nowMs}-${randomUUID()}`;
+}
+
+/**
+ * Whether a blob is a probe that nobody is at any more, by the backend's clock and by that of whoever wrote it: the two may
+ * differ, and a probe that is taken away in the middle would fail. What others put there is none.
+ */
+export function isProbeLeft({ key, modifiedAtMs }: Pick<BlobFacts, 'key' | 'modifiedAtMs'>, nowMs: number): boolean {
+  const found = ownKey.exec(key);
+  return found !== null && nowMs - Math.max(modifiedAtMs, Number(found[1] ?? 0)) > probeMsMax;
+}
+
 /**
  * Takes a blob through its life on a backend: whether it can be reached, and whether what is needed there is allowed. The
- * backend must have deadlines of its own. Throws only the reason of `signal`.
+ * backend must have deadlines of its own. Probes that were left over there are deleted with it. Throws only the reason of
+ * `signal`.
  */
-export async function probeBackend(backend: ObjectBackend, signal: AbortSignal): Promise<ProbeReport> {
-  const key = `${probePrefix}${randomUUID()}`;
+export async function probeBackend(backend: ObjectBackend, signal: AbortSignal, nowMs: number): Promise<ProbeReport> {
+  const key = probeKey(nowMs);
+  let left: readonly BlobFacts[] = [];
   const bytes = randomBytes(blobBytes);
   const steps: ProbeStepReport[] = [];
   let detail: string | null = null;
@@ -38,8 +61,14 @@ export async function probeBackend(backend: ObjectBackend, signal: AbortSignal):
     health: async () => void ({ detail } = await backend.health(signal)),
     write: () => backend.put(key, bytes, { sizeBytes: bytes.length, signal }),
     read: () => readBack(backend, key, bytes, signal),
-    list: async () => void (await backend.list({ prefix: key, limit: 1 }, signal)),
-    delete: async () => void (await backend.delete(key, signal)),
+    list: async () => {
+      const { blobs } = await backend.list({ prefix: probePrefix, limit: leftMax }, signal);
+      left = blobs.filter((blob) => isProbeLeft(blob, nowMs));
+    },
+    delete: async () => {
+      await backend.delete(key, signal);
+      for (const blob of left) await backend.delete(blob.key, signal);
+    },
   };
   for (const step of probeSteps) {
     const hasFailed = steps.some(({ error }) => error !== null);

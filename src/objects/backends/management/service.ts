@@ -82,10 +82,11 @@ export class BackendService {
       throw new HoldfastError('conflict', `There is a backend named ${name} already.`, { field: 'name' });
     }
     if (!isTestSkipped) {
+      const nowMs = this.#options.clock.nowMs();
       const consequence = 'It was not added; skip the test to add it all the same.';
       await this.#tryOut(name, kind, settings, async (backend) => {
-        await requireWorking(backend, name, consequence);
-        await requireOwnPlace(backend, name, this.#othersOf(name, kind));
+        await requireWorking(backend, name, consequence, nowMs);
+        await requireOwnPlace(backend, name, this.#othersOf(name, kind), nowMs);
       });
     }
     const row = await store.write(addBackend, {
@@ -173,22 +174,26 @@ export class BackendService {
 
   /** Takes a blob through its life there, whatever the breaker says. Throws `not_found`. */
   async test(name: string): Promise<ProbeReport> {
-    const { registry, usage, kinds, sealer } = this.#options;
+    const { registry, usage, kinds, sealer, clock } = this.#options;
     const row = await this.#require(name);
+    const nowMs = clock.nowMs();
     const live = registry.get(name)?.unguarded ?? null;
     const { signal } = new AbortController();
     if (live === null) {
       const settings = settingsOf(row, sealer);
-      return this.#tryOut(name, requireKind(kinds, row.kind), settings, (backend) => probeBackend(backend, signal));
+      return this.#tryOut(name, requireKind(kinds, row.kind), settings, (backend) =>
+        probeBackend(backend, signal, nowMs),
+      );
     }
-    return probeBackend(onTrial(name, live, this.#timeouts, usage.count.bind(usage, name)), signal);
+    return probeBackend(onTrial(name, live, this.#timeouts, usage.count.bind(usage, name)), signal, nowMs);
   }
 
   /** The columns of settings that really change, tested. */
   async #newSettings(row: BackendRow, change: BackendChange): Promise<BackendChanges> {
     if (change.config === undefined && change.secrets === undefined) return {};
-    const { store, sealer, kinds } = this.#options;
+    const { store, sealer, kinds, clock } = this.#options;
     const { name } = row;
+    const nowMs = clock.nowMs();
     const before = this.#settingsBefore(row, change);
     const kind = requireKind(kinds, row.kind);
     const after = kind.validate({
@@ -203,8 +208,8 @@ export class BackendService {
       await this.#tryOut(name, kind, after, async (backend) => {
         const consequence = 'It was not changed; skip the test to change it all the same.';
         if (!change.isTestSkipped) {
-          await requireWorking(backend, name, consequence);
-          await requireOwnPlace(backend, name, this.#othersOf(name, kind));
+          await requireWorking(backend, name, consequence, nowMs);
+          await requireOwnPlace(backend, name, this.#othersOf(name, kind), nowMs);
         }
         await requireSamePlace(backend, name, samples);
       });

@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { HoldfastError, toErrorData } from '../../../kernel/errors/errors.ts';
 import type { BackendSettings, ObjectBackend, ObjectBackendKind } from '../backend.ts';
 import { defaultBreakerPolicy } from '../breaker.ts';
 import { type GuardTimeouts, GuardedBackend } from '../guarded.ts';
 import type { UsageDelta } from '../usage.ts';
-import { failureOf, probeBackend, probePrefix } from './probe.ts';
+import { failureOf, probeBackend, probeKey } from './probe.ts';
 import type { BlobSample } from './queries.ts';
 
 export interface TrialOptions {
@@ -45,8 +44,13 @@ export async function tryOut<T>(options: TrialOptions, look: (backend: ObjectBac
 }
 
 /** Throws what is wrong when a probe blob cannot live on a backend. */
-export async function requireWorking(backend: ObjectBackend, name: string, consequence: string): Promise<void> {
-  const report = await probeBackend(backend, new AbortController().signal);
+export async function requireWorking(
+  backend: ObjectBackend,
+  name: string,
+  consequence: string,
+  nowMs: number,
+): Promise<void> {
+  const report = await probeBackend(backend, new AbortController().signal, nowMs);
   const failure = failureOf(report, name, consequence);
   if (failure !== null) throw failure;
 }
@@ -85,10 +89,11 @@ export async function requireOwnPlace(
   backend: ObjectBackend,
   name: string,
   others: readonly { readonly name: string; readonly backend: ObjectBackend }[],
+  nowMs: number,
 ): Promise<void> {
   if (others.length === 0) return;
   const { signal } = new AbortController();
-  const key = `${probePrefix}${randomUUID()}`;
+  const key = probeKey(nowMs);
   const bytes = Buffer.from(key);
   await backend.put(key, bytes, { sizeBytes: bytes.length, signal });
   try {
