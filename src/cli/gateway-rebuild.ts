@@ -63,6 +63,7 @@ function linesOf({ report, error, dry_run: isDryRun }: Rebuild): string[] {
     ['newer than backup', report.doubtful],
     ['lost', report.lost],
     ['unknown', report.unknown],
+    ...Object.entries(report.settings).map(([name, count]) => [name.replaceAll('_', ' '), count] as const),
   ];
   const rows = report.findings.map(({ kind, detail }) => [printable(kind), printable(detail)]);
   return [
