@@ -34,8 +34,10 @@ export const backendNotes: SettingsKind = {
     const labels = listed(value.labels);
     const [row] = await store.read((reader) => reader.rows<BackendRow>(standing, [id]));
     if (row === undefined) {
-      const settings = config === undefined ? '' : ` ${listed(JSON.parse(config) as Record<string, string>)}`;
-      return leftOut(`The backend ${id} is not here; it was ${value.kind}${settings}, labels: ${labels}.`);
+      const settings = config === undefined ? 'not kept' : listed(JSON.parse(config) as Record<string, string>);
+      return leftOut(
+        `The backend ${id} is not here; it was of kind ${value.kind}, with settings ${settings} and labels ${labels}.`,
+      );
     }
     const now = listed(JSON.parse(row.labels) as Record<string, string>);
     return now === labels ? { counts: {}, notes: [] } : leftOut(`The backend ${id} had other labels: ${labels}.`);
