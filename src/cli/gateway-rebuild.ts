@@ -67,7 +67,7 @@ function linesOf({ report, error, dry_run: isDryRun }: Rebuild): string[] {
   ];
   const rows = report.findings.map(({ kind, detail }) => [printable(kind), printable(detail)]);
   return [
-    ...facts.map(([name, value]) => `${name.padEnd(20)}${value}`),
+    ...facts.map(([name, value]) => `${name.padEnd(22)}${value}`),
     ...(rows.length === 0 ? [coloured('ok')] : ['', ...table(['FINDING', 'DETAIL'], rows)]),
     ...(report.is_truncated ? ['There is more than is told here.'] : []),
     ...(isDryRun ? ['Nothing was entered.'] : []),

@@ -244,7 +244,7 @@ async function enter(place: Place): Promise<Lab> {
     clock,
     databaseUrl: place.databaseUrl,
     problems,
-    bucket: async (name, settings = {}) => void (await gateway.buckets.create(name, 'tester', settings)),
+    bucket: async (name, wish = {}) => void (await gateway.buckets.create(name, 'tester', wish)),
     setState: async (name, state) => {
       await real.write(setTestState, { name, state });
       setState(name, state);
