@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { StoreAccess } from '../../src/objects/access/store-access.ts';
 import { loadBackupMemory, saveBackupMemory } from '../../src/objects/rebuilding/backup-memory.ts';
 import { onEveryStore } from '../support/stores.ts';
-import { assertClean, put } from './acts.ts';
+import { assertClean, count, put } from './acts.ts';
 import { labBackends, openLab } from './lab.ts';
 import { testRootKeys } from './test-keys.ts';
 import {
@@ -165,13 +165,21 @@ onEveryStore('settings of a ledger that was lost', (engine) => {
     const [user] = lines.filter(isUser).filter(({ id }) => id !== boss.id);
     const value = user!.value as { keys: { accessKey: string; revokedAtMs: number | null }[] };
     const told = value.keys.map((one) => (one.accessKey === key.accessKey ? { ...one, revokedAtMs: 5 } : one));
-    const revoked = { ...user!, value: { ...value, keys: told } };
+    const former = { accessKey: `HF${'A'.repeat(18)}`, label: 'former', createdAtMs: 1, revokedAtMs: 2 };
+    const grants = [{ bucket: 'taken-back', permissions: ['read'], updatedAtMs: 1 }];
+    const revoked = { ...user!, value: { ...value, keys: [...told, former], grants } };
     const stranger = { ...lines.filter(isUser).find(({ id }) => id === boss.id)!, id: 'usr-stranger', sealed: null };
     await putBackup(lab, [{ t: 'settings' }, revoked, stranger]);
     const notes = notesOf(await rebuild(lab, { isMissingOnly: true }));
     assert.ok(notes.some((note) => note.includes(`${key.accessKey} of ann was revoked, and counts here`)));
     assert.ok(notes.some((note) => note.startsWith('Another user is named boss here')));
-    assert.deepEqual(await everything(lab), before);
+    const { keys: entered, secrets: _, ...others } = await everything(lab);
+    const { keys: standing, secrets: __, ...same } = before;
+    assert.deepEqual(others, same);
+    assert.deepEqual(
+      entered.map(({ accessKey }) => accessKey),
+      [former.accessKey, ...standing.map(({ accessKey }) => accessKey)],
+    );
     await lab.close();
   });
 
@@ -185,6 +193,28 @@ onEveryStore('settings of a ledger that was lost', (engine) => {
       'The backend m1 had other labels: place=home.',
       'The backend m2 is not here; it was of kind memory, with settings none and labels place=home.',
     ]);
+    await next.close();
+  });
+
+  test('are entered page by page, and by the next run where one ended in the middle', async () => {
+    const lab = await openLab(engine, labBackends(1), keys);
+    await fill(lab);
+    const { access } = services(lab);
+    for (let n = 0; n < 220; n++) {
+      await access.createKey('t', { user: null, label: `user-${n}`, bucket: null, permissions: null });
+    }
+    await lab.keepers().backup.run(signal);
+    const before = await everything(lab);
+    const next = await lose(engine, lab, keys);
+    let left = 150;
+    next.store.fate = (name) => (name === 'restoreUser' && left-- === 0 ? 'lose' : 'pass');
+    await assert.rejects(rebuild(next), { kind: 'unavailable' });
+    assert.equal(await count(next.store, 'users'), 151);
+    assert.equal(await count(next.store, 'notification_targets'), 0);
+    const report = await rebuild(next);
+    assert.deepEqual(report.findings, []);
+    assert.deepEqual(report.settings['users'], 222 - 151);
+    assert.deepEqual(await everything(next), before);
     await next.close();
   });
 });

@@ -73,8 +73,8 @@ export async function fill(lab: Lab) {
 
 /** Everything that is backed up beside objects, as it is seen from outside, with secrets opened. */
 export async function everything(lab: Lab) {
-  const users = await lab.store.read((reader) => listUsers(reader, { limit: 100 }));
-  const keys = await lab.store.read((reader) => listKeys(reader, { limit: 100 }));
+  const users = await lab.store.read((reader) => listUsers(reader, { limit: 1_000 }));
+  const keys = await lab.store.read((reader) => listKeys(reader, { limit: 1_000 }));
   const grants = await lab.store.read((reader) => reader.rows('select * from grants order by user_id, bucket', []));
   const books = await lab.store.read((reader) => listBooks(reader, { after: '', limit: 100 }));
   const { hooks } = services(lab);
