@@ -12,6 +12,7 @@ import { keepingMigration } from './objects/migrations/0016_keeping.ts';
 import { rebuildsMigration } from './objects/migrations/0017_rebuilds.ts';
 import { storageClassesMigration } from './objects/migrations/0018_storage_classes.ts';
 import { countingMigration } from './objects/migrations/0019_counting.ts';
+import { rebuildSettingsMigration } from './objects/migrations/0020_rebuild_settings.ts';
 import { hostsMigration } from './hosts/migrations/0006_hosts.ts';
 import { notificationsMigration } from './notifications/migrations/0012_notifications.ts';
 import { exportsMigration } from './volumes/migrations/0008_exports.ts';
@@ -40,4 +41,5 @@ export const migrations: readonly Migration[] = [
   rebuildsMigration,
   storageClassesMigration,
   countingMigration,
+  rebuildSettingsMigration,
 ];

@@ -176,6 +176,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       wake: (keeper) => keepers.signal(keeper),
       owner: () => engine.replicaId,
       hasNotificationTarget: (name) => notifications.hasTarget(name),
+      settings: [notifications.settings],
       ...(options.wrapObjectBackend === undefined ? {} : { wrapBackend: options.wrapObjectBackend }),
     });
     stops.push({ name: 'objects', stop: () => objects.stop() });

@@ -103,6 +103,7 @@ async function passesAmong(versions: number, databaseUrl: string | undefined): P
     wake: () => {},
     owner: () => owner,
     hasNotificationTarget: async () => false,
+    settings: [],
     wrapBackend: (name, real) => (name === backends.at(-1) ? real : listedBackend(real, versions)),
   });
   const found = new Map<string, Passes>();

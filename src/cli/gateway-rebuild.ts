@@ -63,10 +63,11 @@ function linesOf({ report, error, dry_run: isDryRun }: Rebuild): string[] {
     ['newer than backup', report.doubtful],
     ['lost', report.lost],
     ['unknown', report.unknown],
+    ...Object.entries(report.settings).map(([name, count]) => [name.replaceAll('_', ' '), count] as const),
   ];
   const rows = report.findings.map(({ kind, detail }) => [printable(kind), printable(detail)]);
   return [
-    ...facts.map(([name, value]) => `${name.padEnd(20)}${value}`),
+    ...facts.map(([name, value]) => `${name.padEnd(22)}${value}`),
     ...(rows.length === 0 ? [coloured('ok')] : ['', ...table(['FINDING', 'DETAIL'], rows)]),
     ...(report.is_truncated ? ['There is more than is told here.'] : []),
     ...(isDryRun ? ['Nothing was entered.'] : []),

@@ -1,3 +1,4 @@
+import type { SettingsKind } from '../kernel/backups/settings.ts';
 import type { NoticeSource } from '../kernel/events/notice.ts';
 import type { HealthCheck } from '../kernel/http/health.ts';
 import type { Route } from '../kernel/http/server.ts';
@@ -15,6 +16,7 @@ import { openSender } from './senders/open.ts';
 import { NotificationService } from './service.ts';
 import { Standing } from './standing.ts';
 import type { OpenTarget } from './target.ts';
+import { targetSettings } from './target-settings.ts';
 
 export interface NotificationPartsOptions {
   readonly store: Store;
@@ -34,6 +36,8 @@ export interface NotificationPartsOptions {
 export interface NotificationParts {
   readonly routes: readonly Route[];
   readonly checks: readonly HealthCheck[];
+  /** What of it is backed up. */
+  readonly settings: SettingsKind;
   /** Whether there is a target of this name. */
   hasTarget(name: string): Promise<boolean>;
   /** The id of the last event that is not needed any more for notifications. */
@@ -57,6 +61,7 @@ export function createNotificationParts(options: NotificationPartsOptions): Noti
   return {
     routes: notificationRoutes(service),
     checks: [{ name: 'notifications', isVital: false, check: () => standing.check() }],
+    settings: targetSettings(sealer),
     hasTarget: (name) => service.has(name),
     passedEventId: () => store.read(cursorOf),
     start() {

@@ -1,4 +1,7 @@
 import type { Keeper } from '../kernel/keepers/keeper.ts';
+import type { SettingsKind } from '../kernel/backups/settings.ts';
+import { userSettings } from './access/user-settings.ts';
+import { backendNotes } from './backends/management/backend-notes.ts';
 import type { ManagedRegistry } from './backends/store-registry.ts';
 import type { RunningGateway } from './create-gateway.ts';
 import { LentBuffers } from './content/lent-buffers.ts';
@@ -18,6 +21,7 @@ import { rewriteKeeper } from './keepers/rewriter.ts';
 import { scrubKeeper } from './keepers/scrub.ts';
 import { uploadKeeper } from './keepers/uploads.ts';
 import type { Copy } from './object.ts';
+import { quotaSettings } from './quotas/quota-settings.ts';
 import { usageKeeper } from './quotas/keeper.ts';
 import { backupKeeper } from './rebuilding/backup-keeper.ts';
 import { rebuildKeeper } from './rebuilding/rebuild-keeper.ts';
@@ -62,22 +66,29 @@ export function createKeepers(
     ...(keyring === null ? [] : [encryptionKeyKeeper({ keyring, registry, periodMs: keyPeriodMs, onError })]),
     usageKeeper(store, clock, usagePeriodMs),
     ...upkeepKeepers(options, registry, gateway),
-    rebuildKeeper({ store, registry, encryption, keyring, clock }, keeperPeriodMs),
+    rebuildKeeper({ store, registry, encryption, keyring, clock, settings: settingsKinds(options) }, keeperPeriodMs),
     ...ledgerBackup(options, registry, { keyring, encryption }),
   ];
 }
 
+/** What is backed up beside objects: ours, and what other features give. */
+function settingsKinds({ sealer, settings }: ObjectPartsOptions): readonly SettingsKind[] {
+  return [backendNotes, userSettings(sealer), quotaSettings, ...settings];
+}
+
 /** The backup of the ledger on the backends, unless it is not wanted. */
 function ledgerBackup(
-  { store, newId, clock, log, values }: ObjectPartsOptions,
+  options: ObjectPartsOptions,
   registry: ManagedRegistry,
   { keyring, encryption }: { readonly keyring: Keyring | null; readonly encryption: ObjectEncryption },
 ): Keeper[] {
+  const { store, newId, clock, log, values } = options;
   const { objectLedgerBackupIntervalMs: periodMs } = values;
   if (periodMs === 0) return [];
   const coding = { encryption, isEncrypted: keyring !== null };
   const onError = (error: unknown, about: string) => log.warn({ err: error }, about);
-  return [backupKeeper({ store, registry, coding, newId, clock, periodMs, onError })];
+  const settings = settingsKinds(options);
+  return [backupKeeper({ store, registry, coding, settings, newId, clock, periodMs, onError })];
 }
 
 /** Keepers that go through what there is: by the rules of buckets, by the age of uploads, and byte by byte. */

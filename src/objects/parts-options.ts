@@ -1,3 +1,4 @@
+import type { SettingsKind } from '../kernel/backups/settings.ts';
 import type { Values } from '../kernel/config/settings.ts';
 import type { Clock, IdSource } from '../kernel/ids.ts';
 import type { Sealer } from '../kernel/secrets/sealer.ts';
@@ -21,5 +22,7 @@ export interface ObjectPartsOptions {
   owner(): string;
   /** Whether there is somebody of this name who can be told of what happens in buckets. */
   hasNotificationTarget(name: string): Promise<boolean>;
+  /** What other features want to be kept in backups of the ledger. */
+  readonly settings: readonly SettingsKind[];
   readonly wrapBackend?: (name: string, backend: ObjectBackend) => ObjectBackend;
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { type Clock, type IdSource, createIdSource } from '../../src/kernel/ids.ts';
 import type { Keeper } from '../../src/kernel/keepers/keeper.ts';
 import { registerReplica, releaseReplica } from '../../src/kernel/operations/ownership.ts';
@@ -24,6 +25,13 @@ import { rebalancerKeeper } from '../../src/objects/keepers/rebalancer.ts';
 import { type UnknownPolicy, reconcileKeeper } from '../../src/objects/keepers/reconcile.ts';
 import { replicatorKeeper } from '../../src/objects/keepers/replicator.ts';
 import { lifecycleKeeper } from '../../src/objects/keepers/lifecycle.ts';
+import { quotaSettings } from '../../src/objects/quotas/quota-settings.ts';
+import { userSettings } from '../../src/objects/access/user-settings.ts';
+import { backendNotes } from '../../src/objects/backends/management/backend-notes.ts';
+import { targetSettings } from '../../src/notifications/target-settings.ts';
+import { type Sealer, createSealer } from '../../src/kernel/secrets/sealer.ts';
+import { toSecretKey } from '../../src/kernel/secrets/secret-key.ts';
+import type { SettingsKind } from '../../src/kernel/backups/settings.ts';
 import { backupKeeper } from '../../src/objects/rebuilding/backup-keeper.ts';
 import { rewriteKeeper } from '../../src/objects/keepers/rewriter.ts';
 import { scrubKeeper } from '../../src/objects/keepers/scrub.ts';
@@ -78,6 +86,10 @@ export interface Lab {
   /** `null` in a lab without root keys. */
   readonly keyring: Keyring | null;
   readonly encryption: ObjectEncryption;
+  /** Of secrets in the store: its key is gone with the store. */
+  readonly sealer: Sealer;
+  /** What is backed up beside objects. */
+  readonly settings: readonly SettingsKind[];
   readonly backends: readonly LabBackend[];
   readonly replicaId: string;
   readonly clock: LabClock;
@@ -167,11 +179,13 @@ export async function openLab(
   await store.write(enterStorageClasses, { classes });
   const { databaseUrl } = settings;
   const clock = new LabClock();
-  return enter({ store, open, databaseUrl, backends, rootKeys, classes, reading, clock, isFirst: true });
+  const sealer = createSealer(toSecretKey(randomBytes(32), 'test'));
+  return enter({ store, sealer, open, databaseUrl, backends, rootKeys, classes, reading, clock, isFirst: true });
 }
 
 interface Place {
   readonly store: Store;
+  readonly sealer: Sealer;
   open(): Promise<Store>;
   readonly databaseUrl: string | undefined;
   readonly backends: readonly LabBackend[];
@@ -185,7 +199,7 @@ interface Place {
 }
 
 async function enter(place: Place): Promise<Lab> {
-  const { store: real, backends, clock } = place;
+  const { store: real, backends, clock, sealer } = place;
   const rows = await real.read((reader) => reader.rows<StateRow>('select * from object_backends', []));
   const store = intercepted(real);
   const newId = createIdSource();
@@ -215,7 +229,8 @@ async function enter(place: Place): Promise<Lab> {
     onBadCopy,
     onError,
   });
-  const shared = { store, registry, gateway, encryption, keyring, newId, clock, owner, onBadCopy, onError };
+  const settings = [backendNotes, userSettings(sealer), quotaSettings, targetSettings(sealer)];
+  const shared = { store, registry, gateway, encryption, keyring, settings, newId, clock, owner, onBadCopy, onError };
   const lab: Lab = {
     store,
     calls,
@@ -223,12 +238,14 @@ async function enter(place: Place): Promise<Lab> {
     registry,
     keyring,
     encryption,
+    sealer,
+    settings,
     backends,
     replicaId,
     clock,
     databaseUrl: place.databaseUrl,
     problems,
-    bucket: async (name, settings = {}) => void (await gateway.buckets.create(name, 'tester', settings)),
+    bucket: async (name, wish = {}) => void (await gateway.buckets.create(name, 'tester', wish)),
     setState: async (name, state) => {
       await real.write(setTestState, { name, state });
       setState(name, state);
@@ -256,6 +273,7 @@ interface KeeperParts {
   readonly gateway: RunningGateway;
   readonly encryption: ObjectEncryption;
   readonly keyring: Keyring | null;
+  readonly settings: readonly SettingsKind[];
   readonly newId: IdSource;
   readonly clock: Clock;
   owner(): string;
@@ -264,7 +282,7 @@ interface KeeperParts {
 }
 
 function labKeepers(parts: KeeperParts, options: KeeperWishes = {}): Record<LabKeeper, Keeper> {
-  const { store, registry, gateway, encryption, keyring, newId, clock, owner, onBadCopy, onError } = parts;
+  const { store, registry, gateway, encryption, keyring, settings, newId, clock, owner, onBadCopy, onError } = parts;
   const { secondLookMs = 0, unhealthyAfterMs = 365 * dayMs, readBack = 'never' } = options;
   const { scrubRate: rate = noLimit, unknown = 'report' } = options;
   const { capacity, leftovers } = gateway.writer;
@@ -274,7 +292,7 @@ function labKeepers(parts: KeeperParts, options: KeeperWishes = {}): Record<LabK
   const moving = { store, registry, capacity, leftovers, newId, clock, memory, owner, isReadBack };
   const coding = { encryption, isEncrypted: keyring !== null };
   return {
-    backup: backupKeeper({ store, registry, coding, newId, clock, periodMs: 1, onError }),
+    backup: backupKeeper({ store, registry, coding, settings, newId, clock, periodMs: 1, onError }),
     cleanup: cleanupKeeper({ store, registry, clock, owner, periodMs: 1, secondLookMs, retryWaitMs }),
     intents: intentKeeper(store, clock, 1),
     drains: drainsKeeper({ store, registry, clock }, 1),

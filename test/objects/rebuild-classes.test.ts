@@ -37,8 +37,8 @@ onEveryStore('storage classes of a ledger that was lost', (engine) => {
       ),
     );
   const rebuilt = async (lab: Lab) => {
-    const { store, registry, encryption, keyring, clock } = lab;
-    const report = await rebuildLedger({ store, registry, encryption, keyring, clock }, all, signal);
+    const { store, registry, encryption, keyring, clock, settings } = lab;
+    const report = await rebuildLedger({ store, registry, encryption, keyring, clock, settings }, all, signal);
     assert.equal(report.backup, null);
   };
 

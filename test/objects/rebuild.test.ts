@@ -22,12 +22,12 @@ let runs = 0;
 const all: RebuildWish = { isMissingOnly: false, isDryRun: false, isLossAccepted: false, backends: [] };
 
 async function rebuild(lab: Lab, wish: Partial<RebuildWish> = {}) {
-  const { store, registry, encryption, keyring, clock } = lab;
+  const { store, registry, encryption, keyring, clock, settings } = lab;
   const run = { id: `reb-${runs++}`, wish: { ...all, ...wish } };
   await store.write(beginRebuild, { ...run, actor: 'tester', nowMs: clock.nowMs() });
   const end = { id: run.id, nowMs: clock.nowMs() };
   try {
-    const report = await rebuildLedger({ store, registry, encryption, keyring, clock }, run.wish, signal);
+    const report = await rebuildLedger({ store, registry, encryption, keyring, clock, settings }, run.wish, signal);
     await store.write(endRebuild, { ...end, report, error: null });
     return report;
   } catch (error) {
@@ -290,10 +290,15 @@ onEveryStore('a ledger that was lost', (engine) => {
     const before = await everything(lab);
     const next = await lose(engine, lab, keys);
     let reads = 0;
-    const { store, registry, encryption, keyring, clock } = next;
+    const { store, registry, encryption, keyring, clock, settings } = next;
     const broken = new AbortController();
     const onProgress = () => void (++reads === 3 && broken.abort(new Error('ended')));
-    const started = rebuildLedger({ store, registry, encryption, keyring, clock }, all, broken.signal, onProgress);
+    const started = rebuildLedger(
+      { store, registry, encryption, keyring, clock, settings },
+      all,
+      broken.signal,
+      onProgress,
+    );
     await assert.rejects(started, /ended/);
     await put(next, 'plain', 'twice', 'written by a client meanwhile');
     await rebuild(next, { isMissingOnly: true });

@@ -29,6 +29,6 @@ export function requireKind(kinds: ReadonlyMap<string, ObjectBackendKind>, kind:
 }
 
 /** What the sealed text belongs to, so that it opens for no other backend. */
-function secretsAbout(name: string): string {
+export function secretsAbout(name: string): string {
   return `object-backend:${name}`;
 }

@@ -63,7 +63,11 @@ export class ObjectEncryption {
   }
 
   /** The data key of what stands. Throws `internal` when its key-encryption key is not known: none other is tried. */
-  async open({ key }: SealedForm, owner: DataKeyOwner, customerKey: CustomerKey | undefined): Promise<Buffer> {
+  async open(
+    { key }: Pick<SealedForm, 'key'>,
+    owner: DataKeyOwner,
+    customerKey: CustomerKey | undefined,
+  ): Promise<Buffer> {
     if (key.kekId === null) {
       const bytes = customerKey === undefined ? null : openDataKey(customerKey.bytes, key, owner);
       if (bytes === null) throw customerKey === undefined ? missingKey() : wrongKey();

@@ -45,7 +45,7 @@ export const setQuota = transaction(
     const [row] = await tx.rows<QuotaRow>(upsert, values);
     const [count] = await tx.rows<{ n: number | string }>('select count(*) as n from quota_books', []);
     if (Number(count!.n) > quotasMax) throw new HoldfastError('overloaded', `There are ${quotasMax} quotas already.`);
-    await note(tx, subject, 'quota.set', { ...merged }, { actor, nowMs });
+    await noteQuota(tx, subject, 'quota.set', { ...merged }, { actor, nowMs });
     return toBook(row!);
   },
 );
@@ -67,7 +67,7 @@ export const removeQuota = transaction(
   ): Promise<boolean> => {
     await tx.lock(`quota:${subject}`);
     if (!(await dropBook(tx, subject))) return false;
-    await note(tx, subject, 'quota.removed', {}, { actor, nowMs });
+    await noteQuota(tx, subject, 'quota.removed', {}, { actor, nowMs });
     return true;
   },
 );
@@ -77,7 +77,8 @@ export async function dropBook(tx: Tx, subject: string): Promise<boolean> {
   return (await tx.run('delete from quota_books where subject = ?', [subject])) === 1;
 }
 
-async function note(
+/** Writes what happened to the limits of a subject, which is locked in this transaction. */
+export async function noteQuota(
   tx: Tx,
   subject: string,
   type: 'quota.set' | 'quota.removed',

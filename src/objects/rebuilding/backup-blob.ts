@@ -35,13 +35,20 @@ export async function encodeBackup(
   return Buffer.concat([body, encodeDescription(description, hashBuffer(own, {}), { form, key })]);
 }
 
+/** What a blob has of a backup. */
+export interface ReadBackup {
+  readonly own: Buffer;
+  /** Whether nobody without a key under our root keys can have written it. */
+  readonly isProven: boolean;
+}
+
 /** Reads lines back; `null` when the blob is not there or not, to the last bit, what was written. Throws what backends throw. */
 export async function readBackup(
   backend: ObjectBackend,
   blob: BackupBlob,
   encryption: ObjectEncryption,
   signal: AbortSignal,
-): Promise<Buffer | null> {
+): Promise<ReadBackup | null> {
   const open = await backend.get(blob.storageKey, null, backupLimits(signal));
   if (open === null) return null;
   if (open.sizeBytes > blobBytesMax) {
@@ -53,7 +60,7 @@ export async function readBackup(
   return decodeBackup(Buffer.concat(pieces), blob, encryption);
 }
 
-async function decodeBackup(bytes: Buffer, blob: BackupBlob, encryption: ObjectEncryption): Promise<Buffer | null> {
+async function decodeBackup(bytes: Buffer, blob: BackupBlob, encryption: ObjectEncryption): Promise<ReadBackup | null> {
   const told = decodeDescription(bytes);
   if (told === null || told.contentId !== blob.generation || told.part !== blob.number) return null;
   const owner = { contentId: told.contentId, part: told.part, sizeBytes: told.sizeBytes };
@@ -64,7 +71,7 @@ async function decodeBackup(bytes: Buffer, blob: BackupBlob, encryption: ObjectE
   const body = bytes.subarray(0, form?.bodyBytes ?? told.sizeBytes);
   try {
     const own = form === undefined ? body : await expand(body);
-    return hashBuffer(own, {}).md5 === proven.md5 ? own : null;
+    return hashBuffer(own, {}).md5 === proven.md5 ? { own, isProven: key !== null } : null;
   } catch {
     return null;
   }

@@ -16,7 +16,11 @@ import { type BackupKeeperOptions, canGoOn, requireOwn, writeChanges, writeWhole
  * parts make an object. All of it once, then what changed, as the events tell; all of it again when as much has changed.
  */
 export function backupKeeper(options: BackupKeeperOptions): Keeper {
-  const { store, registry, newId, clock, periodMs, onError } = options;
+  const { store, registry, newId, periodMs, onError, coding } = options;
+  // Else nobody would know before it is needed.
+  const without = coding.isEncrypted
+    ? ''
+    : '; no access keys and no targets of notifications, since there are no root keys';
   return {
     name: backupKeeperName,
     summary: 'Keeps a backup of the ledger on every backend, from which it can be rebuilt.',
@@ -24,13 +28,13 @@ export function backupKeeper(options: BackupKeeperOptions): Keeper {
     run: async (signal) => {
       const memory = await loadBackupMemory(store);
       await requireOwn(options, signal);
-      if (canGoOn(memory, clock.nowMs())) {
+      if (canGoOn(memory, options)) {
         const begun = await saveBackupMemory(store, { ...memory, isWriting: true });
         const { reached, lines } = await writeChanges(options, memory.reached, signal);
         const done = await saveBackupMemory(store, { ...begun, reached, isWriting: false });
         const carried = await spreadBackup(registry, reached.generation, signal, onError);
         if (done.owed.length > 0) await dropFormer(options, { ...done, reached }, signal);
-        return `${lines} lines of what changed, ${carried} blobs carried to backends that lacked them`;
+        return `${lines} lines of what changed, ${carried} blobs carried to backends that lacked them${without}`;
       }
       const generation = newId('led');
       const owed = await supersede(registry, memory, signal, onError);
@@ -42,7 +46,7 @@ export function backupKeeper(options: BackupKeeperOptions): Keeper {
       const { reached } = await writeChanges(options, whole, signal);
       const done = await saveBackupMemory(store, { ...begun, reached, isWriting: false });
       await dropFormer(options, { ...done, reached }, signal);
-      return `${whole.wholeLines} lines of all there is`;
+      return `${whole.wholeLines} lines of all there is${without}`;
     },
     plan: (signal) => planBackup(options, signal),
   };

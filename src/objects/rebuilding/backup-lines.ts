@@ -1,4 +1,5 @@
 import type { Reader, SqlValue, Store } from '../../kernel/store/store.ts';
+import type { SettingLine, SettingsLine } from './setting-lines.ts';
 import type { BucketRow, CopyRow, ObjectRow, PartRow } from '../tables.ts';
 
 /** One line of a backup: a row of the ledger as it was, or that what was told of a key or a bucket before is not so any more. */
@@ -9,6 +10,8 @@ export type BackupLine =
   | { readonly t: 'version'; readonly row: ObjectRow }
   | { readonly t: 'part'; readonly row: PartRow }
   | { readonly t: 'copy'; readonly row: CopyRow }
+  | SettingsLine
+  | SettingLine
   /** All that was committed before this moment has been told. */
   | { readonly t: 'as-of'; readonly atMs: number };
 

@@ -40,6 +40,8 @@ export interface BackupReach {
   readonly changeLines: number;
   /** When the whole was begun. */
   readonly wholeAtMs: number;
+  /** How its lines are told; earlier releases have not said so. */
+  readonly form?: string;
 }
 
 /** Of former generations, which are removed as soon as each backend can be reached. */

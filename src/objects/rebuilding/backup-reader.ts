@@ -41,16 +41,22 @@ function unbroken(blobs: ReadonlyMap<number, FoundBlob>): FoundBlob[] {
   return row;
 }
 
+/** What a blob tells, and whether it is proven by a key of ours. */
+export interface ToldLines {
+  readonly lines: readonly BackupLine[];
+  readonly isProven: boolean;
+}
+
 /** The lines of a blob from the first backend that has it as it was written; `null` when none has. */
 export async function linesOf(
   blob: FoundBlob,
   encryption: ObjectEncryption,
   signal: AbortSignal,
-): Promise<readonly BackupLine[] | null> {
+): Promise<ToldLines | null> {
   for (const { backend } of blob.backends) {
     try {
-      const own = await readBackup(backend, blob, encryption, signal);
-      if (own !== null) return [...parseLines(own)];
+      const read = await readBackup(backend, blob, encryption, signal);
+      if (read !== null) return { lines: [...parseLines(read.own)], isProven: read.isProven };
     } catch {
       signal.throwIfAborted();
     }

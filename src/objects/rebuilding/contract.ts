@@ -14,6 +14,9 @@ const reportSchema = Type.Object({
   versions: Type.Integer(),
   copies: Type.Integer(),
   uploads: Type.Integer({ description: 'Uploads in parts that are open again.' }),
+  settings: Type.Record(Type.String(), Type.Integer(), {
+    description: 'What was entered of users, access_keys, grants, quotas, notification_targets and subscriptions.',
+  }),
   standing: Type.Integer({ description: 'Keys that were in the ledger already, and left as they are.' }),
   superseded: Type.Integer({ description: 'Blobs of what was deleted or overwritten; queued for deletion.' }),
   lost: Type.Integer({ description: 'Versions of which not all bytes stand anywhere.' }),

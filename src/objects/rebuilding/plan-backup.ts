@@ -15,11 +15,11 @@ class Enough extends Error {}
 
 /** What would be written and removed: the lines are made as a run makes them, and nothing of them is written. */
 export async function planBackup(options: BackupKeeperOptions, signal: AbortSignal): Promise<KeeperPlan> {
-  const { store, registry, clock, newId, onError } = options;
+  const { store, registry, newId, onError } = options;
   const sheet = new CostSheet();
   const active = registry.all.filter(({ state }) => state === 'active');
   const memory = await loadBackupMemory(store);
-  const isGoingOn = canGoOn(memory, clock.nowMs());
+  const isGoingOn = canGoOn(memory, options);
   let blobs = 0;
   const deliver = async ({ number, bytes }: EncodedBackup) => {
     for (const { name } of active) {

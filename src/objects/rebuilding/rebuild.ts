@@ -1,4 +1,5 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
+import type { SettingsKind } from '../../kernel/backups/settings.ts';
 import type { Clock } from '../../kernel/ids.ts';
 import type { ReportProgress } from '../../kernel/keepers/keeper.ts';
 import type { Store } from '../../kernel/store/store.ts';
@@ -10,6 +11,7 @@ import type { Keyring } from '../encryption/keyring.ts';
 import { listBackups } from './backup-place.ts';
 import { enterBuckets } from './enter-buckets.ts';
 import { enterKey } from './enter-key.ts';
+import { enterSettings } from './enter-settings.ts';
 import { loadBackupMemory, saveBackupMemory } from './backup-memory.ts';
 import { settleLeftovers } from './leftovers.ts';
 import { type RebuildReport, newReport, tell } from './report.ts';
@@ -25,6 +27,8 @@ export interface RebuildOptions {
   /** `null` without root keys. */
   readonly keyring: Keyring | null;
   readonly clock: Clock;
+  /** What is taken over of a backup beside objects, in this order. */
+  readonly settings: readonly SettingsKind[];
 }
 
 const keysPage = 200;
@@ -41,33 +45,35 @@ export async function rebuildLedger(
   signal: AbortSignal,
   progress: ReportProgress = () => {},
 ): Promise<RebuildReport> {
-  const { store, registry, encryption, keyring, clock } = options;
+  const { store, registry, encryption, keyring, clock, settings } = options;
   const places = placesOf(registry, wish);
   const report = newReport();
   const adopt = (keks: readonly WrappedKek[]) => adoptKeys(keyring, keks);
   await adopt(await keysOn(places, signal));
   await store.write(clearStage, {});
-  await stageBackup({ store, encryption, report, places, signal });
+  await stageBackup({ store, encryption, report, places, hasRootKeys: keyring !== null, signal });
   const asOfMs = report.backup?.asOfMs ?? null;
   const onBlobs = (done: number) => progress({ done, total: null, detail: 'blobs looked at' });
   const describing = { encryption, adopt: (kek: WrappedKek) => adopt([kek]), signal };
   for (const place of places) await surveyBackend(place, { ...describing, store, report, onBlobs });
-  const buckets = await enterBuckets({ store, clock, report, isDryRun: wish.isDryRun });
+  const { isDryRun } = wish;
+  await enterSettings({ store, encryption, settings, clock, report, isDryRun, signal });
+  const buckets = await enterBuckets({ store, clock, report, isDryRun });
   let after = { bucket: '', object_key: '' };
   for (;;) {
     const keys = await store.read((reader) => stagedKeys(reader, after, keysPage));
     for (const key of keys) {
       signal.throwIfAborted();
       const bucket = await buckets(key.bucket);
-      await enterKey({ store, clock, report, asOfMs, isDryRun: wish.isDryRun }, key, bucket);
+      await enterKey({ store, clock, report, asOfMs, isDryRun }, key, bucket);
     }
     progress({ done: report.keys, total: null, detail: 'keys entered' });
     if (keys.length < keysPage) break;
     after = keys.at(-1)!;
   }
-  await settleLeftovers({ store, clock, report, asOfMs, isDryRun: wish.isDryRun, isKept: wish.isMissingOnly, signal });
+  await settleLeftovers({ store, clock, report, asOfMs, isDryRun, isKept: wish.isMissingOnly, signal });
   await store.write(clearStage, {});
-  if (wish.isDryRun) return report;
+  if (isDryRun) return report;
   // What is lost may stand on a backend that is not here yet, and only the backup tells what it was.
   if (report.lost === 0 || wish.isLossAccepted) await takeOverBackups(store, places, signal);
   else

@@ -8,6 +8,8 @@ export interface RebuildReport {
   versions: number;
   copies: number;
   uploads: number;
+  /** Settings that were entered, such as users and targets of notifications, by what they are. */
+  readonly settings: Record<string, number>;
   /** Keys that were in the ledger already, and left as they are. */
   standing: number;
   /** Blobs whose objects were deleted or overwritten: their bytes are queued for deletion. */
@@ -24,7 +26,7 @@ export interface RebuildReport {
 }
 
 export interface RebuildFinding {
-  readonly kind: 'lost' | 'doubtful' | 'unknown' | 'bucket' | 'backup' | 'unreachable';
+  readonly kind: 'lost' | 'doubtful' | 'unknown' | 'bucket' | 'backup' | 'setting' | 'unreachable';
   readonly detail: string;
 }
 
@@ -33,7 +35,7 @@ const findingsMax = 1_000;
 export function newReport(): RebuildReport {
   const counts = { blobs: 0, keys: 0, buckets: 0, versions: 0, copies: 0, uploads: 0 };
   const rest = { standing: 0, superseded: 0, lost: 0, doubtful: 0, unknown: 0, isTruncated: false };
-  return { backup: null, ...counts, ...rest, findings: [] };
+  return { backup: null, ...counts, settings: {}, ...rest, findings: [] };
 }
 
 export function tell(report: RebuildReport, kind: RebuildFinding['kind'], detail: string): void {

@@ -46,6 +46,8 @@ function rebuildView({ id, state, wish, report, error, createdAtMs, finishedAtMs
 function reportView({ backup, isTruncated, ...counts }: RebuildReport) {
   return {
     ...counts,
+    // Earlier releases told of none.
+    settings: counts.settings ?? {},
     has_backup: backup !== null,
     backup_as_of: timeOf(backup?.asOfMs ?? null),
     is_truncated: isTruncated,

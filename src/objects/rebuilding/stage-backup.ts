@@ -11,6 +11,8 @@ export interface StageBackup {
   readonly encryption: ObjectEncryption;
   readonly report: RebuildReport;
   readonly places: readonly KnownBackend[];
+  /** Whether there are root keys: settings count then from blobs alone that a key under them proves. */
+  readonly hasRootKeys: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -21,7 +23,8 @@ const generationsMax = 100;
  * Gathers the newest backup that can be read whole. Of one whose later blobs cannot be read, what was before them counts:
  * up to when it tells everything is in the report.
  */
-export async function stageBackup({ store, encryption, report, places, signal }: StageBackup): Promise<void> {
+export async function stageBackup(options: StageBackup): Promise<void> {
+  const { store, encryption, report, places, hasRootKeys, signal } = options;
   const passed = new Set<string>();
   while (passed.size < generationsMax) {
     const found = await findBackup(places, signal, passed);
@@ -33,12 +36,17 @@ export async function stageBackup({ store, encryption, report, places, signal }:
     await store.write(clearStage, {});
     let isWhole = false;
     let asOfMs: number | null = null;
+    const settings = { isTold: false, isRefused: false };
     for (const blob of blobs) {
-      const lines = await linesOf(blob, encryption, signal);
-      if (lines === null) {
+      const read = await linesOf(blob, encryption, signal);
+      if (read === null) {
         tell(report, 'backup', `${blob.storageKey} of the backup cannot be read on any backend.`);
         break;
       }
+      const isTrusted = read.isProven || !hasRootKeys;
+      const lines = isTrusted ? read.lines : read.lines.filter(({ t }) => t !== 'setting');
+      settings.isRefused ||= lines.length < read.lines.length;
+      settings.isTold ||= lines.some(({ t }) => t === 'settings');
       for (let at = 0; at < lines.length; at += linesAtOnce) {
         await store.write(stageLines, lines.slice(at, at + linesAtOnce));
       }
@@ -47,9 +55,19 @@ export async function stageBackup({ store, encryption, report, places, signal }:
     }
     if (isWhole) {
       report.backup = { generation, asOfMs };
+      for (const note of notesOn(settings)) tell(report, 'setting', note);
       return;
     }
     passed.add(generation);
   }
   throw new HoldfastError('backend', 'None of many backups of the ledger can be read.');
+}
+
+function notesOn({ isTold, isRefused }: { readonly isTold: boolean; readonly isRefused: boolean }): string[] {
+  const earlier =
+    'The backup is of an earlier release: it tells of no users, keys, quotas and targets of notifications.';
+  const refused =
+    'Users, keys, quotas and targets of notifications are not taken over: the backup tells them without encryption, and with ' +
+    'root keys nothing counts that anybody could have written.';
+  return [...(isTold ? [] : [earlier]), ...(isRefused ? [refused] : [])];
 }

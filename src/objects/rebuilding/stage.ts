@@ -5,7 +5,7 @@ import type { BackupLine } from './backup-lines.ts';
 import type { DescribedBlob } from './describe-blob.ts';
 
 /** Where what is found is gathered, in the store itself, so that its size is nobody's memory. */
-const tables = ['buckets', 'versions', 'parts', 'copies', 'contents'].map((name) => `rebuild_${name}`);
+const tables = ['buckets', 'versions', 'parts', 'copies', 'contents', 'settings'].map((name) => `rebuild_${name}`);
 
 export const clearStage = transaction(import.meta.url, 'clearStage', async (tx, _nothing: object): Promise<void> => {
   for (const table of tables) await tx.run(`delete from ${table}`, []);
@@ -22,6 +22,9 @@ const enterCopy = `insert into rebuild_copies (backend, storage_key, content_id,
 const enterContent = `insert into rebuild_contents (content_id, part, bucket, object_key, stands_at, told)
   values (?, ?, ?, ?, ?, ?) on conflict (content_id, part) do update set told = excluded.told, stands_at = excluded.stands_at
   where rebuild_contents.stands_at < excluded.stands_at`;
+
+const enterSetting = `insert into rebuild_settings (kind, id, told) values (?, ?, ?)
+  on conflict (kind, id) do update set told = excluded.told`;
 
 /** Gathers lines of a backup, in their order: later ones count. */
 export const stageLines = transaction(
@@ -40,6 +43,11 @@ async function stageLine(tx: Tx, line: BackupLine): Promise<void> {
   if (line.t === 'version') {
     const { bucket, object_key: key, version_id: version, content_id: content } = line.row;
     await tx.run(enterVersion, [bucket, key, version, content, JSON.stringify(line.row)]);
+  }
+  if (line.t === 'setting') {
+    const { kind, id, value } = line;
+    if (value === null) await tx.run('delete from rebuild_settings where kind = ? and id = ?', [kind, id]);
+    else await tx.run(enterSetting, [kind, id, JSON.stringify(line)]);
   }
   if (line.t === 'part') await tx.run(enterPart, [line.row.content_id, line.row.part, JSON.stringify(line.row)]);
   if (line.t === 'copy') await tx.run(enterCopy, copyValues(line.row, { isKnown: true, isFound: false }));

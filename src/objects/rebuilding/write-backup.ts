@@ -1,10 +1,13 @@
 import { lastEventId } from '../../kernel/events/queries.ts';
 import { OutboxReader } from '../../kernel/events/outbox.ts';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
+import type { SettingsKind } from '../../kernel/backups/settings.ts';
 import type { IdSource } from '../../kernel/ids.ts';
 import type { GapWatch, Store } from '../../kernel/store/store.ts';
+import type { BackupCoding } from './backup-blob.ts';
 import { lineOfBucket, linesOfAll, linesOfKey } from './backup-lines.ts';
 import { backupPrefix } from './backup-place.ts';
+import { linesOfResource, linesOfSettings } from './setting-lines.ts';
 import { BackupWriter, type BackupWriterOptions } from './backup-writer.ts';
 import type { BackupMemory, BackupReach } from './backup-memory.ts';
 import { foreignBackup } from './foreign-backup.ts';
@@ -12,6 +15,8 @@ import { foreignBackup } from './foreign-backup.ts';
 export interface BackupKeeperOptions extends BackupWriterOptions {
   readonly store: Store;
   readonly newId: IdSource;
+  /** What is backed up beside objects. */
+  readonly settings: readonly SettingsKind[];
   readonly periodMs: number;
 }
 
@@ -48,9 +53,15 @@ export async function requireOwn(
  */
 export function canGoOn(
   memory: BackupMemory,
-  nowMs: number,
+  { coding, clock }: Pick<BackupKeeperOptions, 'coding' | 'clock'>,
 ): memory is BackupMemory & { readonly reached: BackupReach } {
-  return memory.reached !== null && !memory.isWriting && !isWorn(memory.reached, nowMs);
+  const { reached, isWriting } = memory;
+  return reached !== null && !isWriting && reached.form === formOf(coding) && !isWorn(reached, clock.nowMs());
+}
+
+/** What another release told, or this one without root keys or with them, is not gone on with: it may lack what is told now. */
+function formOf({ isEncrypted }: BackupCoding): string {
+  return isEncrypted ? 'settings-1 sealed' : 'settings-1';
 }
 
 /** Where copies were moved to since then is told by no event, so that all is told anew now and then. */
@@ -68,10 +79,12 @@ export async function writeWhole(
   const eventId = await settledEventId(store, signal);
   const atMs = clock.nowMs();
   const writer = new BackupWriter(options, generation, 1, signal);
+  for await (const line of linesOfSettings(options)) await writer.add(line);
   for await (const line of linesOfAll(store)) await writer.add(line);
   await writer.add({ t: 'as-of', atMs });
   await writer.flush(true);
-  return { generation, next: writer.next, eventId, wholeLines: writer.count, changeLines: 0, wholeAtMs: atMs };
+  const lines = { wholeLines: writer.count, changeLines: 0 };
+  return { generation, next: writer.next, eventId, ...lines, wholeAtMs: atMs, form: formOf(options.coding) };
 }
 
 /** The last event's id, once nobody is in flight any more who could still commit one before it. */
@@ -103,6 +116,7 @@ export async function writeChanges(
     const { events, rest } = await outbox.after(eventId, eventsPage);
     const before = writer.count;
     for (const resource of new Set(events.map((event) => event.resource))) {
+      for await (const line of linesOfResource(options, resource)) await writer.add(line);
       if (resource.startsWith('bucket:')) await writer.add(await lineOfBucket(store, resource.slice(7)));
       if (!resource.startsWith('object:')) continue;
       const slash = resource.indexOf('/');
