@@ -110,7 +110,16 @@ function upkeepKeepers(options: ObjectPartsOptions, registry: ManagedRegistry, {
   return [
     uploadKeeper({ store, clock, periodMs: uploadPeriodMs, idleMsMax, onError }),
     lifecycleKeeper({ store, newId, clock, forget, onError }, lifecyclePeriodMs),
-    scrubKeeper({ store, registry, clock, periodMs: scrubPeriodMs, intervalMs, rate, onError }),
+    scrubKeeper({
+      store,
+      registry,
+      clock,
+      memory: new LentBuffers(),
+      periodMs: scrubPeriodMs,
+      intervalMs,
+      rate,
+      onError,
+    }),
     reconcileKeeper({ store, registry, newId, clock, ...reconciling, onError }),
   ];
 }

@@ -303,7 +303,7 @@ function labKeepers(parts: KeeperParts, options: KeeperWishes = {}): Record<LabK
     migrator: storageMigrator({ ...moving, retryWaitMs }, 1),
     uploads: uploadKeeper({ store, clock, periodMs: 1, idleMsMax: 7 * dayMs, onError }),
     lifecycle: lifecycleKeeper({ store, newId, clock, forget, onError }, 1),
-    scrubber: scrubKeeper({ store, registry, clock, periodMs: 1, intervalMs: 30 * dayMs, rate, onError }),
+    scrubber: scrubKeeper({ store, registry, clock, memory, periodMs: 1, intervalMs: 30 * dayMs, rate, onError }),
     reconciler: reconcileKeeper({ store, registry, newId, clock, periodMs: 0, unknown, graceMs: dayMs, onError }),
   };
 }

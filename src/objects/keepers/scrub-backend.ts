@@ -95,13 +95,16 @@ async function lookAt(
   tally: ScrubTally,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { store, clock, rate } = options;
+  const { store, clock, memory, rate } = options;
   await budget.spend({ requests: 1 }, signal);
   const paceMs = (row.stored_bytes * 1_000) / (rate.bytesPerSecond * paceShare);
   const deadline = AbortSignal.timeout(Math.min(2 ** 31 - 1, lookTimeoutMs + Math.ceil(paceMs)));
   const limits = AbortSignal.any([signal, deadline]);
   const onBytes = (bytes: number) => budget.spend({ bytes }, limits);
-  const { verdict } = await checkCopy(known.backend, toCopy(row), { signal: limits, onBytes });
+  const into = memory.lend(row.stored_bytes);
+  const { verdict } = await checkCopy(known.backend, toCopy(row), { signal: limits, onBytes, into });
+  // What could not be read may still be being read.
+  if (verdict !== 'unreadable') memory.giveBack(into);
   const { backend, storage_key: storageKey, content_id: contentId, part } = row;
   const look = { backend, storageKey, nowMs: clock.nowMs() };
   if (verdict === 'good') {

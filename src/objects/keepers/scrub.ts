@@ -3,6 +3,7 @@ import type { Keeper, ReportProgress } from '../../kernel/keepers/keeper.ts';
 import { KeeperMark } from '../../kernel/keepers/mark.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { ObjectBackendRegistry } from '../backends/registry.ts';
+import type { LentBuffers } from '../content/lent-buffers.ts';
 import { coverageSince } from '../checking/scrub-queue.ts';
 import type { Rate } from './budget.ts';
 import { Budget } from './budget.ts';
@@ -13,6 +14,7 @@ export interface ScrubOptions {
   readonly store: Store;
   readonly registry: ObjectBackendRegistry;
   readonly clock: Clock;
+  readonly memory: LentBuffers;
   readonly periodMs: number;
   /** How often each copy is read; 0 is never. */
   readonly intervalMs: number;
