@@ -4,7 +4,7 @@ import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { CommandLine, type Ran, type RunOptions } from '../support/command-line.ts';
-import { freePort } from '../support/postgres.ts';
+import { freePort } from '../support/free-port.ts';
 import { type ServeProcess, serveProcess } from '../support/serve-process.ts';
 import { testFlags } from '../support/server.ts';
 import { temporaryDirectory } from '../support/temp.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { freePort, type PostgresServer, postgresMissing, startPostgres } from '../../../test/support/postgres.ts';
+import { freePort } from '../../../test/support/free-port.ts';
+import { type PostgresServer, postgresMissing, startPostgres } from '../../../test/support/postgres.ts';
 import { requireReal, type StoreEngine } from '../../../test/support/stores.ts';
 import { until } from '../../../test/support/wait.ts';
 import { HoldfastError } from '../errors/errors.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { freePort } from '../../../test/support/postgres.ts';
+import { freePort } from '../../../test/support/free-port.ts';
 import { type MosquittoOptions, startMosquitto, withMosquitto } from '../../../test/support/mosquitto.ts';
 import { until } from '../../../test/support/wait.ts';
 import { type Answering, isGenuine, status, webhookReceiver } from '../../../test/support/webhook-receiver.ts';
