@@ -26,6 +26,8 @@ export interface ChaosBackends {
   unmet(): readonly FaultMode[];
   heal(): Promise<void>;
   add(client: Client): Promise<void>;
+  /** Has the gateway wait for them as long as it usually would: what fails now is a fault, and not a busy machine. */
+  beWaitedFor(client: Client): Promise<void>;
   /** Has all of them hold whatever there is. */
   makeRoom(client: Client): Promise<void>;
   /** Where a copy stands as a file, on a WebDAV server. */
@@ -84,6 +86,14 @@ export async function startChaosBackends(directory: string, random: SeededRandom
           position: 1 + 2 * index,
         };
         await client.call(contract.addObjectBackend, { body });
+      }
+    },
+    async beWaitedFor(client) {
+      const config = { connect_timeout_ms: null, idle_timeout_ms: null };
+      for (const index of apaches.keys()) {
+        const params = { backend: `dav-${index + 1}` };
+        // Copies that harm has taken away are found by what comes next.
+        await client.call(contract.changeObjectBackend, { params, body: { config, force: true } });
       }
     },
     async makeRoom(client) {
