@@ -88,14 +88,7 @@ export async function startChaosBackends(directory: string, random: SeededRandom
         await client.call(contract.addObjectBackend, { body });
       }
     },
-    async beWaitedFor(client) {
-      const config = { connect_timeout_ms: null, idle_timeout_ms: null };
-      for (const index of apaches.keys()) {
-        const params = { backend: `dav-${index + 1}` };
-        // Copies that harm has taken away are found by what comes next.
-        await client.call(contract.changeObjectBackend, { params, body: { config, force: true } });
-      }
-    },
+    beWaitedFor: (client) => resetTimeouts(client, apaches.length),
     async makeRoom(client) {
       await small?.grow();
       const params = { backend: 'disk-2' };
@@ -116,6 +109,15 @@ export async function startChaosBackends(directory: string, random: SeededRandom
       await small?.unmount();
     },
   };
+}
+
+async function resetTimeouts(client: Client, davs: number): Promise<void> {
+  const config = { connect_timeout_ms: null, idle_timeout_ms: null };
+  for (let index = 1; index <= davs; index++) {
+    const params = { backend: `dav-${index}` };
+    // Copies that harm has taken away are found by what comes next.
+    await client.call(contract.changeObjectBackend, { params, body: { config, force: true } });
+  }
 }
 
 /** Each mode once, in an order of chance, with calm between them. */
