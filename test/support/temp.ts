@@ -5,5 +5,6 @@ import { join } from 'node:path';
 /** A directory of the test's own; `await using` removes it. */
 export async function temporaryDirectory(prefix = 'holdfast-'): Promise<{ path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), prefix));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  // Processes that were killed may be ending still, and so may files of theirs come while it is emptied.
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
