@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /** Below what the kernel gives to whoever asks for any port (Linux: 32768 on), and below what exports of tests have. */
-const [first, last] = [10_000, 22_999];
+const [first, last] = [11_000, 22_999];
 const attemptsMax = 1_000;
 
 /**
