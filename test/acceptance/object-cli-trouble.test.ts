@@ -126,6 +126,7 @@ describe('objects on the command line, in trouble', () => {
     const made = await cli.run(['token', 'create', 'reader', '--role', 'viewer', '--json'], { env });
     const { token } = JSON.parse(made.stdout.toString()) as { token: string };
     try {
+      await until('tokens count', async () => (await cli.run(['object', 'list', 'safe'])).code === 1);
       for (const command of ['list', 'stat']) {
         const target = command === 'list' ? 'safe' : 'safe/large.bin';
         await cli.fails(1, /Give --token or HOLDFAST_TOKEN/, 'object', command, target);
