@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { AddressInfo } from 'node:net';
 import { it } from 'node:test';
 import type { FastifyInstance } from 'fastify';
+import { freePort } from '../test/support/free-port.ts';
 import { type StoreEngine, onEveryStore } from '../test/support/stores.ts';
 import { until } from '../test/support/wait.ts';
 import { Client } from './client.ts';
@@ -24,15 +24,16 @@ const soon = () => AbortSignal.timeout(20_000);
 class WiredStage implements AsyncDisposable {
   readonly stage: HostStage;
   #app: FastifyInstance;
-  #port = 0;
+  readonly #port: number;
 
-  private constructor(stage: HostStage) {
+  private constructor(stage: HostStage, port: number) {
     this.stage = stage;
+    this.#port = port;
     this.#app = appOf(stage);
   }
 
   static async open(engine: StoreEngine, options: { deadAfterMs?: number } = {}): Promise<WiredStage> {
-    const wired = new WiredStage(await HostStage.open(engine, options));
+    const wired = new WiredStage(await HostStage.open(engine, options), await freePort());
     await wired.comeBack();
     return wired;
   }
@@ -48,7 +49,6 @@ class WiredStage implements AsyncDisposable {
   async comeBack(): Promise<void> {
     this.#app = appOf(this.stage);
     await this.#app.listen({ host: '127.0.0.1', port: this.#port });
-    this.#port = (this.#app.server.address() as AddressInfo).port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { radosgwAvailable, startRadosgw } from '../../test/support/radosgw.ts';
-import { freePort } from '../../test/support/postgres.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import { until } from '../../test/support/wait.ts';
 import { row } from '../support/report.ts';
 import type { S3Target } from './targets.ts';

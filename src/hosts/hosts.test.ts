@@ -6,7 +6,7 @@ import { HoldfastError } from '../kernel/errors/errors.ts';
 import type { AgentLink } from './agent/link.ts';
 import type { WorkContext } from './agent/agent.ts';
 import type { HostService } from './service.ts';
-import { HostStage, attemptOf } from './test-hosts.ts';
+import { HostStage, ageHost, attemptOf } from './test-hosts.ts';
 
 const work = { host: 'node-1', resource: 'volume:1', kind: 'echo', input: { n: 1 } };
 const isAlive = async (stage: HostStage) => (await stage.commands.find('node-1'))?.state === 'alive';
@@ -54,13 +54,14 @@ onEveryStore('work for hosts', (engine) => {
   });
 
   it('is refused for a kind that the host does not know and for an unknown host, and waits for one that has left', async () => {
-    await using stage = await HostStage.open(engine, { timeoutMs: 300 });
+    await using stage = await HostStage.open(engine);
     const agent = stage.agent({});
     await until('the agent is heard', () => isAlive(stage));
     await assert.rejects(stage.commands.run(attemptOf('op-1/a'), work), { kind: 'unsupported' });
     await assert.rejects(stage.commands.run(attemptOf('op-2/a'), { ...work, host: 'node-2' }), { kind: 'not_found' });
     await agent.stop();
-    await assert.rejects(stage.commands.run(attemptOf('op-3/a'), work), { kind: 'unavailable', message: /stopped/ });
+    const hasty = attemptOf('op-3/a', { signal: AbortSignal.timeout(300) });
+    await assert.rejects(stage.commands.run(hasty, work), { kind: 'unavailable', message: /stopped/ });
     const waiting = stage.commands.run(attemptOf('op-4/a'), work);
     stage.agent({ echo: () => Promise.resolve('back again') });
     assert.equal(await waiting, 'back again');
@@ -152,18 +153,22 @@ onEveryStore('hosts', (engine) => {
   });
 
   it('that fall silent are slow, then dead, then alive again, and an agent that was replaced says nothing more', async () => {
-    await using stage = await HostStage.open(engine, { deadAfterMs: 2_400 });
+    await using stage = await HostStage.open(engine, { deadAfterMs: 24_000 });
     const link = bound(stage.service);
     const facts = { name: 'node-1', instance: 'one', address: 'a', version: '', capabilities: {} };
     const session = await link.register(facts, AbortSignal.timeout(5_000));
     const state = async () => (await stage.commands.find('node-1'))?.state;
-    const states = new Set<string | undefined>();
-    await until('it is dead', async () => states.add(await state()).has('dead'));
-    assert.deepEqual([...states], ['alive', 'slow', 'dead']);
+    const states = [await state()];
+    for (let quarter = 0; quarter < 4; quarter++) {
+      await stage.store.write(ageHost, { name: 'node-1', silentMs: 6_000 });
+      states.push(await state());
+    }
+    assert.deepEqual(states, ['alive', 'slow', 'slow', 'slow', 'dead']);
     await assert.rejects(stage.commands.run(attemptOf('op-1/a'), work), { kind: 'unavailable', message: /dead/ });
-    await link.take(session, [], AbortSignal.timeout(5_000));
+    await link.take(session, [], AbortSignal.timeout(20_000));
     assert.equal(await state(), 'alive');
-    await until('it is slow', async () => (await state()) === 'slow');
+    await stage.store.write(ageHost, { name: 'node-1', silentMs: 6_000 });
+    assert.equal(await state(), 'slow');
     await link.register({ ...facts, instance: 'two' }, AbortSignal.timeout(5_000));
     const replaced = { kind: 'conflict', details: { reason: 'replaced' } };
     await assert.rejects(link.take(session, [], AbortSignal.timeout(5_000)), replaced);

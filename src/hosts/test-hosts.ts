@@ -7,11 +7,20 @@ import { parseSecretKey } from '../kernel/secrets/secret-key.ts';
 import { kernelMigration } from '../kernel/store/migrations/0001_kernel.ts';
 import { openStore } from '../kernel/store/open.ts';
 import type { Store } from '../kernel/store/store.ts';
+import { transaction } from '../kernel/store/transaction.ts';
 import { Agent, type AgentOptions, type Executor } from './agent/agent.ts';
 import { HostCommands } from './commands.ts';
 import { hostTimes } from './host.ts';
 import { hostsMigration } from './migrations/0006_hosts.ts';
 import { HostService } from './service.ts';
+
+/** As if a host had been silent for so much longer, without a wait. */
+export const ageHost = transaction(
+  import.meta.url,
+  'ageHost',
+  async (tx, { name, silentMs }: { readonly name: string; readonly silentMs: number }) =>
+    tx.run('update hosts set heartbeat_at = heartbeat_at - ? where name = ?', [silentMs, name]),
+);
 
 /** A server's side of hosts over a fresh store, and agents that come and go; disposing of it ends them all. */
 export class HostStage implements AsyncDisposable {

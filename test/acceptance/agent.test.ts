@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { ApiError, Client } from '../../src/client.ts';
 import { contract } from '../../src/contract.ts';
 import { type AgentProcess, agentProcess } from '../support/agent-process.ts';
 import { CommandLine } from '../support/command-line.ts';
+import { freePort } from '../support/free-port.ts';
 import { holdOpen, qemuIo, qemuMissing } from '../support/qemu.ts';
 import { type OperationReply, clientHelpers, testFlags } from '../support/server.ts';
 import { type ServeProcess, serveProcess } from '../support/serve-process.ts';
@@ -229,16 +229,6 @@ async function refusedWith(call: Promise<unknown>, status: number): Promise<bool
 
 function uriOf({ output }: OperationReply): string {
   return (output as { exports: { connection: { uri: string } }[] }).exports[0]!.connection.uri;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 /** A program in place of the one that exports, which begins and gets nowhere; its agent's end is its end. */

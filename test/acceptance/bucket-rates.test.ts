@@ -78,12 +78,12 @@ describe('a bucket with rates of its own', () => {
   });
 
   test('lets no more bytes pass than its rate, both ways, over any length of time', async () => {
-    await change({ bytes_per_second: 100_000 });
+    await change({ bytes_per_second: 60_000 });
+    const beganAtMs = performance.now();
     await read('held', 'large');
     const [later] = await answers('held', 1);
-    assert.match(later!, /^later: [123]$/);
+    assert.match(later!, /^later: [1-5]$/);
     assert.equal((await answers('free', 1))[0], 'read');
-    const beganAtMs = performance.now();
     await until('what was too much has come in', async () => (await answers('held', 1))[0] === 'read', 20_000);
     assert.ok(performance.now() - beganAtMs > 1_000);
 
@@ -92,7 +92,7 @@ describe('a bucket with rates of its own', () => {
     assert.equal(written.status, 201);
     const refused = await fetch(`${at.url}/api/v1/objects/held/more`);
     assert.equal(refused.status, 503);
-    assert.match(refused.headers.get('retry-after')!, /^[123]$/);
+    assert.match(refused.headers.get('retry-after')!, /^[1-5]$/);
     await change({ bytes_per_second: null });
     assert.deepEqual(await answers('held', 1), ['read']);
   });

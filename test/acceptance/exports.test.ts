@@ -207,12 +207,13 @@ withQemu('volumes over NBD', () => {
         for (let round = 0; round < 3; round++) assert.match(await client.command('write 0 1M'), /wrote 1048576/);
         return (performance.now() - beganAt) / 1000;
       };
-      await limit({ bytes_per_second: 2 * MIB });
+      await limit({ bytes_per_second: MIB });
       const limited = await secondsFor();
       await limit({});
-      const free = await secondsFor();
-      // 3 MiB at 2 MiB a second, of which the first may be a burst.
-      assert.ok(limited > 0.4, `limited: ${limited} s`);
+      // Of three times the shortest: the limit would hold in each, and a busy machine is slow in one or the other.
+      const free = Math.min(await secondsFor(), await secondsFor(), await secondsFor());
+      // 3 MiB at 1 MiB a second, of which the first may be a burst.
+      assert.ok(limited > 0.8, `limited: ${limited} s`);
       assert.ok(free < limited / 2, `free: ${free} s, limited: ${limited} s`);
     } finally {
       await client.disconnect();

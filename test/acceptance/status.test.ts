@@ -51,14 +51,14 @@ test('1b.1 a CloudStack that hangs says so within the deadline, though it is not
     const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/client/api`;
     const keys = { 'cloudstack-api-key': 'k', 'cloudstack-secret-key': 's' };
     const ids = { 'cloudstack-zone-id': 'z', 'cloudstack-disk-offering-id': 'o' };
-    const settings = { 'cloudstack-api-url': url, ...keys, ...ids, 'health-timeout': '100ms' };
+    const settings = { 'cloudstack-api-url': url, ...keys, ...ids, 'health-timeout': '2s' };
     await using server = await testServer(settings);
     const found = await health(server);
     assert.deepEqual(
       [found.status, found.cloudstack_health, found.backend_health],
       ['degraded', 'unhealthy', 'healthy'],
     );
-    assert.match(found.details['cloudstack']!, /There was no answer within 0\.1 s|The deadline passed/);
+    assert.match(found.details['cloudstack']!, /There was no answer within 2 s|The deadline passed/);
   } finally {
     silent.closeAllConnections();
     silent.close();

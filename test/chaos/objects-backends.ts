@@ -26,6 +26,8 @@ export interface ChaosBackends {
   unmet(): readonly FaultMode[];
   heal(): Promise<void>;
   add(client: Client): Promise<void>;
+  /** Has the gateway wait for them as long as it usually would: what fails now is a fault, and not a busy machine. */
+  beWaitedFor(client: Client): Promise<void>;
   /** Has all of them hold whatever there is. */
   makeRoom(client: Client): Promise<void>;
   /** Where a copy stands as a file, on a WebDAV server. */
@@ -86,6 +88,7 @@ export async function startChaosBackends(directory: string, random: SeededRandom
         await client.call(contract.addObjectBackend, { body });
       }
     },
+    beWaitedFor: (client) => resetTimeouts(client, apaches.length),
     async makeRoom(client) {
       await small?.grow();
       const params = { backend: 'disk-2' };
@@ -106,6 +109,15 @@ export async function startChaosBackends(directory: string, random: SeededRandom
       await small?.unmount();
     },
   };
+}
+
+async function resetTimeouts(client: Client, davs: number): Promise<void> {
+  const config = { connect_timeout_ms: null, idle_timeout_ms: null };
+  for (let index = 1; index <= davs; index++) {
+    const params = { backend: `dav-${index}` };
+    // Copies that harm has taken away are found by what comes next.
+    await client.call(contract.changeObjectBackend, { params, body: { config, force: true } });
+  }
 }
 
 /** Each mode once, in an order of chance, with calm between them. */

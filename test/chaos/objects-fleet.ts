@@ -39,8 +39,10 @@ export class Fleet {
     return gateway;
   }
 
-  async start(index: number): Promise<ServeProcess> {
-    return (this.#gateways[index] = await serveProcess({ port: '0', 'log-level': 'error', ...this.#flags }));
+  /** `more` is for this start alone. */
+  async start(index: number, more: Readonly<Record<string, string>> = {}): Promise<ServeProcess> {
+    const flags = { port: '0', 'log-level': 'error', ...this.#flags, ...more };
+    return (this.#gateways[index] = await serveProcess(flags));
   }
 
   /** @throws Error with what it printed when it has ended by itself. */

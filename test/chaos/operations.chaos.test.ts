@@ -55,7 +55,7 @@ class Server {
 }
 
 onEveryStore('operations under SIGKILL', (engine) => {
-  test(`${kills} kills lose nothing, double nothing and leave nothing behind`, { timeout: 60_000 }, async () => {
+  test(`${kills} kills lose nothing, double nothing and leave nothing behind`, { timeout: 240_000 }, async () => {
     await using directory = await temporaryDirectory();
     const store = await engine.fresh([kernelMigration, chaosMigration]);
     const effectsFile = join(directory.path, 'effects');

@@ -19,7 +19,8 @@ function claimOf(storedBytes: number, stripe: number) {
 }
 
 async function waitingCount(store: Store): Promise<number> {
-  const statement = `select count(*) as n from pg_stat_activity where wait_event_type = 'Lock'`;
+  const statement = `select count(*) as n from pg_stat_activity
+    where wait_event_type = 'Lock' and datname = current_database()`;
   const [row] = await store.read((reader) => reader.rows<{ n: number }>(statement, []));
   return Number(row!.n);
 }

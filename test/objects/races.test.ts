@@ -10,15 +10,16 @@ import { assertClean, assertEmpty, beginUpload, complete, copy, put, putPart, re
 import type { WriteFate } from './intercepted-store.ts';
 import { type Lab, labBackends, openLab } from './lab.ts';
 
-/** How often the server has broken a ring of waiting transactions since it started. */
+/** How often the server has broken a ring of waiting transactions of this test's database. */
 async function deadlockCount(store: Store): Promise<number> {
-  const statement = 'select coalesce(sum(deadlocks), 0) as n from pg_stat_database';
+  const statement = 'select deadlocks as n from pg_stat_database where datname = current_database()';
   const [row] = await store.read((reader) => reader.rows<{ n: number | string }>(statement, []));
   return Number(row!.n);
 }
 
 async function waitingCount(store: Store): Promise<number> {
-  const statement = `select count(*) as n from pg_stat_activity where wait_event_type = 'Lock'`;
+  const statement = `select count(*) as n from pg_stat_activity
+    where wait_event_type = 'Lock' and datname = current_database()`;
   const [row] = await store.read((reader) => reader.rows<{ n: number }>(statement, []));
   return Number(row!.n);
 }

@@ -9,7 +9,7 @@ import { chown, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from './postgres.ts';
+import { freePort } from './free-port.ts';
 import { until } from './wait.ts';
 
 const run = promisify(execFile);

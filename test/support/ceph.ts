@@ -7,10 +7,10 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePorts } from './free-port.ts';
 import { suspend } from './suspend.ts';
 
 const START_TIMEOUT_MS = 60_000;
@@ -49,7 +49,8 @@ export function cephAvailable(): string | null {
 export async function startCeph(): Promise<CephCluster> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-ceph-'));
   const daemons = new Daemons(directory);
-  const ports = [await freePort(), await freePort()] as const;
+  const [first, second] = await freePorts(2);
+  const ports = [first!, second!] as const;
   const conf = join(directory, 'ceph.conf');
   const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
   try {
@@ -208,18 +209,6 @@ async function logTails(directory: string): Promise<string> {
     tails.push(`--- ${name}.log`, ...text.trimEnd().split('\n').slice(-LOG_TAIL_LINES));
   }
   return tails.join('\n');
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function which(tool: string): string | null {

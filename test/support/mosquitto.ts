@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import mqtt from 'mqtt';
-import { freePort } from './postgres.ts';
+import { freePort } from './free-port.ts';
 import { requireReal } from './stores.ts';
 import { temporaryDirectory } from './temp.ts';
 import { until } from './wait.ts';

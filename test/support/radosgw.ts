@@ -12,7 +12,7 @@ import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { type SigningCredentials, signRequest } from '../../src/objects/s3/signature/sign.ts';
 import { type CephCluster, cephAvailable, startCeph } from './ceph.ts';
-import { freePort } from './postgres.ts';
+import { freePort } from './free-port.ts';
 import { until } from './wait.ts';
 import { suspend } from './suspend.ts';
 

@@ -8,5 +8,6 @@ export async function temporaryDirectory(
   parent = tmpdir(),
 ): Promise<{ path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(parent, prefix));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  // Processes that were killed may be ending still, and so may files of theirs come while it is emptied.
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
 }

@@ -1,10 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** Many times what anything that tests wait for takes, also while other tests have the machine. */
+const usualTimeoutMs = 60_000;
+
 /** Waits until `read` gives something other than `false`, `null` or `undefined`; fails after `timeoutMs` with `what`. */
 export async function until<T>(
   what: string,
   read: () => T | Promise<T>,
-  timeoutMs = 20_000,
+  timeoutMs = usualTimeoutMs,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const deadlineAt = performance.now() + timeoutMs;
   for (;;) {

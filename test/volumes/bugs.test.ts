@@ -8,6 +8,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { ApiError, type StreamEvent } from '../../src/client.ts';
 import { contract } from '../../src/contract.ts';
 import { BackendFaults } from '../support/faulty-backend.ts';
+import { until } from '../support/wait.ts';
 import { type Rig, type RigServer, fileRig, memoryRig, serve } from './rigs.ts';
 import { type Hand, MIB, refused } from './world.ts';
 
@@ -156,6 +157,7 @@ test('bug 10: a stream outlives long retries, follows the next operation, and re
       if (stateOf(event) === 'attached') break;
     }
   })();
+  await until('the stream tells the state', () => seen.length === 1);
   faults.loseAnswer('attach');
   await hand.attach(id, 'node-a');
   await reading;

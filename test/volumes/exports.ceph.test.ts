@@ -36,7 +36,8 @@ withQemu(
     let hand: Hand;
     before(async () => {
       rig = await cephRig();
-      server = await serve(rig, new BackendFaults());
+      // A range of its own: another test would take the port of a daemon that was killed before it is there again.
+      server = await serve(rig, new BackendFaults(), { 'export-port-first': '23500' });
       hand = server.hand;
     });
     after(async () => {
@@ -74,7 +75,7 @@ withQemu(
       assert.equal(await reads(again, 0x22), true);
       await write(again, 0x23);
       const seconds = (performance.now() - beganAt) / 1000;
-      assert.ok(seconds < 15, `usable again after ${seconds} s`);
+      assert.ok(seconds < 25, `usable again after ${seconds} s`);
       assert.equal((await detach(hand, volume)).error, null);
       assert.deepEqual((await hand.facts(volume))?.watchers, []);
     });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { freePort, type PostgresServer, postgresMissing, startPostgres } from '../../../test/support/postgres.ts';
+import { freePort } from '../../../test/support/free-port.ts';
+import { type PostgresServer, postgresMissing, startPostgres } from '../../../test/support/postgres.ts';
 import { requireReal, type StoreEngine } from '../../../test/support/stores.ts';
 import { until } from '../../../test/support/wait.ts';
 import { HoldfastError } from '../errors/errors.ts';
@@ -124,7 +125,7 @@ describe('the store on PostgreSQL', { skip: missing !== null && !requireReal ? `
   });
 
   test('a row that somebody holds too long makes a write unavailable, and not a failure of another kind', async () => {
-    await using opened = await openConformanceStore(engine, { timeoutMs: 300 });
+    await using opened = await openConformanceStore(engine, { timeoutMs: 2_000 });
     const { store, settings } = opened;
     await store.write(putRow, { id: 'a', value: 0 });
     const holding = `update conformance_rows set value = 5 where id = 'a'`;

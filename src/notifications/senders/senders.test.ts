@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { freePort } from '../../../test/support/postgres.ts';
+import { freePort } from '../../../test/support/free-port.ts';
 import { type MosquittoOptions, startMosquitto, withMosquitto } from '../../../test/support/mosquitto.ts';
 import { until } from '../../../test/support/wait.ts';
 import { type Answering, isGenuine, status, webhookReceiver } from '../../../test/support/webhook-receiver.ts';
@@ -17,7 +17,7 @@ const body = testMessage('7', 'tests', '/here', 0);
 const message = { id: '7', body };
 
 function target(kind: OpenTarget['kind'], wish: Parameters<typeof grantWish>[2]): OpenTarget {
-  const { settings, secrets } = grantWish(kind, null, { timeoutMs: 2_000, ...wish });
+  const { settings, secrets } = grantWish(kind, null, { timeoutMs: 20_000, ...wish });
   const counts = { waiting: 0, dead: 0, dropped: 0, version: 1, createdAtMs: 0, updatedAtMs: 0 };
   return { name: 'tests', kind, settings, secrets, state: 'active', reason: null, ...counts };
 }
@@ -164,7 +164,9 @@ withMosquitto('a broker', () => {
   test('that hangs fails at the deadline, before and after it was connected to', async () => {
     await using broker = await startMosquitto();
     const sender = publish(broker.url, { timeoutMs: 300 });
-    assert.equal((await sender.send(message, forever)).outcome, 'delivered');
+    const isDelivered = async () => (await sender.send(message, forever)).outcome === 'delivered';
+    // A busy machine may need longer than the deadline now and then.
+    await until('it is delivered', isDelivered);
     await broker.pause();
     for (let count = 0; count < 2; count++) {
       const sent = await sender.send(message, forever);
@@ -174,7 +176,7 @@ withMosquitto('a broker', () => {
       );
     }
     broker.resume();
-    await until('it is delivered', async () => (await sender.send(message, forever)).outcome === 'delivered');
+    await until('it is delivered', isDelivered);
     sender.close();
   });
 

@@ -60,7 +60,7 @@ describe('requests for which there is no turn', () => {
     await using at = await openStage({ admission });
     await at.ask('PUT', '/box');
     await at.ask('PUT', '/box/k', { body: 'x' });
-    at.backend.faults.push({ verb: 'get', times: 1, effect: 'slow', delayMs: 300 });
+    at.backend.faults.push({ verb: 'get', times: 1, effect: 'slow', delayMs: 1_000 });
     const slow = at.ask('GET', '/box/k');
     await until('it is at work', () => at.backend.calls.some(({ verb }) => verb === 'get'));
     assert.equal((await at.ask('GET', '/box/k')).status, 503);
@@ -97,7 +97,7 @@ describe('requests for which there is no turn', () => {
     }
     // All that the busy one has takes long, one after another.
     const isBusy = (key: string) => key.startsWith('busy/');
-    at.backend.faults.push({ verb: 'get', key: isBusy, times: 100, effect: 'slow', delayMs: 50 });
+    at.backend.faults.push({ verb: 'get', key: isBusy, times: 100, effect: 'slow', delayMs: 500 });
     const ended: string[] = [];
     const ask = async (bucket: string) => {
       const { status } = await at.ask('GET', `/${bucket}/k`);

@@ -134,7 +134,7 @@ describe('bodies', () => {
       const started = performance.now();
       const answer = await at.raw(`${head(at, 'PUT', '/box/k', { 'content-length': String(sizeBytes) })}hello`);
       assert.match(answer, /^HTTP\/1\.1 400 .*Connection: close.*<Code>RequestTimeout</is);
-      assert.ok(performance.now() - started < 5_000);
+      assert.ok(performance.now() - started < 15_000, 'long before the usual limit');
       await until('nothing is left', async () => (await leftBehind(at)) === 0);
     });
 
@@ -153,10 +153,12 @@ describe('bodies', () => {
     test(`of ${sizeBytes} bytes whose client goes away leave nothing`, async () => {
       await using at = await openStage();
       await at.ask('PUT', '/box');
+      const uses = at.keyUses.length;
       const socket = at.connect();
       socket.on('error', () => {});
       socket.write(`${head(at, 'PUT', '/box/k', { 'content-length': String(sizeBytes) })}${'x'.repeat(sizeBytes - 1)}`);
-      await once(socket, 'connect');
+      // A reset takes back what the server has not read yet: it would never hear of the request.
+      await until('it is under way', () => at.keyUses.length > uses);
       await delay(50);
       socket.resetAndDestroy();
       await until('it is noticed', () => at.requests.some(({ command }) => command === 'PutObject'));
@@ -165,14 +167,14 @@ describe('bodies', () => {
   }
 
   test('failure 25: that are slow but alive are not cut by any timeout', async () => {
-    await using at = await openStage({ limits: { bodyTimeoutMs: 300, headersTimeoutMs: 200 } });
+    await using at = await openStage({ limits: { bodyTimeoutMs: 2_000, headersTimeoutMs: 1_500 } });
     await at.ask('PUT', '/box');
     const talking = talk(at);
     const { socket } = talking;
     socket.write(head(at, 'PUT', '/box/k', { 'content-length': String(12 * 25_000), connection: 'close' }));
     for (let piece = 0; piece < 12; piece++) {
       socket.write(Buffer.alloc(25_000, piece));
-      await delay(100);
+      await delay(200);
     }
     await talking.closed;
     assert.match(talking.received, /^HTTP\/1\.1 200 /);
@@ -203,7 +205,7 @@ describe('bodies', () => {
   });
 
   test('of refused requests that are large do not hide the answer', async () => {
-    await using at = await openStage({ limits: { drainBytesMax: 100_000, drainTimeoutMs: 500 } });
+    await using at = await openStage({ limits: { drainBytesMax: 100_000 } });
     const text = `PUT /none/k HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n${'x'.repeat(1_000_000)}`;
     const answer = await at.raw(text);
     assert.match(answer, /^HTTP\/1\.1 404 .*Connection: close.*<Code>NoSuchBucket<.*<\/Error>$/is);
@@ -303,7 +305,7 @@ describe('answers', () => {
   });
 
   test('to a slow client come whole', async () => {
-    await using at = await openStage({ limits: { sendTimeoutMs: 300 } });
+    await using at = await openStage({ limits: { sendTimeoutMs: 2_000 } });
     await at.ask('PUT', '/box');
     await at.ask('PUT', '/box/k', { body: Buffer.alloc(12_000_000, 1) });
     const socket = at.connect();
@@ -312,7 +314,7 @@ describe('answers', () => {
     socket.on('data', (chunk) => {
       length += chunk.length;
       socket.pause();
-      setTimeout(() => socket.resume(), 3);
+      setTimeout(() => socket.resume(), 12);
     });
     socket.write(head(at, 'GET', '/box/k', { connection: 'close' }));
     await closed;

@@ -49,7 +49,7 @@ describe('the devices of a host', () => {
     await devices.release(volumeId, AbortSignal.timeout(5_000));
     assert.equal(mapper.devices.has(name), false);
     devices.wanted([volume]);
-    await until('the link again', () => mapper.devices.has(name), 2_000);
+    await until('the link again', () => mapper.devices.has(name));
   });
 
   it('that are open are not released', async () => {

@@ -21,7 +21,7 @@ function past(kind: string, status: string, createdAgoMs: number, tookMs: number
 
 function healthOf(store: Store) {
   const backends = createBackendRegistry({ memory: () => createMemoryBackend() }, 'memory');
-  return findHealth({ store, backends, timeoutMs: 2_000, deviceMonitor: null }, nowMs);
+  return findHealth({ store, backends, timeoutMs: 20_000, deviceMonitor: null }, nowMs);
 }
 
 onEveryStore('health and counts', (engine) => {

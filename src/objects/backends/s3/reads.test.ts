@@ -4,9 +4,10 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../../../test/support/free-port.ts';
 import { chunksOf } from '../../content/content.ts';
 import { isBackendFault } from '../backend.ts';
-import { MIB, answer, backendOf, deadline, errorXml, isError, startPeer } from './testkit.ts';
+import { MIB, type PeerHandler, answer, backendOf, deadline, errorXml, hasty, isError, startPeer } from './testkit.ts';
 
 const noBucket = errorXml('NoSuchBucket');
 
@@ -66,38 +67,38 @@ describe('reads from an S3 server that', () => {
   });
 
   test('failure 25: hangs before the answer, and in the middle of a body', async () => {
-    await using peer = await startPeer((_, response, line) => {
-      if (line.endsWith('/silent')) return;
-      response.writeHead(200, { 'content-length': String(MIB) }).write(Buffer.alloc(1000));
-    });
-    await assert.rejects(
-      peer.backend.get('silent', null, deadline()),
-      isError('unavailable', { idle_timeout_ms: 300 }),
-    );
-    const opened = await peer.backend.get('stuck', null, deadline());
+    const isLate = isError('unavailable', { idle_timeout_ms: 300 });
+    await using silent = await startPeer(() => {}, hasty);
+    await assert.rejects(silent.backend.get('key', null, deadline()), isLate);
+    const half: PeerHandler = (_, response) =>
+      void response.writeHead(200, { 'content-length': String(MIB) }).write(Buffer.alloc(1000));
+    await using stuck = await startPeer(half, { idle_timeout_ms: '2000' });
+    const opened = await stuck.backend.get('key', null, deadline());
     assert.ok(opened !== null);
-    await assert.rejects(readAll(opened.content), isError('unavailable', { idle_timeout_ms: 300 }));
+    await assert.rejects(readAll(opened.content), isError('unavailable', { idle_timeout_ms: 2_000 }));
   });
 
   test('failure 25: is slow: deadlines are of progress, so a long stream is not cut', async () => {
-    await using peer = await startPeer(async (_, response) => {
+    const slow: PeerHandler = async (_, response) => {
       response.writeHead(200, { 'content-length': String(10 * 32_768) });
       for (let chunk = 0; chunk < 10; chunk++) {
         response.write(Buffer.alloc(32_768));
-        await delay(60);
+        await delay(250);
       }
       response.end();
-    });
+    };
+    await using peer = await startPeer(slow, { idle_timeout_ms: '2000' });
     const opened = await peer.backend.get('key', null, deadline());
     assert.equal(await readAll(opened!.content), 10 * 32_768);
   });
 
   test('waits for a slow reader, which is nobody’s fault', async () => {
-    await using peer = await startPeer((_, response) => answer(response, 200, 'x'.repeat(8 * MIB)));
+    const large: PeerHandler = (_, response) => answer(response, 200, 'x'.repeat(8 * MIB));
+    await using peer = await startPeer(large, { idle_timeout_ms: '1500' });
     const opened = await peer.backend.get('key', null, deadline());
     let bytes = 0;
     for await (const chunk of chunksOf(opened!.content)) {
-      if (bytes === 0) await delay(700);
+      if (bytes === 0) await delay(2_000);
       bytes += chunk.length;
     }
     assert.equal(bytes, 8 * MIB);
@@ -144,11 +145,7 @@ describe('reads from an S3 server that', () => {
 
 describe('an S3 server that cannot be reached', () => {
   test('refuses connections', async () => {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    server.close();
-    await once(server, 'close');
+    const port = await freePort();
     const backend = backendOf({ endpoint: `http://127.0.0.1:${port}`, bucket: 'bucket' });
     const refused = isError('unavailable', { code: 'ECONNREFUSED' }, new RegExp(String(port)));
     await assert.rejects(backend.head('key', deadline()), refused);

@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { bytesOf, chunked, freshChunks } from '../conformance/sources.ts';
-import { type Peer, type PeerHandler, MIB, answer, bodyOf, deadline, errorXml, isError, startPeer } from './testkit.ts';
+import {
+  type Peer,
+  type PeerHandler,
+  MIB,
+  answer,
+  bodyOf,
+  deadline,
+  errorXml,
+  hasty,
+  isError,
+  startPeer,
+} from './testkit.ts';
 
 const small = bytesOf(1000);
 const large = bytesOf(MIB);
@@ -77,13 +88,14 @@ describe('a put to an S3 server', () => {
   }
 
   test('failure 14: that is answered before it was read is not believed', async () => {
-    await using peer = await startPeer((request, response) => {
+    const early: PeerHandler = (request, response) => {
       response.writeContinue();
       request.once('data', () => {
         answer(response, 200, '', { etag: md5Of(large) });
         request.pause();
       });
-    });
+    };
+    await using peer = await startPeer(early, hasty);
     const source = freshChunks(32 * MIB, 65_536, () => undefined);
     const putting = peer.backend.put('key', source, { sizeBytes: 32 * MIB, signal: deadline() });
     await assert.rejects(putting, isError('unavailable', { outcome: 'unknown' }));
@@ -136,10 +148,11 @@ describe('a put to an S3 server', () => {
   });
 
   test('failure 25: whose reader or whose answer hangs ends after the idle time, with an unknown outcome', async () => {
-    await using peer = await startPeer(async (request, response) => {
+    const hanging: PeerHandler = async (request, response) => {
       if (request.headers['content-length'] === '1000') await bodyOf(request, response);
       else response.writeContinue();
-    });
+    };
+    await using peer = await startPeer(hanging, hasty);
     const isLate = isError('unavailable', { outcome: 'unknown', idle_timeout_ms: 300 });
     await assert.rejects(put(peer, small), isLate);
     const source = freshChunks(32 * MIB, 65_536, () => undefined);

@@ -94,7 +94,7 @@ describe('webdav: reads that hang', () => {
 
   it('failure 25: gives up a server that stops in the middle of a body', async () => {
     const GET: Answers['x'] = (_, response) => void response.writeHead(200, { 'content-length': '44' }).write('The');
-    await using server = await peer({ GET }, quick);
+    await using server = await peer({ GET }, { idle_timeout_ms: '1500' });
     await assert.rejects(read(server.backend), isError('unavailable', {}, /no progress/));
   });
 
@@ -105,9 +105,9 @@ describe('webdav: reads that hang', () => {
       const timer = setInterval(() => {
         response.write(letters.splice(0, 4).join(''));
         if (letters.length === 0) clearInterval(timer);
-      }, 50);
+      }, 200);
     };
-    await using server = await peer({ GET }, quick);
+    await using server = await peer({ GET }, { idle_timeout_ms: '1500' });
     assert.equal(await read(server.backend), text);
   });
 
@@ -115,11 +115,11 @@ describe('webdav: reads that hang', () => {
     const bytes = 8 * 1024 * 1024;
     const GET: Answers['x'] = (_, response) =>
       end(response, 200, { 'content-length': String(bytes) }, 'x'.repeat(bytes));
-    await using server = await peer({ GET }, quick);
+    await using server = await peer({ GET }, { idle_timeout_ms: '1500' });
     const opened = await server.backend.get('key', null, soon());
     let readBytes = 0;
     for await (const chunk of chunksOf(opened!.content)) {
-      if (readBytes === 0) await delay(600);
+      if (readBytes === 0) await delay(2_000);
       readBytes += chunk.length;
     }
     assert.equal(readBytes, bytes);

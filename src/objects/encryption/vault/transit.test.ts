@@ -8,13 +8,14 @@ import { startTransitServer } from '../../../../test/support/vault/transit-serve
 import { HoldfastError } from '../../../kernel/errors/errors.ts';
 import { TransitClient, transitRootKey } from './transit.ts';
 
-async function stage() {
+/** `timeoutMs` is short only for a server that does not answer. */
+async function stage(timeoutMs = 20_000) {
   const directory = await temporaryDirectory();
   const tokenFile = join(directory.path, 'token');
   await writeFile(tokenFile, 's.first\n');
   const server = await startTransitServer('s.first');
   server.makeKey('objects');
-  const client = new TransitClient({ origin: server.url, mount: 'transit', tokenFile, ca: null, timeoutMs: 300 });
+  const client = new TransitClient({ origin: server.url, mount: 'transit', tokenFile, ca: null, timeoutMs });
   return {
     server,
     tokenFile,
@@ -73,6 +74,11 @@ describe('a root key in Vault', () => {
     await assert.rejects(at.key.wrap(kek, 'k'), refused('unavailable', /is sealed or in maintenance/));
     at.server.isSealed = false;
     await assert.rejects(at.keyNamed('absent').wrap(kek, 'k'), refused('unavailable', /encryption key not found/));
+  });
+
+  test('that does not answer is not waited for without end', async () => {
+    await using at = await stage(300);
+    const kek = randomBytes(32);
     at.server.isHanging = true;
     await assert.rejects(at.key.wrap(kek, 'k'), refused('unavailable', /cannot be asked/));
   });

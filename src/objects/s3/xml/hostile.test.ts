@@ -134,7 +134,7 @@ describe('hostile XML', () => {
         outcome(start + piece.repeat(Math.ceil(32_768 / piece.length)) + end);
         const tookMs = performance.now() - startedMs;
         // Some ten milliseconds; what grew with the square of the length would take minutes.
-        assert.ok(tookMs < 1_000, `${start}${piece}…${end} takes ${tookMs} ms`);
+        assert.ok(tookMs < 15_000, `${start}${piece}…${end} takes ${tookMs} ms`);
       }
     }
   });
@@ -144,7 +144,7 @@ describe('hostile XML', () => {
       const text = `<r>${piece.repeat(1_000_000)}</r>`;
       const startedMs = performance.now();
       assert.equal(outcome(text), 'MalformedXML');
-      assert.ok(performance.now() - startedMs < 1_000, piece);
+      assert.ok(performance.now() - startedMs < 15_000, piece);
     }
     const part = `<Part><PartNumber>1</PartNumber><ETag>a</ETag><ChecksumCRC32>AAAAAA==</ChecksumCRC32></Part>`;
     assert.equal(outcome(`<r>${part.repeat(10_000)}</r>`), '(elements)');

@@ -51,13 +51,14 @@ export const lockCases: readonly Case[] = [
   acceptanceCase('compliance keeps a version from everybody until its time is over', async (world) => {
     const { s3 } = world;
     const version = await lockedObject(world);
-    await s3.send(new PutObjectRetentionCommand({ ...version, ...compliance(3000) }));
+    // Longer than all that follows, since it must not be over before; clearing waits for its end.
+    await s3.send(new PutObjectRetentionCommand({ ...version, ...compliance(12_000) }));
     const bypassing = { ...version, BypassGovernanceRetention: true };
     await refusal(s3.send(new DeleteObjectCommand(bypassing)), 'AccessDenied', 403);
-    await refusal(s3.send(new PutObjectRetentionCommand({ ...bypassing, ...compliance(1000) })), 'AccessDenied', 403);
-    await refusal(s3.send(new PutObjectRetentionCommand({ ...bypassing, ...governance(9000) })), 'AccessDenied', 403);
+    await refusal(s3.send(new PutObjectRetentionCommand({ ...bypassing, ...compliance(6_000) })), 'AccessDenied', 403);
+    await refusal(s3.send(new PutObjectRetentionCommand({ ...bypassing, ...governance(24_000) })), 'AccessDenied', 403);
     await refusal(s3.send(new PutObjectRetentionCommand({ ...bypassing, Retention: {} })), 'AccessDenied', 403);
-    await s3.send(new PutObjectRetentionCommand({ ...version, ...compliance(4000) }));
+    await s3.send(new PutObjectRetentionCommand({ ...version, ...compliance(13_000) }));
   }),
   acceptanceCase('a legal hold keeps a version until it is lifted', async (world) => {
     const { s3 } = world;
