@@ -32,8 +32,8 @@ export interface ObjectBackend {
 
   /**
    * Opens a blob, or a range of it, for reading; `null` when it is not there. The caller reads `content` or calls `cancel`.
-   * Small content may be a part of `into`, memory of the caller's, which is his again once he has read it; after a call that
-   * failed it never is.
+   * Content may come in `into`, memory of the caller's: small content whole, and each chunk of larger content until the next
+   * is asked for. It is his again when he has read everything; where anything failed it never is.
    */
   get(key: string, range: ByteRange | null, signal: AbortSignal, into?: Buffer): Promise<OpenBlob | null>;
 

@@ -66,7 +66,8 @@ export class PassedBlob {
     if (own > 0) this.#sum = crc32(chunk.subarray(0, own), this.#sum);
     this.#countBytes += chunk.length;
     const isWanted = this.#countBytes <= this.#body.bytes + descriptionEndBytesMax;
-    if (own < chunk.length && isWanted) this.#end.push(chunk.subarray(own));
+    // A copy, since the next chunk may come in the same memory.
+    if (own < chunk.length && isWanted) this.#end.push(Buffer.from(chunk.subarray(own)));
   }
 
   /** Says what is wrong; `null` when nothing is. */

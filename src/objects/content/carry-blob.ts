@@ -35,10 +35,11 @@ export async function carryBlob({
   signal,
   memory,
 }: CarryBlob): Promise<void> {
-  const lent = memory.lend(source.storedBytes);
-  const blob = await from.backend.get(source.storageKey, null, signal, lent);
-  if (blob === null) throw new HoldfastError('backend', `The copy on ${from.name} is not there.`);
   const isSmall = source.storedBytes <= smallContentBytes;
+  const lent = memory.lend(source.storedBytes);
+  // Chunks of what is not small are on their way into the target when the next is asked for.
+  const blob = await from.backend.get(source.storageKey, null, signal, isSmall ? lent : undefined);
+  if (blob === null) throw new HoldfastError('backend', `The copy on ${from.name} is not there.`);
   const stream = isSmall ? null : new Watched(verified(chunksOf(blob.content), from.name, source));
   try {
     const content = stream?.chunks() ?? (await wholeOf(blob, from.name, source));

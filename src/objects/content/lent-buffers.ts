@@ -3,19 +3,21 @@ import { smallContentBytes } from './content.ts';
 /** Smaller ones come from a pool of the runtime's own, or cost it little. */
 const bytesMin = 8_192;
 const freeBytesMax = 16 * 1024 ** 2;
+/** For two chunks of what is not small: one is read while the other is looked at. */
+const chunksBytes = 2 * smallContentBytes;
 
 /**
- * Memory for small blobs on their way, lent again and again. New memory for each would have the runtime collect its garbage all
+ * Memory for blobs that are read, lent again and again. New memory for each would have the runtime collect its garbage all
  * the time: what buffers hold counts for it, and clients wait while it looks for what is no longer used.
  */
 export class LentBuffers {
   readonly #free = new Map<number, Buffer[]>();
   #freeBytes = 0;
 
-  /** Memory of at least so many bytes; undefined where lending is not worth while. */
+  /** Memory for the content of a blob of so many bytes, or for two chunks of it; undefined where that is not worth while. */
   lend(sizeBytes: number): Buffer | undefined {
-    if (sizeBytes < bytesMin || sizeBytes > smallContentBytes) return undefined;
-    const bytes = classOf(sizeBytes);
+    if (sizeBytes < bytesMin) return undefined;
+    const bytes = sizeBytes > smallContentBytes ? chunksBytes : classOf(sizeBytes);
     const buffer = this.#free.get(bytes)?.pop();
     if (buffer === undefined) return Buffer.allocUnsafeSlow(bytes);
     this.#freeBytes -= bytes;

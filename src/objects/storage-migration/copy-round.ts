@@ -110,7 +110,10 @@ async function moveBatch(
     return { writeId, storageKey: `${placeOf(copy)}${writeId}`, copy };
   });
   const claimed = new Map(moves.map((move) => [move.writeId, move]));
-  const claim = { moves, target: migration.target, owner: options.owner(), nowMs: clock.nowMs() };
+  const writes = moves.map(({ writeId, storageKey, copy: { storedBytes, sizeBytes } }) => {
+    return { writeId, storageKey, storedBytes, sizeBytes };
+  });
+  const claim = { backend: migration.target, writes, owner: options.owner(), nowMs: clock.nowMs() };
   try {
     const admitted = new Set(await store.write(claimMoves, claim));
     for (const { writeId } of moves) if (!admitted.has(writeId)) claimed.delete(writeId);

@@ -10,24 +10,8 @@ export interface Move {
   readonly copy: Copy;
 }
 
-export interface ClaimMoves {
-  readonly moves: readonly Move[];
-  readonly target: string;
-  readonly owner: string;
-  readonly nowMs: number;
-}
-
-/** Claims room on the target for many copies in one commit. Gives the write ids of those that have room. */
-export const claimMoves = transaction(
-  import.meta.url,
-  'claimMoves',
-  async (tx, { moves, target, owner, nowMs }: ClaimMoves): Promise<string[]> => {
-    const writes = moves.map(({ writeId, storageKey, copy: { storedBytes, sizeBytes } }) => {
-      return { writeId, storageKey, storedBytes, sizeBytes };
-    });
-    return claimMany(tx, { backend: target, writes, owner, nowMs });
-  },
-);
+/** Claims room on the target for many copies in one commit: see {@link claimMany}. */
+export const claimMoves = transaction(import.meta.url, 'claimMoves', claimMany);
 
 export interface JoinMoves {
   readonly id: string;

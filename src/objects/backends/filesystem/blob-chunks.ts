@@ -3,7 +3,7 @@ import { abortable } from '../../../kernel/concurrency/abortable.ts';
 import { closeFile, readFully } from './calls.ts';
 
 /** A chunk costs two turns through the thread pool, so small ones cost more than they carry. */
-const CHUNK_BYTES = 262_144;
+const chunkBytes = 262_144;
 
 /** What to read of an open file. */
 export interface FilePart {
@@ -14,21 +14,23 @@ export interface FilePart {
 
 /**
  * A part of an open file as chunks, one of them read ahead. Every chunk is a buffer of its own, which the reader may
- * keep. It throws when the file ends before the part does, and closes the file at the end, whatever that is.
+ * keep; or, where there is memory for two, one half of that until the next is asked for. It throws when the file ends before the part does, and closes the file at the end, whatever that is.
  */
 export class BlobChunks implements AsyncIterableIterator<Buffer> {
   readonly #part: FilePart;
   readonly #signal: AbortSignal;
   readonly #toProblem: (error: unknown) => unknown;
+  readonly #memory: readonly Buffer[];
   #ahead: Promise<Buffer> | null = null;
   #startedBytes = 0;
   #isEnded = false;
   readonly #onAbort = (): void => this.cancel();
 
-  constructor(part: FilePart, signal: AbortSignal, problem: (error: unknown) => unknown) {
+  constructor(part: FilePart, signal: AbortSignal, problem: (error: unknown) => unknown, into?: Buffer) {
     this.#part = part;
     this.#signal = signal;
     this.#toProblem = problem;
+    this.#memory = halves(into);
     // A reader who has left, and only says so by the signal, leaves no file open.
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -71,9 +73,11 @@ export class BlobChunks implements AsyncIterableIterator<Buffer> {
 
   #startRead(): Promise<Buffer> | null {
     const { fd, offset, length } = this.#part;
-    const wanted = Math.min(CHUNK_BYTES, length - this.#startedBytes);
+    const wanted = Math.min(chunkBytes, length - this.#startedBytes);
     if (wanted === 0) return (this.#ahead = null);
-    const reading = readChunk(fd, offset + this.#startedBytes, wanted);
+    const memory = this.#memory[(this.#startedBytes / chunkBytes) % 2];
+    const chunk = memory?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted);
+    const reading = readChunk(fd, chunk, offset + this.#startedBytes);
     this.#startedBytes += wanted;
     // Nobody may ever ask for the chunk whose read failed.
     reading.catch(() => undefined);
@@ -82,10 +86,14 @@ export class BlobChunks implements AsyncIterableIterator<Buffer> {
   }
 }
 
-async function readChunk(fd: number, position: number, length: number): Promise<Buffer> {
-  const chunk = Buffer.allocUnsafe(length);
-  const count = await readFully(fd, chunk, length, position);
-  if (count < length) throw cutShort();
+function halves(into: Buffer | undefined): readonly Buffer[] {
+  if (into === undefined || into.length < 2 * chunkBytes) return [];
+  return [into.subarray(0, chunkBytes), into.subarray(chunkBytes, 2 * chunkBytes)];
+}
+
+async function readChunk(fd: number, chunk: Buffer, position: number): Promise<Buffer> {
+  const count = await readFully(fd, chunk, chunk.length, position);
+  if (count < chunk.length) throw cutShort();
   return chunk;
 }
 

@@ -12,7 +12,7 @@ const SYNC_READ_BYTES_MAX = 65_536;
 /** What to read of a file. */
 export interface Reading {
   readonly range: ByteRange | null;
-  /** Memory that small content may be put into. */
+  /** Memory that content may come in: see {@link ObjectBackend.get}. */
   readonly into?: Buffer | undefined;
 }
 
@@ -95,7 +95,7 @@ export class BlobReads {
   /** Takes over the open file. */
   async #content(part: FilePart, sizeBytes: number, signal: AbortSignal, into?: Buffer): Promise<OpenBlob> {
     if (part.length > smallContentBytes) {
-      const content = new BlobChunks(part, signal, (error) => this.#problem(error));
+      const content = new BlobChunks(part, signal, (error) => this.#problem(error), into);
       return { sizeBytes, content, cancel: () => content.cancel() };
     }
     const bytes = memoryFor(part.length, into);
