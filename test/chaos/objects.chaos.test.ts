@@ -63,7 +63,7 @@ async function weather(context: TestContext, variant: Variant): Promise<void> {
     'lease-ttl': `${leaseMs}ms`,
     // So often that kills meet it: what they leave of a backup must go with the next one.
     'object-ledger-backup-interval': '1s',
-    // Longer than a gateway is paused after others gave its writes up: it may write the last of them when it wakes, and be killed.
+    // Longer than a gateway is paused after others gave its writes up: it may write one when it wakes, and be killed.
     'object-second-look': '6s',
     'object-retry-wait': '200ms',
     ...(variant.databaseUrl === undefined ? {} : { 'database-url': variant.databaseUrl }),

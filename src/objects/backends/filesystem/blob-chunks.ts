@@ -14,7 +14,8 @@ export interface FilePart {
 
 /**
  * A part of an open file as chunks, one of them read ahead. Every chunk is a buffer of its own, which the reader may
- * keep; or, where there is memory for two, one half of that until the next is asked for. It throws when the file ends before the part does, and closes the file at the end, whatever that is.
+ * keep; or, where there is memory for two, one half of that, until the next is asked for. It throws when the file ends before
+ * the part does, and closes the file at the end, whatever that is.
  */
 export class BlobChunks implements AsyncIterableIterator<Buffer> {
   readonly #part: FilePart;
