@@ -30,11 +30,9 @@ export function fileSystemFlush(): BeginFlush {
     const fd = openIfFlushable(directory);
     if (fd === null) return null;
     return async () => {
-      try {
-        return (await callAsync(syncfs, fd)) === 0;
-      } finally {
-        closeSync(fd);
-      }
+      const isFlushed = await isZero(syncfs, fd);
+      closeSync(fd);
+      return isFlushed;
     };
   };
 }
@@ -48,9 +46,9 @@ function openIfFlushable(directory: string): number | null {
   }
 }
 
-function callAsync(native: ReturnType<LibraryHandle['func']>, fd: number): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    native.async(fd, (error: Error | null, result: unknown) => (error === null ? resolve(result) : reject(error)));
+function isZero(native: ReturnType<LibraryHandle['func']>, fd: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    native.async(fd, (error: Error | null, result: unknown) => resolve(error === null && result === 0));
   });
 }
 
