@@ -10,7 +10,7 @@ import { type TargetSecrets, type TargetSettings, targetResource } from './targe
 import { deliveriesTopic } from './topics.ts';
 
 const text = Type.String({ maxLength: 1_000 });
-const texts = Type.Array(text, { maxItems: 1_000 });
+const texts = Type.Array(Type.String({ maxLength: 1_200 }), { maxItems: 1_000 });
 const time = Type.Integer({ minimum: 0 });
 const keptTargetSchema = Type.Object({
   kind: Type.Union([Type.Literal('webhook'), Type.Literal('mqtt')]),

@@ -106,12 +106,17 @@ export async function lose(
 }
 
 /** Puts a backup of these lines beside what stands, as if it came later. */
-export async function putBackup(lab: Lab, lines: readonly BackupLine[], isEncrypted = true): Promise<void> {
+export async function putBackup(
+  lab: Lab,
+  lines: readonly BackupLine[],
+  isEncrypted = true,
+  generation = 'led-z',
+): Promise<void> {
   const { registry, clock, encryption } = lab;
   const onError = (error: unknown) => assert.fail(String(error));
   const writer = new BackupWriter(
     { registry, clock, coding: { encryption, isEncrypted }, onError },
-    'led-z',
+    generation,
     1,
     signal,
   );

@@ -63,7 +63,20 @@ export async function readKeptUser(reader: Reader, sealer: Sealer, id: string): 
       updatedAtMs,
     })),
   };
-  const sealed = keys.filter((row) => row.revoked_at === null && row.sealed_secret !== null);
-  const secrets = sealed.map((row) => [row.access_key, sealer.open(row.sealed_secret!, sealedAbout(row.access_key))]);
-  return { id, value, secrets: Object.fromEntries(secrets) as Record<string, string> };
+  const inUse = keys.filter((row) => row.revoked_at === null && row.sealed_secret !== null);
+  const secrets: Record<string, string> = {};
+  for (const { access_key: accessKey, sealed_secret: sealed } of inUse) {
+    const secret = openIfRight(sealer, sealed!, accessKey);
+    if (secret !== null) secrets[accessKey] = secret;
+  }
+  return { id, value, secrets };
+}
+
+/** One key that cannot be opened, and so cannot be used, is told as one without a secret; the others are kept. */
+function openIfRight(sealer: Sealer, sealed: string, accessKey: string): string | null {
+  try {
+    return sealer.open(sealed, sealedAbout(accessKey));
+  } catch {
+    return null;
+  }
 }

@@ -15,7 +15,7 @@ export interface CheckCopyOptions {
   readonly signal: AbortSignal;
   /** Waited for after each chunk: reading goes on at this pace. */
   readonly onBytes?: (bytes: number) => Promise<void>;
-  /** Memory that the copy may be read into; the caller's again unless this throws. */
+  /** Memory that the copy may be read into; the caller's again with the verdicts `good` and `bad`. */
   readonly into?: Buffer | undefined;
 }
 

@@ -17,6 +17,8 @@ const verifiedMax = 20;
 const countedMax = 100;
 /** How long new books are counted at most in one run, and how long others; the next run goes on where it ended. */
 const patienceMs = 15_000;
+/** How much of it a new book may have. */
+const bookMs = 5_000;
 /** How long the traffic of a month is kept: two years. */
 const keptMs = 2 * 366 * 86_400_000;
 
@@ -66,7 +68,10 @@ async function countNew(work: Work): Promise<number> {
   for (const book of await store.read((reader) => uncountedBooks(reader, countedMax))) {
     if (isOver(work)) break;
     try {
-      if (await countBook(store, clock, book, options(work))) counted++;
+      // Each has its turn, also where one must wait for somebody in flight.
+      const left = options(work);
+      const own = { ...left, patienceMs: Math.min(left.patienceMs, bookMs) };
+      if (await countBook(store, clock, book, own)) counted++;
     } catch (error) {
       failures.push(error);
     }

@@ -7,7 +7,7 @@ import { hashBuffer } from '../content/hasher.ts';
 import type { ObjectEncryption } from '../encryption/encryption.ts';
 import { type BackupBlob, backupLimits } from './backup-place.ts';
 
-/** No bucket has such a name. */
+/** No bucket has such a name, so that no upload can be taken for a backup. */
 const place = { bucket: '.holdfast', key: 'ledger' };
 const attributes = { contentType: 'application/x-ndjson', headers: {}, metadata: {} };
 /** What is longer is no blob of a backup. */
@@ -67,7 +67,8 @@ async function decodeBackup(bytes: Buffer, blob: BackupBlob, encryption: ObjectE
   const { form } = told;
   const key = form?.sealed == null ? null : await encryption.open(form.sealed, owner, undefined);
   const proven = key === null ? told : openDescription(bytes, key);
-  if (proven === null) return null;
+  // Others have keys under our root keys too: whoever uploads with encryption, but never to this place.
+  if (proven === null || proven.bucket !== place.bucket || proven.key !== place.key) return null;
   const body = bytes.subarray(0, form?.bodyBytes ?? told.sizeBytes);
   try {
     const own = form === undefined ? body : await expand(body);

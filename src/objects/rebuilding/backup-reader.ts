@@ -4,13 +4,14 @@ import { readBackup } from './backup-blob.ts';
 import { type BackupLine, parseLines } from './backup-lines.ts';
 import { type BackupBlob, listBackups } from './backup-place.ts';
 
-/** A backup that can be read: each blob with the backends that have it. */
+/** A backup that can be read: each blob with where it stands. */
 export interface FoundBackup {
   readonly generation: string;
   readonly blobs: readonly FoundBlob[];
 }
 
-type FoundBlob = BackupBlob & { readonly backends: readonly KnownBackend[] };
+/** The copies of a blob, under the name that each has. */
+type FoundBlob = readonly { readonly known: KnownBackend; readonly blob: BackupBlob }[];
 
 /** The newest backup that is whole, taken together from all backends; `null` when there is none. */
 export async function findBackup(
@@ -23,14 +24,13 @@ export async function findBackup(
     for await (const blob of listBackups(known.backend, signal)) {
       const generation = found.get(blob.generation) ?? new Map<number, FoundBlob>();
       found.set(blob.generation, generation);
-      const same = generation.get(blob.number);
-      generation.set(blob.number, { ...blob, backends: [...(same?.backends ?? []), known] });
+      generation.set(blob.number, [...(generation.get(blob.number) ?? []), { known, blob }]);
     }
   }
   for (const generation of [...found.keys()].sort().toReversed()) {
     if (passed.has(generation)) continue;
     const blobs = unbroken(found.get(generation)!);
-    if (blobs.some(({ isWhole }) => isWhole)) return { generation, blobs };
+    if (blobs.some((copies) => copies.some(({ blob }) => blob.isWhole))) return { generation, blobs };
   }
   return null;
 }
@@ -41,25 +41,33 @@ function unbroken(blobs: ReadonlyMap<number, FoundBlob>): FoundBlob[] {
   return row;
 }
 
-/** What a blob tells, and whether it is proven by a key of ours. */
+/** What a blob tells, whether it is proven by a key of ours, and whether all there was is told up to here. */
 export interface ToldLines {
   readonly lines: readonly BackupLine[];
   readonly isProven: boolean;
+  readonly isWhole: boolean;
 }
 
-/** The lines of a blob from the first backend that has it as it was written; `null` when none has. */
+/**
+ * The lines of a blob: of a copy that is proven, or else of the first that is as it was written; `null` when none is. What one
+ * backend has must not hide what the others have.
+ */
 export async function linesOf(
-  blob: FoundBlob,
+  copies: FoundBlob,
   encryption: ObjectEncryption,
   signal: AbortSignal,
 ): Promise<ToldLines | null> {
-  for (const { backend } of blob.backends) {
+  let unproven: ToldLines | null = null;
+  for (const { known, blob } of copies) {
     try {
-      const read = await readBackup(backend, blob, encryption, signal);
-      if (read !== null) return { lines: [...parseLines(read.own)], isProven: read.isProven };
+      const read = await readBackup(known.backend, blob, encryption, signal);
+      if (read === null) continue;
+      const told = { lines: [...parseLines(read.own)], isProven: read.isProven, isWhole: blob.isWhole };
+      if (told.isProven) return told;
+      unproven ??= told;
     } catch {
       signal.throwIfAborted();
     }
   }
-  return null;
+  return unproven;
 }

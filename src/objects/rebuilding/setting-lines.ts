@@ -1,6 +1,6 @@
 import type { Setting, SettingsKind } from '../../kernel/backups/settings.ts';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
-import type { Store } from '../../kernel/store/store.ts';
+import { type Store, isStoreTrouble } from '../../kernel/store/store.ts';
 import type { BackupCoding } from './backup-blob.ts';
 import { type SealedSecrets, sealSecrets } from './setting-secrets.ts';
 
@@ -28,7 +28,7 @@ export interface SettingsSource {
   readonly store: Store;
   readonly settings: readonly SettingsKind[];
   readonly coding: BackupCoding;
-  /** Told of a setting that cannot be read: it is passed over, since all else is to be backed up. */
+  /** Told of a setting that cannot be kept: all else is to be backed up nevertheless. */
   onError(error: unknown, about: string): void;
 }
 
@@ -59,16 +59,17 @@ export async function* linesOfResource(source: SettingsSource, resource: string)
 async function* lineOf(source: SettingsSource, { kind, read }: SettingsKind, id: string): AsyncGenerator<SettingLine> {
   const { store, coding, onError } = source;
   const line = { t: 'setting', format: settingFormat, kind, id } as const;
-  let setting: Setting | null;
+  let kept: Pick<SettingLine, 'value' | 'sealed'> = { value: null, sealed: null };
   try {
-    setting = await store.read((reader) => read(reader, id));
+    const setting: Setting | null = await store.read((reader) => read(reader, id));
+    const secrets = setting?.secrets ?? {};
+    const isSealed = coding.isEncrypted && Object.keys(secrets).length > 0;
+    const sealed = isSealed ? await sealSecrets(coding.encryption, { kind, id }, secrets) : null;
+    kept = { value: setting?.value ?? null, sealed };
   } catch (error) {
-    if (!(error instanceof HoldfastError) || error.kind === 'unavailable') throw error;
+    if (isStoreTrouble(error) || (error instanceof HoldfastError && error.kind === 'unavailable')) throw error;
+    // What was told of it before, such as keys that were revoked since, must not count for ever.
     onError(error, `${kind} ${id} was not backed up`);
-    return;
   }
-  const secrets = setting?.secrets ?? {};
-  const isSealed = coding.isEncrypted && Object.keys(secrets).length > 0;
-  const sealed = isSealed ? await sealSecrets(coding.encryption, { kind, id }, secrets) : null;
-  yield { ...line, value: setting?.value ?? null, sealed };
+  yield { ...line, ...kept };
 }

@@ -6,9 +6,12 @@ import type { ObjectEncryption } from '../encryption/encryption.ts';
 /** Secrets of a setting, as they go to backends: under a data key of their own, which a key under a root key wraps. */
 export interface SealedSecrets {
   readonly key: WrappedDataKey;
-  /** By name, sealed with that data key. */
-  readonly texts: Readonly<Record<string, string>>;
+  /** By name, sealed with that data key: piece by piece, since one has a bound. */
+  readonly texts: Readonly<Record<string, readonly string[]>>;
 }
+
+/** Bytes of what is sealed in one piece. */
+const pieceBytes = 49_152;
 
 /** What secrets belong to. */
 export interface SecretsOwner {
@@ -24,8 +27,11 @@ export async function sealSecrets(
 ): Promise<SealedSecrets> {
   const { bytes, wrapped } = (await encryption.newKey({ kind: 'aes256' }, undefined, keyOwner(owner)))!;
   const sealer = createSealer(toSecretKey(bytes, 'a backup'));
-  const texts = Object.entries(secrets).map(([name, plain]) => [name, sealer.seal(plain, about(owner, name))]);
-  return { key: wrapped, texts: Object.fromEntries(texts) as Record<string, string> };
+  const texts = Object.entries(secrets).map(([name, plain]) => {
+    const pieces = piecesOf(plain);
+    return [name, pieces.map((piece, index) => sealer.seal(piece, about(owner, name, index, pieces.length)))] as const;
+  });
+  return { key: wrapped, texts: Object.fromEntries(texts) };
 }
 
 /** Throws when they were changed, belong to another setting, or were sealed under a key that is not known. */
@@ -36,8 +42,20 @@ export async function openSecrets(
 ): Promise<Readonly<Record<string, string>>> {
   const bytes = await encryption.open({ key }, keyOwner(owner), undefined);
   const sealer = createSealer(toSecretKey(bytes, 'a backup'));
-  const plain = Object.entries(texts).map(([name, sealed]) => [name, sealer.open(sealed, about(owner, name))]);
-  return Object.fromEntries(plain) as Record<string, string>;
+  const plain = Object.entries(texts).map(([name, pieces]) => {
+    const opened = pieces.map((piece, index) => sealer.open(piece, about(owner, name, index, pieces.length)));
+    return [name, Buffer.concat(opened.map((piece) => Buffer.from(piece, 'base64'))).toString()] as const;
+  });
+  return Object.fromEntries(plain);
+}
+
+/** Base64, so that no character is cut in two. */
+function piecesOf(plain: string): string[] {
+  const bytes = Buffer.from(plain);
+  const count = Math.max(1, Math.ceil(bytes.length / pieceBytes));
+  return Array.from({ length: count }, (_, index) =>
+    bytes.subarray(index * pieceBytes, (index + 1) * pieceBytes).toString('base64'),
+  );
 }
 
 /** No content has such an id. */
@@ -45,6 +63,6 @@ function keyOwner({ kind, id }: SecretsOwner) {
   return { contentId: `secrets of ${kind}:${id}`, part: 0 };
 }
 
-function about({ kind, id }: SecretsOwner, name: string): string {
-  return `backup\n${kind}\n${id}\n${name}`;
+function about({ kind, id }: SecretsOwner, name: string, index: number, count: number): string {
+  return `backup\n${kind}\n${id}\n${name}\n${index}/${count}`;
 }

@@ -11,7 +11,10 @@ export interface StageBackup {
   readonly encryption: ObjectEncryption;
   readonly report: RebuildReport;
   readonly places: readonly KnownBackend[];
-  /** Whether there are root keys: settings count then from blobs alone that a key under them proves. */
+  /**
+   * Whether there are root keys: then a backup that they prove goes before any other, however new that is, and settings count
+   * from such a one alone.
+   */
   readonly hasRootKeys: boolean;
   readonly signal: AbortSignal;
 }
@@ -26,8 +29,14 @@ const generationsMax = 100;
 export async function stageBackup(options: StageBackup): Promise<void> {
   const { store, encryption, report, places, hasRootKeys, signal } = options;
   const passed = new Set<string>();
+  let isProofWanted = hasRootKeys;
   while (passed.size < generationsMax) {
     const found = await findBackup(places, signal, passed);
+    if (found === null && isProofWanted) {
+      isProofWanted = false;
+      passed.clear();
+      continue;
+    }
     if (found === null) {
       tell(report, 'backup', 'There is no backup of the ledger: only what blobs say of themselves is known.');
       return;
@@ -37,10 +46,15 @@ export async function stageBackup(options: StageBackup): Promise<void> {
     let isWhole = false;
     let asOfMs: number | null = null;
     const settings = { isTold: false, isRefused: false };
-    for (const blob of blobs) {
-      const read = await linesOf(blob, encryption, signal);
+    for (const copies of blobs) {
+      const read = await linesOf(copies, encryption, signal);
       if (read === null) {
-        tell(report, 'backup', `${blob.storageKey} of the backup cannot be read on any backend.`);
+        tell(report, 'backup', `${copies[0]!.blob.storageKey} of the backup cannot be read on any backend.`);
+        break;
+      }
+      // A backup is encrypted from its first blob to its last, or not at all.
+      if (isProofWanted && !read.isProven) {
+        tell(report, 'backup', `${copies[0]!.blob.storageKey} of the backup is not encrypted under the root keys.`);
         break;
       }
       const isTrusted = read.isProven || !hasRootKeys;
@@ -51,7 +65,7 @@ export async function stageBackup(options: StageBackup): Promise<void> {
         await store.write(stageLines, lines.slice(at, at + linesAtOnce));
       }
       for (const line of lines) if (line.t === 'as-of') asOfMs = line.atMs;
-      isWhole ||= blob.isWhole;
+      isWhole ||= read.isWhole;
     }
     if (isWhole) {
       report.backup = { generation, asOfMs };
@@ -65,7 +79,7 @@ export async function stageBackup(options: StageBackup): Promise<void> {
 
 function notesOn({ isTold, isRefused }: { readonly isTold: boolean; readonly isRefused: boolean }): string[] {
   const earlier =
-    'The backup is of an earlier release: it tells of no users, keys, quotas and targets of notifications.';
+    'The backup tells of no users, keys, quotas and targets of notifications, as those of earlier releases do.';
   const refused =
     'Users, keys, quotas and targets of notifications are not taken over: the backup tells them without encryption, and with ' +
     'root keys nothing counts that anybody could have written.';

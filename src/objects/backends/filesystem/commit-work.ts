@@ -20,6 +20,9 @@ import { errnoOf } from './problem.ts';
 const RENAME_TRIES = 100;
 /** From so many files on, the flush of the whole file system is cheaper than theirs. */
 const togetherMin = 32;
+/** A flush that takes longer has others' bytes to wait for: for a while each file is flushed by itself again. */
+const flushMsMax = 2_000;
+const apartMs = 60_000;
 
 /** Where a job stands. */
 interface Task {
@@ -32,7 +35,7 @@ interface Task {
 
 /**
  * Carries out batches of changes: temporary file, write, flush of the data, rename, flush of the directory. What no client
- * waits for has its data flushed with all else that is on the file system, however much that is.
+ * waits for has its data flushed with all else that is on the file system, while that is quick.
  *
  * The calls that the page cache answers are made at once, in this thread; they cost a tenth of what the thread pool
  * adds. Those that wait for the disk go through the pool together, so that the file system's journal commits them as one.
@@ -44,6 +47,7 @@ export class CommitWork {
   readonly #isBackground: boolean;
   /** Not loaded before the first large batch. */
   #flush: Promise<BeginFlush> | null = null;
+  #apartUntilMs = Number.NEGATIVE_INFINITY;
   /** Device and inode of the marker that was seen to have the id. */
   #markerSeen = '';
   #batches = 0;
@@ -52,7 +56,8 @@ export class CommitWork {
     this.#layout = new Layout(directory);
     this.#id = id;
     this.#isBackground = isBackground;
-    this.#directories = new DurableDirectories(this.#layout);
+    // Another thread removes directories.
+    this.#directories = new DurableDirectories(this.#layout, { remembers: !isBackground });
   }
 
   async run(batch: CommitBatch): Promise<CommitReply[]> {
@@ -91,13 +96,17 @@ export class CommitWork {
     const flush = await this.#beginFlush(tasks);
     write();
     // Where it failed, each file tells whether it was its own data.
+    const beganAtMs = performance.now();
     const isFlushed = flush !== null && (await flush());
+    const endedAtMs = performance.now();
+    if (flush !== null && endedAtMs - beganAtMs > flushMsMax) this.#apartUntilMs = endedAtMs + apartMs;
     await Promise.all(tasks.map((task) => this.#flushData(task, isFlushed)));
   }
 
   /** What flushes all that is written from now on, where that is cheaper. */
   async #beginFlush(tasks: readonly Task[]): Promise<(() => Promise<boolean>) | null> {
-    if (!this.#isBackground || tasks.filter(({ job }) => job.verb === 'write').length < togetherMin) return null;
+    if (!this.#isBackground || performance.now() < this.#apartUntilMs) return null;
+    if (tasks.filter(({ job }) => job.verb === 'write').length < togetherMin) return null;
     // Where native calls cannot be made, each file is flushed by itself.
     this.#flush ??= import('./file-system-flush.ts')
       .then(({ fileSystemFlush }) => fileSystemFlush())

@@ -17,6 +17,7 @@ interface Flush {
  */
 export class DurableDirectories {
   readonly #layout: Layout;
+  readonly #remembers: boolean;
   /** Directories whose own entry is known to be durable, the oldest first. */
   readonly #known = new Set<string>();
   readonly #running = new Map<string, Flush>();
@@ -24,8 +25,10 @@ export class DurableDirectories {
   /** Set while there is nothing else to do: then a flush is cheaper without a turn through the thread pool. */
   isAlone = false;
 
-  constructor(layout: Layout) {
+  /** `remembers`: whether nobody else in this process removes directories, so that what is durable stays so. */
+  constructor(layout: Layout, { remembers }: { readonly remembers: boolean }) {
     this.#layout = layout;
+    this.#remembers = remembers;
   }
 
   /** Forgets everything, as after another disk was mounted. */
@@ -64,7 +67,7 @@ export class DurableDirectories {
       made.push(path);
     }
     await Promise.all(flushes);
-    for (const path of made) this.#remember(path);
+    if (this.#remembers) for (const path of made) this.#remember(path);
   }
 
   /** Makes it durable that an entry is gone. */

@@ -4,11 +4,11 @@ import koffi, { type LibraryHandle } from 'koffi';
 
 /**
  * File systems of the kernel's own that write back by themselves, by the numbers in statfs(2): ext4 and those before it, XFS,
- * Btrfs, F2FS. A flush as a whole may mean nothing to others, such as those of FUSE.
+ * Btrfs. A flush as a whole may mean nothing to others, such as those of FUSE.
  */
-const flushable = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010]);
-/** Before it, nobody was told of a write that had failed. */
-const kernelMin = [5, 8] as const;
+const flushable = new Set([0xef53, 0x58465342, 0x9123683e]);
+/** Before 5.8 nobody was told of a write that had failed, and before 5.17 of a journal that could not be flushed. */
+const kernelMin = [5, 17] as const;
 
 /**
  * Begins a flush of all that is on the file system of a directory; null where that cannot be made, or does not give the
@@ -19,7 +19,7 @@ export type BeginFlush = (directory: string) => (() => Promise<boolean>) | null;
 /**
  * The flush of a whole file system, which costs hardly more than that of one file.
  *
- * @source syncfs(2): with Linux 5.8 it reports what could not be written since its file was opened.
+ * @source syncfs(2): it reports what could not be written since its file was opened.
  * @throws Error when the C library cannot be called.
  */
 export function fileSystemFlush(): BeginFlush {
