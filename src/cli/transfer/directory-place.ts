@@ -3,12 +3,10 @@ import type { Dirent, Stats } from 'node:fs';
 import { type FileHandle, open, opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../kernel/errors/errors.ts';
-import { standardClass } from '../../objects/storage-class.ts';
 import { reasonOf } from '../disk-trouble.ts';
-import { contentTypeOf } from '../object/content-type.ts';
 import { changed, fileChunks } from '../object/outgoing.ts';
 import type { Listed } from './merge.ts';
-import type { Facts, Place, Told } from './place.ts';
+import { type Place, type Told, bareFacts } from './place.ts';
 
 export interface DirectoryOptions {
   readonly path: string;
@@ -193,7 +191,7 @@ function compareEntries(one: Entry, other: Entry): number {
 
 /** A file as it is now; `null` when it has gone. */
 async function openFile({ key, path }: ListedFile) {
-  if (path === null) return { facts: factsOf(key, 0), content: emptyContent(), cancel: () => {} };
+  if (path === null) return { facts: bareFacts(key, 0), content: emptyContent(), cancel: () => {} };
   const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     throw error;
@@ -202,7 +200,7 @@ async function openFile({ key, path }: ListedFile) {
   const close = () => void handle.close().catch(() => {});
   try {
     const before = await handle.stat();
-    return { facts: factsOf(key, before.size), content: unchanged(handle, before, path), cancel: close };
+    return { facts: bareFacts(key, before.size), content: unchanged(handle, before, path), cancel: close };
   } catch (error) {
     close();
     throw error;
@@ -221,15 +219,3 @@ async function* unchanged(handle: FileHandle, before: Stats, path: string): Asyn
 }
 
 async function* emptyContent(): AsyncGenerator<Buffer> {}
-
-function factsOf(key: string, sizeBytes: number): Facts {
-  return {
-    sizeBytes,
-    md5: null,
-    contentType: contentTypeOf(key),
-    headers: {},
-    metadata: {},
-    tags: {},
-    storageClass: standardClass,
-  };
-}

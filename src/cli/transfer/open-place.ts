@@ -1,9 +1,7 @@
 import { HoldfastError } from '../../kernel/errors/errors.ts';
 import type { BackendSettings, ObjectBackend } from '../../objects/backends/backend.ts';
 import { objectBackendKinds } from '../../objects/backends/kinds.ts';
-import { standardClass } from '../../objects/storage-class.ts';
-import { contentTypeOf } from '../object/content-type.ts';
-import { type Facts, type Place, limited, listBackend } from './place.ts';
+import { type Place, bareFacts, limited, listBackend } from './place.ts';
 import { s3Place } from './s3-place.ts';
 
 /** Opens a place by the kind of a backend and its settings. Throws `invalid` naming what is wrong with them. */
@@ -21,24 +19,15 @@ export function openPlace(kindName: string, given: BackendSettings): Place {
 
 /** A place that holds bytes and nothing else. */
 function plainPlace(backend: ObjectBackend): Place {
-  const factsOf = (key: string, sizeBytes: number): Facts => ({
-    sizeBytes,
-    md5: null,
-    contentType: contentTypeOf(key),
-    headers: {},
-    metadata: {},
-    tags: {},
-    storageClass: standardClass,
-  });
   return {
     list: (signal) => listBackend(backend, signal),
     facts: async ({ key }, signal) => {
       const found = await backend.head(key, limited(signal));
-      return found && factsOf(key, found.sizeBytes);
+      return found && bareFacts(key, found.sizeBytes);
     },
     open: async ({ key }, signal) => {
       const blob = await backend.get(key, null, signal);
-      return blob && { facts: factsOf(key, blob.sizeBytes), content: blob.content, cancel: () => blob.cancel() };
+      return blob && { facts: bareFacts(key, blob.sizeBytes), content: blob.content, cancel: () => blob.cancel() };
     },
     put: (key, content, { sizeBytes }, signal) => backend.put(key, content, { sizeBytes, signal }),
     close: () => backend.close(),

@@ -2,6 +2,8 @@ import type { ObjectBackend } from '../../objects/backends/backend.ts';
 import type { Content } from '../../objects/content/content.ts';
 import type { Tags } from '../../objects/object.ts';
 import type { Listed } from './merge.ts';
+import { standardClass } from '../../objects/storage-class.ts';
+import { contentTypeOf } from '../object/content-type.ts';
 
 /** What is known of an object beside its bytes. */
 export interface Facts {
@@ -65,4 +67,17 @@ export async function* listBackend(backend: ObjectBackend, signal: AbortSignal):
 /** A bound for a call that moves few bytes. */
 export function limited(signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(callTimeoutMs)]);
+}
+
+/** What is known of an object where bytes and names are all that is kept. */
+export function bareFacts(key: string, sizeBytes: number): Facts {
+  return {
+    sizeBytes,
+    md5: null,
+    contentType: contentTypeOf(key),
+    headers: {},
+    metadata: {},
+    tags: {},
+    storageClass: standardClass,
+  };
 }

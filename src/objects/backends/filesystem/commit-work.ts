@@ -75,9 +75,7 @@ export class CommitWork {
     const tasks = jobs.map((job): Task => ({ job, fd: null, changed: null, result: 'done' }));
     const moved = this.#whyMoved();
     if (moved !== null) return tasks.map(({ job }) => ({ id: job.id, result: moved }));
-    await this.#written(tasks, () => {
-      for (const task of tasks) attempt(task, () => this.#write(task, bytes));
-    });
+    await this.#writeAll(tasks, bytes);
     for (const task of tasks) attempt(task, () => this.#change(task));
     await Promise.all(tasks.map((task) => this.#flushDirectory(task)));
     for (const task of tasks) this.#clear(task);
@@ -92,11 +90,11 @@ export class CommitWork {
   }
 
   /** Writes the data of all and has it on the disk. */
-  async #written(tasks: readonly Task[], write: () => void): Promise<void> {
+  async #writeAll(tasks: readonly Task[], bytes: Uint8Array): Promise<void> {
     const flush = await this.#beginFlush(tasks);
-    write();
-    // Where it failed, each file tells whether it was its own data.
+    for (const task of tasks) attempt(task, () => this.#write(task, bytes));
     const beganAtMs = performance.now();
+    // Where it failed, each file tells whether it was its own data.
     const isFlushed = flush !== null && (await flush());
     const endedAtMs = performance.now();
     if (flush !== null && endedAtMs - beganAtMs > flushMsMax) this.#apartUntilMs = endedAtMs + apartMs;
